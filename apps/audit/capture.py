@@ -1,0 +1,89 @@
+"""Row capture: the trigger that writes RowChange, where it sits, and the named list of where it does not."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import ProjectState
+
+from apps.core.wall.operations import WallOperation
+from apps.core.wall.roles import APP, AUDIT_WRITER, WORKER
+
+# Walled tables whose rows no person changes directly, or which are history themselves.
+NOT_CAPTURED = {
+    "audit_event": "is the log",
+    "audit_rowchange": "is the log",
+    "audit_dispatch": "delivery state, moved by the relay",
+    "core_idempotencykey": "answers kept for a day",
+    "core_job": "progress counters of a job, whose request and end are events",
+}
+
+FUNCTION = f"""
+CREATE OR REPLACE FUNCTION audit_capture_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, public AS $$
+DECLARE
+    tenant_column text := TG_ARGV[0];
+    secrets text[] := COALESCE(NULLIF(TG_ARGV[1], '')::text[], '{{}}');
+    before_row jsonb := CASE WHEN TG_OP = 'INSERT' THEN NULL ELSE to_jsonb(OLD) END;
+    after_row jsonb := CASE WHEN TG_OP = 'DELETE' THEN NULL ELSE to_jsonb(NEW) END;
+    some_row jsonb := COALESCE(after_row, before_row);
+    diff jsonb;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        SELECT jsonb_object_agg(key, CASE WHEN key = ANY (secrets) THEN '["***", "***"]'::jsonb
+                                          ELSE jsonb_build_array(before_row -> key, value) END)
+        INTO diff FROM jsonb_each(after_row) WHERE value IS DISTINCT FROM before_row -> key;
+        IF diff IS NULL THEN RETURN NULL; END IF;
+    ELSE
+        SELECT jsonb_object_agg(key, CASE WHEN key = ANY (secrets) THEN '"***"'::jsonb ELSE value END)
+        INTO diff FROM jsonb_each(some_row);
+    END IF;
+    INSERT INTO audit_rowchange (id, organization_id, at, actor_id, request_id, via, table_name, row_id, operation, diff)
+    VALUES (gen_random_uuid(), (some_row ->> tenant_column)::uuid, clock_timestamp(),
+            NULLIF(current_setting('app.actor_id', true), '')::uuid, COALESCE(current_setting('app.request_id', true), ''),
+            COALESCE(current_setting('app.via', true), ''), TG_TABLE_NAME, (some_row ->> TG_ARGV[2])::uuid, TG_OP, diff);
+    RETURN NULL;
+END $$;
+ALTER FUNCTION audit_capture_row() OWNER TO {AUDIT_WRITER};
+GRANT INSERT ON audit_rowchange TO {AUDIT_WRITER};
+DROP POLICY IF EXISTS capture ON audit_rowchange;
+CREATE POLICY capture ON audit_rowchange FOR INSERT TO {AUDIT_WRITER} WITH CHECK (true);
+REVOKE INSERT, UPDATE, DELETE ON audit_rowchange FROM {APP}, {WORKER};
+REVOKE UPDATE, DELETE ON audit_event FROM {APP}, {WORKER};
+
+CREATE OR REPLACE FUNCTION audit_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% of % is refused: it is append-only', TG_OP, TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE OR REPLACE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_event
+FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
+CREATE OR REPLACE TRIGGER refuse_change BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_rowchange
+FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
+"""
+
+
+class CaptureRows(WallOperation):
+    """Write every change of these models' rows to RowChange. Columns named as secret appear there as "***"."""
+
+    def __init__(self, *models: str, column: str = "organization_id", secrets: Sequence[str] = ()) -> None:
+        self.models = models
+        self.column = column
+        self.secrets = secrets
+
+    def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
+        return self.__class__.__name__, list(self.models), {"column": self.column, "secrets": self.secrets}
+
+    def describe(self) -> str:
+        return f"Capture row changes of {', '.join(self.models)}"
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        for name in self.models:
+            options = to_state.apps.get_model(app_label, name)._meta
+            secrets = "{" + ",".join(self.secrets) + "}"
+            schema_editor.execute(
+                f'CREATE OR REPLACE TRIGGER capture_row AFTER INSERT OR UPDATE OR DELETE ON "{options.db_table}" FOR EACH ROW'
+                f" EXECUTE FUNCTION audit_capture_row('{self.column}', '{secrets}', '{options.pk.column}')",
+                params=None,
+            )

@@ -1,0 +1,35 @@
+"""Who acts. Every verb takes one; nothing reads it from a global."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class ActorKind(StrEnum):
+    USER = "user"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person, or a named part of the platform, acting in one organization.
+
+    `home_organization_id` differs from `organization_id` only for a platform operator who acts elsewhere.
+    """
+
+    kind: ActorKind
+    organization_id: UUID
+    id: UUID | None
+    label: str
+    home_organization_id: UUID | None = None
+    role: str = ""
+    session_id: UUID | None = None
+
+    @classmethod
+    def system(cls, organization_id: UUID, part: str) -> "Actor":
+        """The platform itself; `part` says which of its hands (relay, demo, sla)."""
+        return cls(ActorKind.SYSTEM, organization_id, None, f"system:{part}")
+
+    @property
+    def is_system(self) -> bool:
+        return self.kind is ActorKind.SYSTEM

@@ -1,0 +1,77 @@
+"""Plain resources: one row each. A frozen dataclass that builds an ordinary serializer and viewset, and never grows hooks.
+
+The first resource that needs a method of its own becomes a hand-written class beside these.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rest_framework.routers import SimpleRouter
+
+from apps.core.api.filters import filters_for
+from apps.core.api.serializers import RecordSerializer
+from apps.core.api.views import RecordViewSet
+from apps.core.authorization import Action
+
+ENVELOPE = ("id", "created_at", "updated_at", "version")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A lookup-like resource at `/api/v1/<path>/`, guarded by the grants of `grant` (default: the path's last part).
+
+    `declared` replaces a model field's own serializer field; `expandable` maps a reference to its serializer and grant.
+    """
+
+    path: str
+    model: type[Any]
+    fields: tuple[str, ...]
+    filters: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    orderings: tuple[str, ...] = ("created_at",)
+    default_ordering: str = "-created_at"
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    expandable: Mapping[str, Any] = field(default_factory=dict)
+    grant: str = ""
+    # Where the role table says `configure` instead of create, update and delete.
+    write_grant: Action | None = None
+
+    def serializer(self) -> type[RecordSerializer]:
+        meta = type(
+            "Meta",
+            (),
+            {
+                "model": self.model,
+                "fields": (ENVELOPE[0], *self.fields, *ENVELOPE[1:]),
+                "read_only_fields": ENVELOPE,
+                "expandable": self.expandable,
+            },
+        )
+        return type(f"{self.model.__name__}Serializer", (RecordSerializer,), {**self.declared, "Meta": meta})
+
+    def viewset(self, serializer: type[RecordSerializer] | None = None) -> type[RecordViewSet]:
+        return type(
+            f"{self.model.__name__}ViewSet",
+            (RecordViewSet,),
+            {
+                "__doc__": f"{str(self.model._meta.verbose_name_plural).capitalize()} of the caller's organization.",
+                "model": self.model,
+                "resource": self.grant or self.path.rsplit("/", 1)[-1].replace("-", "_"),
+                "serializer_class": serializer or self.serializer(),
+                "filterset_class": filters_for(self.model, (*self.filters, "created_at", "updated_at")),
+                "orderings": self.orderings,
+                "default_ordering": self.default_ordering,
+                "search_columns": self.search,
+                "grants": self.grants(),
+            },
+        )
+
+    def grants(self) -> dict[str, Action | None]:
+        if self.write_grant is None:
+            return dict(RecordViewSet.grants)
+        writes = dict.fromkeys(("create", "partial_update", "destroy"), self.write_grant)
+        return {**RecordViewSet.grants, **writes}
+
+    def register(self, router: SimpleRouter) -> None:
+        router.register(self.path, self.viewset(), basename=self.path.replace("/", "-"))

@@ -1,0 +1,32 @@
+"""Records that are deleted softly: hidden from then on, and restorable."""
+
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import records
+from apps.core.api.views import RecordViewSet
+from apps.core.authorization import Action
+
+
+class SoftDeleteViewSet(RecordViewSet):
+    """DELETE hides, `POST …/restore/` brings back; only those who may delete find what is hidden."""
+
+    grants: ClassVar[Any] = {**RecordViewSet.grants, "restore": Action.DELETE}
+
+    def visible(self) -> Any:
+        everything = super().visible()
+        return everything if self.action == "restore" else everything.alive()
+
+    def delete_record(self, record: Any) -> None:
+        records.soft_delete(record, actor=self.actor, at=timezone.now())
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: Any) -> Response:
+        """Bring a deleted record back; 409 when it is not deleted."""
+        return self.single(records.restore(self.locked(request), actor=self.actor, at=timezone.now()))

@@ -1,0 +1,14 @@
+"""Health, schema and the two readers of it."""
+
+from django.urls import path
+
+from apps.core.api.docs import RedocView, SchemaView, SwaggerView
+from apps.core.api.health import live, ready
+
+urlpatterns = [
+    path("health/live/", live, name="health-live"),
+    path("health/ready/", ready, name="health-ready"),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/docs/", SwaggerView.as_view(url_name="schema"), name="docs"),
+    path("api/redoc/", RedocView.as_view(url_name="schema"), name="redoc"),
+]

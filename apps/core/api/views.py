@@ -1,0 +1,384 @@
+"""The base views: one transaction in one tenant, the grant asked, keys and versions honoured, and no way around any of it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+from uuid import UUID
+
+import orjson
+from django.db import transaction
+from django.db.utils import OperationalError
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django_filters.filterset import FilterSet
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSetMixin
+
+from apps.core import idempotency, records, tenancy
+from apps.core.actors import Actor
+from apps.core.api import filters, identity, pagination, permissions
+from apps.core.api.pagination import invalid_parameter
+from apps.core.api.renderers import dumps
+from apps.core.api.serializers import RecordSerializer, strict_input
+from apps.core.authorization import Action, may, require
+from apps.core.errors import Denied, Invalid, NotFound, PreconditionRequired
+
+ETAG = re.compile(r'"(\d{1,10})"')
+# Deadlock and serialization failure: PostgreSQL undid everything, so the same request may simply be tried again.
+TRY_AGAIN = frozenset({"40P01", "40001"})
+MAX_TRIES = 3
+# RFC 8941 string, as the draft wants it, or the bare form that most clients send.
+KEY = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([!#-\[\]-~]{1,255})')
+
+# Inside a viewset `list` is a method.
+Rows = list[Any]
+
+
+class ApiView(APIView):
+    """What public and protected endpoints share: methods, parameters, retries, problems."""
+
+    permission_classes: ClassVar[Any] = [permissions.Handled]
+    authentication_classes: ClassVar[Any] = []
+    parameters: ClassVar[frozenset[str]] = frozenset()
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.args, self.kwargs = args, kwargs
+        wrapped = self.initialize_request(request, *args, **kwargs)
+        self.request, self.headers = wrapped, self.default_response_headers
+        try:
+            response = self._answer_with_retries(wrapped, *args, **kwargs)
+        except Exception as exception:
+            response = self.handle_exception(exception)
+        self.response = self.finalize_response(wrapped, response, *args, **kwargs)
+        return self.response
+
+    def _answer_with_retries(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        for attempt in range(1, MAX_TRIES + 1):
+            try:
+                return self.answer(request, *args, **kwargs)
+            except OperationalError as error:
+                if attempt == MAX_TRIES or getattr(error.__cause__, "sqlstate", "") not in TRY_AGAIN:
+                    raise
+        raise AssertionError("unreachable")
+
+    def answer(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Run the method's handler. The protected base wraps this in the tenant's transaction."""
+        self.initial(request, *args, **kwargs)
+        self.query = filters.read_parameters(request, self.accepted_parameters())
+        response: Response = self.handler(request)(request, *args, **kwargs)
+        return response
+
+    def handler(self, request: Request) -> Any:
+        method = str(request.method).lower()
+        if method not in self.http_method_names:
+            return self.http_method_not_allowed
+        return getattr(self, method, self.http_method_not_allowed)
+
+    def accepted_parameters(self) -> frozenset[str]:
+        return self.parameters
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return Response(status=status.HTTP_204_NO_CONTENT, headers={"Allow": ", ".join(self.allowed_methods)})
+
+
+class TenantView(ApiView):
+    """A protected endpoint: signed in, inside one tenant's transaction, with the grant for `resource`.
+
+    `grants` names the action that each method (or viewset action) needs; one that is not named is refused. None means that
+    being signed in is enough.
+    """
+
+    resource: ClassVar[str] = ""
+    grants: ClassVar[Mapping[str, Action | None]] = {}
+    shows_secret_once: ClassVar[bool] = False
+    # False for what a caller does about themselves: an operator needs no X-Organization there.
+    is_tenant_route: ClassVar[bool] = True
+    honours_idempotency_key: ClassVar[bool] = True
+
+    @property
+    def actor(self) -> Actor:
+        return self.caller.actor
+
+    def answer(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        context, claims = identity.sign_in().tenant_of(request._request)
+        with tenancy.enter(context), transaction.atomic():
+            self.caller = identity.sign_in().caller_of(request._request, claims, is_tenant_route=self.is_tenant_route)
+            # An operator signs in at home and acts elsewhere; for everybody else this names the actor to the database.
+            acting = replace(context, organization_id=self.actor.organization_id, actor_id=self.actor.id)
+            with tenancy.enter(acting):
+                self.check_grant(request)
+                return self._answer_once(request, *args, **kwargs)
+
+    def _answer_once(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Honour Idempotency-Key around the handler of a POST."""
+        is_kept = request.method == "POST" and self.honours_idempotency_key
+        key = idempotency_key(request) if is_kept else None
+        if key is None:
+            return super().answer(request, *args, **kwargs)
+        at = timezone.now()
+        body = read_body(request)
+        print_ = idempotency.fingerprint("POST", request.get_full_path(), body)
+        kept = idempotency.begin(self.actor, key, print_, at=at)
+        if kept is not None:
+            return replayed(kept)
+        response = super().answer(request, *args, **kwargs)
+        if 200 <= response.status_code < 300:
+            idempotency.keep(self.actor, key, print_, self._kept(response), at=at)
+        return response
+
+    def _kept(self, response: Response) -> idempotency.Answer:
+        body = None if self.shows_secret_once else ("" if response.data is None else dumps(response.data).decode())
+        return idempotency.Answer(response.status_code, body, response.get("ETag", ""), response.get("Location", ""))
+
+    def check_grant(self, request: Request) -> None:
+        """Raises Denied when the actor lacks the grant of this action; NotFound instead where the record is not theirs to see."""
+        name = getattr(self, "action", None) or str(request.method).lower()
+        if request.method == "OPTIONS" or not self.is_known_action(name):
+            return
+        if name not in self.grants:
+            raise Denied(f"{type(self).__name__} names no grant for {name}.", grant="")
+        action = self.grants[name]
+        if action is None or may(self.actor, action, self.resource):
+            return
+        if action is not Action.READ and may(self.actor, Action.READ, self.resource):
+            self.check_visible()
+        require(self.actor, action, self.resource)
+
+    def is_known_action(self, name: str) -> bool:
+        """Whether there is anything to protect; an unknown method ends as 405 further on."""
+        return hasattr(self, name)
+
+    def check_visible(self) -> None:
+        """Raise NotFound when the URL names a record that the actor cannot see."""
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The key, from its quoted or bare form. Raises Invalid for any other."""
+    given = request.headers.get("Idempotency-Key")
+    if given is None:
+        return None
+    match = KEY.fullmatch(given)
+    if match is None:
+        detail = "The Idempotency-Key is not accepted; accepted: 1 to 255 printable characters, quoted or bare."
+        raise Invalid(detail, code="invalid_idempotency_key")
+    return match[1] or match[2]
+
+
+def read_body(request: Request) -> bytes:
+    body: bytes = request._request.body
+    return body
+
+
+def replayed(answer: idempotency.Answer) -> Response:
+    """The kept answer again, marked as such."""
+    response = Response(_parsed(answer.body), status=answer.status, headers={"Idempotency-Replayed": "true"})
+    if answer.etag:
+        response["ETag"] = answer.etag
+    if answer.location:
+        response["Location"] = answer.location
+    return response
+
+
+def _parsed(body: str | None) -> Any:
+    return orjson.loads(body) if body else None
+
+
+def expected_version(request: Request, *, is_required: bool) -> int | None:
+    """The version in If-Match; None without one, or for `*`. Raises Invalid, or PreconditionRequired when it is required.
+
+    A weak or foreign tag can never match (RFC 9110 section 13.1.1): it becomes version 0, which no record has.
+    """
+    given = request.headers.get("If-Match", "").strip()
+    if not given:
+        if is_required:
+            raise PreconditionRequired('Send If-Match: "<version>" with the version you read.')
+        return None
+    if given == "*":
+        return None
+    match = ETAG.fullmatch(given)
+    if match is not None:
+        return int(match[1])
+    if re.fullmatch(r'(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*', given):
+        return 0
+    raise Invalid('If-Match is not accepted; accepted: "<version>" as ETag gave it, or *.', code="invalid_if_match")
+
+
+class RecordViewSet(ViewSetMixin, TenantView):
+    """List, read, create, change and delete one kind of record. What a kind does differently it overrides, verb by verb."""
+
+    http_method_names = ["get", "post", "patch", "delete", "head", "options"]
+    grants: ClassVar[Mapping[str, Action | None]] = {
+        "list": Action.READ,
+        "retrieve": Action.READ,
+        "create": Action.CREATE,
+        "partial_update": Action.UPDATE,
+        "destroy": Action.DELETE,
+    }
+    model: ClassVar[type[Any]]
+    serializer_class: ClassVar[type[RecordSerializer]]
+    filterset_class: ClassVar[type[FilterSet]]
+    orderings: ClassVar[tuple[str, ...]] = ("created_at",)
+    default_ordering: ClassVar[str] = "-created_at"
+    search_columns: ClassVar[tuple[str, ...]] = ()
+    lookup_field = "pk"
+    lookup_value_converter = "uuid"
+    action: str | None
+
+    # --- what is there, and to whom
+
+    def visible(self) -> Any:
+        """The records this caller may see; every lookup of this view starts here."""
+        return self.model._default_manager.visible_to(self.actor)
+
+    def record(self) -> Any:
+        """The record of the URL. Raises NotFound for a foreign, invisible or unknown one alike."""
+        record = self.visible().filter(pk=self.record_id()).first()
+        if record is None:
+            raise NotFound
+        return record
+
+    def record_id(self) -> UUID:
+        try:
+            return UUID(str(self.kwargs[self.lookup_field]))
+        except ValueError as error:
+            raise NotFound from error
+
+    def check_visible(self) -> None:
+        if self.lookup_field in self.kwargs:
+            self.record()
+
+    def is_known_action(self, name: str) -> bool:
+        return self.action is not None and super().is_known_action(name)
+
+    def accepted_parameters(self) -> frozenset[str]:
+        shape = frozenset({"fields", "expand"}) if self.expandable() else frozenset({"fields"})
+        if self.action == "list":
+            declared = frozenset(self.filterset_class.base_filters)
+            search = frozenset({"search"}) if self.search_columns else frozenset()
+            return declared | shape | search | {"page_size", "cursor", "count", "ordering"}
+        return shape if self.action in {"retrieve", "create", "partial_update"} else frozenset()
+
+    # --- the five verbs
+
+    def list(self, request: Request) -> Response:
+        ordering = filters.choose_ordering(self.query, self.orderings, self.default_ordering)
+        queryset = self.shaped(filters.apply_filters(self.visible(), self.filterset_class, self.query))
+        if "search" in self.query:
+            queryset = filters.apply_search(queryset, self.search_columns, self.query["search"])
+        page = pagination.paginate(queryset, ordering, request, self.query)
+        answer = {"next": page.next, "previous": page.previous, "results": self.represent_all(page.rows)}
+        if self.wants_count():
+            answer.update(pagination.count(queryset))
+        return Response(answer)
+
+    def retrieve(self, request: Request, pk: Any) -> Response:
+        record = self.shaped(self.visible()).filter(pk=self.record_id()).first()
+        if record is None:
+            raise NotFound
+        return self.single(record)
+
+    def create(self, request: Request) -> Response:
+        record = self.create_record(strict_input(self.writer(request)))
+        return self.single(record, status=status.HTTP_201_CREATED, location=f"{request.path}{record.pk}/")
+
+    def partial_update(self, request: Request, pk: Any) -> Response:
+        record = self.locked(request)
+        values = strict_input(self.writer(request, record))
+        return self.single(self.change_record(record, values))
+
+    def destroy(self, request: Request, pk: Any) -> Response:
+        self.delete_record(self.locked(request))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    # --- what a hand-written view replaces by its own services
+
+    def create_record(self, values: Mapping[str, Any]) -> Any:
+        return records.create(self.model, actor=self.actor, at=timezone.now(), values=values)
+
+    def change_record(self, record: Any, values: Mapping[str, Any]) -> Any:
+        return records.change(record, actor=self.actor, at=timezone.now(), values=values)
+
+    def delete_record(self, record: Any) -> None:
+        records.delete(record, actor=self.actor, at=timezone.now())
+
+    # --- shapes
+
+    def locked(self, request: Request) -> Any:
+        """The record of the URL, locked, at the version the caller read if they said which."""
+        version = expected_version(request, is_required=self.caller.requires_if_match)
+        self.check_visible()
+        return records.lock(self.model, self.record_id(), actor=self.actor, expected_version=version)
+
+    def writer(self, request: Request, record: Any = None) -> RecordSerializer:
+        return self.serializer_class(record, data=request.data, partial=record is not None, context={"actor": self.actor})
+
+    def single(self, record: Any, *, status: int = 200, location: str = "") -> Response:
+        headers = {"ETag": f'"{record.version}"'}
+        if location:
+            headers["Location"] = location
+        return Response(self.represent_all([record])[0], status=status, headers=headers)
+
+    def represent_all(self, rows: Rows) -> Rows:
+        """Each row as its serializer's compiled form, sparse and expanded as the query asks."""
+        expanded = self.wanted("expand", self.expandable())
+        fields = self.wanted("fields", self.readable_fields())
+        context = {"actor": self.actor, "fields": fields, "request": self.request}
+        serializer = self.serializer_class(context=context)
+        answers = [serializer.to_representation(row) for row in rows]
+        for name in expanded or ():
+            if fields is None or name in fields:
+                self._embed(name, rows, answers)
+        return answers
+
+    def _embed(self, name: str, rows: Rows, answers: Rows) -> None:
+        serializer_class, _ = self.expandable()[name]
+        serializer = serializer_class(context={"actor": self.actor})
+        for row, answer in zip(rows, answers, strict=True):
+            related = getattr(row, name)
+            answer[name] = serializer.to_representation(related) if related is not None else None
+
+    def shaped(self, queryset: Any) -> Any:
+        """With the joins that `expand` needs. Raises Denied when the caller may not read what they ask to embed."""
+        expanded = self.wanted("expand", self.expandable()) or ()
+        for name in expanded:
+            require(self.actor, Action.READ, self.expandable()[name][1])
+        return queryset.select_related(*expanded) if expanded else queryset
+
+    def expandable(self) -> Mapping[str, tuple[type[RecordSerializer], str]]:
+        return getattr(self.serializer_class.Meta, "expandable", {})  # type: ignore[attr-defined]
+
+    def readable_fields(self) -> Mapping[str, Any]:
+        return readable_fields(self.serializer_class)
+
+    def wanted(self, parameter: str, accepted: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """The comma-separated names in `?fields=` or `?expand=`. Raises Invalid on one that is not accepted."""
+        if parameter not in self.query:
+            return None
+        names = tuple(dict.fromkeys(filter(None, self.query[parameter].split(","))))
+        unknown = [name for name in names if name not in accepted]
+        if unknown or not names:
+            detail = f"Not accepted: {', '.join(unknown) or 'nothing'}; accepted: {', '.join(accepted)}."
+            raise invalid_parameter(parameter, detail, "invalid_choice")
+        return names
+
+    def wants_count(self) -> bool:
+        given = self.query.get("count", "false")
+        if given not in {"true", "false"}:
+            raise invalid_parameter("count", "count is not accepted; accepted: true, false.", "invalid_choice")
+        return given == "true"
+
+
+_readable: dict[type[RecordSerializer], dict[str, Any]] = {}
+
+
+def readable_fields(serializer_class: type[RecordSerializer]) -> dict[str, Any]:
+    """The fields of a class that answers show; building them costs a millisecond, so once."""
+    if serializer_class not in _readable:
+        fields = serializer_class().fields.items()
+        _readable[serializer_class] = {name: field for name, field in fields if not field.write_only}
+    return _readable[serializer_class]

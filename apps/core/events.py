@@ -1,0 +1,131 @@
+"""The language of facts: names that apps declare, who listens, and the one function that records.
+
+Floor 0 knows how facts travel; the audit app, one floor up, keeps them and installs the recorder in its ready().
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any, Protocol
+from uuid import UUID
+
+from apps.core.actors import Actor
+
+Changes = Mapping[str, tuple[Any, Any]]
+
+
+class Fact(Protocol):
+    """What a subscriber is handed: one recorded event."""
+
+    id: UUID
+    organization_id: UUID
+    name: str
+    subject_type: str
+    subject_id: UUID
+    at: datetime
+    is_historic: bool
+    changes: Mapping[str, Any]
+    data: Mapping[str, Any]
+
+
+class Recorder(Protocol):
+    def __call__(
+        self,
+        name: str,
+        subject: Any,
+        *,
+        actor: Actor,
+        at: datetime,
+        changes: Changes | None = None,
+        is_historic: bool = False,
+        **data: Any,
+    ) -> Fact: ...
+
+
+Handler = Callable[[Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Who takes events after commit: `name` keys its deliveries, so it must never change."""
+
+    name: str
+    pattern: str
+    handle: Handler
+
+
+_declared: dict[str, str] = {}
+_inside: list[tuple[str, Handler]] = []
+_after: dict[str, Consumer] = {}
+_recorder: list[Recorder] = []
+
+
+def declare(name: str, description: str) -> str:
+    """Add `noun.past` to the published language and return it. An undeclared name cannot be recorded."""
+    _declared[name] = description
+    return name
+
+
+def declared() -> Mapping[str, str]:
+    """Every event name with its description."""
+    return dict(sorted(_declared.items()))
+
+
+def inside(pattern: str) -> Callable[[Handler], Handler]:
+    """Subscribe within the recording transaction, for what must be consistent with the fact (clocks, counters)."""
+
+    def register(handle: Handler) -> Handler:
+        _inside.append((pattern, handle))
+        return handle
+
+    return register
+
+
+def after(pattern: str, *, consumer: str) -> Callable[[Handler], Handler]:
+    """Subscribe after commit, through dispatch, relay and worker.
+
+    The handler runs in a transaction of its own that also marks the delivery done: its database effects happen once.
+    Raises ValueError when the consumer's name is taken.
+    """
+
+    def register(handle: Handler) -> Handler:
+        if consumer in _after:
+            raise ValueError(f"two consumers are called {consumer}")
+        _after[consumer] = Consumer(consumer, pattern, handle)
+        return handle
+
+    return register
+
+
+def subscribers_inside(name: str) -> list[Handler]:
+    return [handle for pattern, handle in _inside if fnmatchcase(name, pattern)]
+
+
+def consumers_of(name: str) -> list[Consumer]:
+    return [consumer for consumer in _after.values() if fnmatchcase(name, consumer.pattern)]
+
+
+def consumer(name: str) -> Consumer | None:
+    """The consumer of that name; None after a release that removed it."""
+    return _after.get(name)
+
+
+def install_recorder(recorder: Recorder) -> None:
+    _recorder[:] = [recorder]
+
+
+def record(
+    name: str,
+    subject: Any,
+    *,
+    actor: Actor,
+    at: datetime,
+    changes: Changes | None = None,
+    is_historic: bool = False,
+    **data: Any,
+) -> Fact:
+    """Record one fact in the caller's transaction. `at` (UTC) is when it became true, which imports set in the past."""
+    if name not in _declared:
+        raise LookupError(f"event {name} is not declared")
+    return _recorder[0](name, subject, actor=actor, at=at, changes=changes, is_historic=is_historic, **data)

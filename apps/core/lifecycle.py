@@ -1,0 +1,105 @@
+"""Lifecycles as data: which status may become which, by what verb, with which grant and which fields.
+
+The API's `allowed_transitions`, the admin's buttons, the state machine tests and the documentation all read these tables.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from django.db.models import TextChoices
+
+from apps.core.actors import Actor
+from apps.core.authorization import Action, may, require
+from apps.core.errors import FieldError, IllegalTransition, Invalid
+
+
+class Phase(TextChoices):
+    """What every kind of ticket has in common; queues, clocks and reports read only this."""
+
+    NEW = "new"
+    OPEN = "open"
+    PENDING = "pending"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    CANCELLED = "cancelled"
+
+
+class HasStatus(Protocol):
+    status: Any
+
+
+# Says why the transition is refused now, or None. Takes the record and the instant (UTC) of the attempt.
+Guard = Callable[[Any, datetime], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One verb: from any of `sources` to `target`, for holders of `grant`, with `requires` filled."""
+
+    sources: frozenset[str] | set[str]
+    target: str
+    grant: Action
+    requires: tuple[str, ...] = ()
+    guard: Guard | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """A status column's whole life. Raises ValueError at import time when the table contradicts itself."""
+
+    resource: str
+    initial: str
+    transitions: Mapping[str, Transition]
+    statuses: frozenset[str] | set[str]
+    phases: Mapping[str, Phase] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        named = {status for t in self.transitions.values() for status in (*t.sources, t.target)} | {self.initial}
+        if unknown := named - set(self.statuses):
+            raise ValueError(f"{self.resource}: transitions name unknown statuses {sorted(unknown)}")
+        if self.phases and set(self.phases) != set(self.statuses):
+            raise ValueError(f"{self.resource}: every status needs a phase, and only those")
+
+    def reachable(self) -> set[str]:
+        """Every status that some sequence of transitions reaches from the initial one."""
+        found, frontier = {self.initial}, [self.initial]
+        while frontier:
+            status = frontier.pop()
+            for transition in self.transitions.values():
+                if status in transition.sources and transition.target not in found:
+                    found.add(transition.target)
+                    frontier.append(transition.target)
+        return found
+
+    def allowed(self, record: HasStatus, *, actor: Actor, at: datetime) -> list[str]:
+        """The verbs `actor` could use on `record` at `at` (UTC), in the table's order."""
+        return [
+            name
+            for name, transition in self.transitions.items()
+            if record.status in transition.sources
+            and (transition.guard is None or transition.guard(record, at) is None)
+            and may(actor, transition.grant, self.resource, record)
+        ]
+
+    def check(
+        self, record: HasStatus, name: str, *, actor: Actor, at: datetime, given: Mapping[str, Any]
+    ) -> Transition:
+        """The transition, if it may happen now. Raises Denied, IllegalTransition or Invalid, in this order.
+
+        Call it on a locked row: the answer holds only as long as the lock does.
+        """
+        transition = self.transitions[name]
+        require(actor, transition.grant, self.resource, record)
+        if record.status not in transition.sources:
+            accepted = ", ".join(sorted(transition.sources))
+            raise IllegalTransition(
+                f"Cannot {name} from {record.status}; accepted: {accepted}.", current_status=str(record.status)
+            )
+        if transition.guard is not None and (reason := transition.guard(record, at)):
+            raise IllegalTransition(reason, current_status=str(record.status))
+        missing = [FieldError(f"/{key}", "required", f"{name} requires {key}.") for key in transition.requires if not given.get(key)]
+        if missing:
+            raise Invalid(errors=missing)
+        return transition

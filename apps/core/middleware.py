@@ -1,0 +1,49 @@
+"""What happens around every request: its id, its one log line, and the headers of the API."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+from apps.core import logs
+
+log = structlog.get_logger("access")
+
+Next = Callable[[HttpRequest], HttpResponse]
+
+
+class RequestContextMiddleware:
+    """Gives the request its id, echoes it, and writes one line when the answer is ready."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        started = time.perf_counter()
+        request_id = logs.begin_request(request.headers.get("X-Request-ID", ""))
+        response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        # The path without its query: search words and cursors are nobody's business in a log.
+        log.info(
+            "request",
+            method=request.method,
+            path=request.path,
+            status=response.status_code,
+            milliseconds=round((time.perf_counter() - started) * 1000, 1),
+        )
+        return response
+
+
+class ApiHeadersMiddleware:
+    """Answers of the API are nobody's to cache, and are never a page."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.path.startswith("/api/v1/"):
+            response.setdefault("Cache-Control", "no-store")
+            response.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        return response

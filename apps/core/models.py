@@ -1,0 +1,131 @@
+"""Base models of every app, and the platform's own tables: idempotency keys, jobs, job ticks."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from uuid_utils.compat import uuid7
+
+from apps.core.querysets import SoftDeleteQuerySet, TenantManager, TenantQuerySet
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562): random enough not to be guessed, ordered enough to be a good key."""
+    return uuid7()
+
+
+class TenantModel(models.Model):
+    """A row of one organization.
+
+    The tenant is a coordinate, not a relation: core cannot name the floor above. The Wall operation gives the column its
+    policy, and a foreign key to the organization where that table exists.
+    """
+
+    tenant_field: ClassVar[str] = "organization_id"
+    # Columns whose values no log may hold; row capture writes "***" in their place.
+    secret_columns: ClassVar[tuple[str, ...]] = ()
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    organization_id = models.UUIDField(editable=False)
+
+    objects: ClassVar[Any] = TenantManager.from_queryset(TenantQuerySet)()
+
+    class Meta:
+        abstract = True
+
+
+class VersionedModel(TenantModel):
+    """A row that people change: `version` is its ETag and grows by one with every accepted change."""
+
+    created_at = models.DateTimeField(editable=False)
+    updated_at = models.DateTimeField(editable=False)
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class SoftDeleteModel(VersionedModel):
+    """A row that can be deleted and restored; it keeps its place in history and its number."""
+
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects: ClassVar[Any] = TenantManager.from_queryset(SoftDeleteQuerySet)()
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.deleted_at is not None
+
+
+class IdempotencyKey(TenantModel):
+    """The answer that one `Idempotency-Key` got, kept for a day so that a retry gets it again.
+
+    Only 2xx answers are kept. `body` is null where the answer showed a secret once: such a replay is 409 naming `location`.
+    """
+
+    actor_id = models.UUIDField()
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField()
+    body = models.TextField(null=True)  # noqa: DJ001 - null says "was shown once", empty says "had no body"
+    etag = models.CharField(max_length=64, blank=True)
+    location = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization_id", "actor_id", "key"], name="idempotency_once")]
+        indexes = [models.Index(fields=["organization_id", "created_at"], name="idempotency_age")]
+
+
+class JobState(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Job(TenantModel):
+    """Work too long for one answer: what was asked, by whom, how far it is, and what went wrong row by row."""
+
+    kind = models.CharField(max_length=60)
+    requested_by_id = models.UUIDField()
+    parameters = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+    state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    errors = models.JSONField(default=list, encoder=DjangoJSONEncoder)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(state__in=JobState.values), name="job_state"),
+            models.CheckConstraint(condition=models.Q(done__lte=models.F("total")), name="job_done_within_total"),
+        ]
+        indexes = [models.Index(fields=["organization_id", "-created_at"], name="job_newest")]
+
+    @property
+    def progress(self) -> int:
+        """Percent, 0 to 100."""
+        if self.state == JobState.DONE:
+            return 100
+        return self.done * 100 // self.total if self.total else 0
+
+
+class JobTick(models.Model):
+    """One due time of one scheduled job, taken by exactly one worker; not a tenant's row.
+
+    A tick whose worker died is free again after `lease_until`. The database's clock decides every time here.
+    """
+
+    pk = models.CompositePrimaryKey("name", "due_at")
+    name = models.CharField(max_length=60)
+    due_at = models.DateTimeField()
+    lease_until = models.DateTimeField()
+    attempts = models.PositiveSmallIntegerField(default=1)
+    finished_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)

@@ -1,0 +1,59 @@
+"""The first wall: every queryset of a tenant's rows carries the tenant as a literal."""
+
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+from django.db import models
+
+from apps.core import tenancy
+from apps.core.actors import Actor
+
+M = TypeVar("M", bound=models.Model)
+
+
+class TenantQuerySet(models.QuerySet[M]):
+    """Rows of one organization. The planner needs the literal too: behind the policy alone it cannot estimate."""
+
+    walled_for: UUID | None = None
+
+    def _clone(self) -> Self:
+        clone: Self = super()._clone()  # type: ignore[misc]
+        clone.walled_for = self.walled_for
+        return clone
+
+    def in_tenant(self, organization_id: UUID) -> Self:
+        """Only this organization's rows; asking twice for the same one adds nothing."""
+        if self.walled_for == organization_id:
+            return self
+        walled = self.filter(**{tenant_column(self.model): organization_id})
+        walled.walled_for = organization_id
+        return walled
+
+    def visible_to(self, actor: Actor) -> Self:
+        """What `actor` may see. Models with narrower rules extend this; none widens it."""
+        return self.in_tenant(actor.organization_id)
+
+
+def tenant_column(model: type[models.Model]) -> str:
+    """The column of `model`'s own table that names the tenant."""
+    return str(getattr(model, "tenant_field", "organization_id"))
+
+
+class TenantManager(models.Manager[M]):
+    """Hands out querysets that are already inside the tenant in force, so that a forgotten filter still finds no foreign row."""
+
+    def get_queryset(self) -> TenantQuerySet[M]:
+        queryset: Any = super().get_queryset()
+        organization_id = tenancy.current_organization_id()
+        walled: TenantQuerySet[M] = queryset if organization_id is None else queryset.in_tenant(organization_id)
+        return walled
+
+
+class SoftDeleteQuerySet(TenantQuerySet[M]):
+    """Rows that can be deleted and restored."""
+
+    def alive(self) -> Self:
+        return self.filter(deleted_at=None)
+
+    def deleted(self) -> Self:
+        return self.exclude(deleted_at=None)

@@ -1,0 +1,95 @@
+"""Create, change and delete a plain record: the verbs of every lookup-like resource.
+
+Each is one transaction's worth of work for the caller's transaction: lock, check, write, record one event.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db import models
+from django.db.models.deletion import ProtectedError, RestrictedError
+
+from apps.core import events
+from apps.core.actors import Actor
+from apps.core.errors import Conflict, NotFound, Stale, StillReferenced
+from apps.core.models import SoftDeleteModel, VersionedModel
+
+V = TypeVar("V", bound=VersionedModel)
+S = TypeVar("S", bound=SoftDeleteModel)
+
+
+def noun(model: type[models.Model] | models.Model) -> str:
+    """The word that a model's events start with: BusinessCalendar is `business_calendar`."""
+    return str(model._meta.verbose_name).replace(" ", "_")
+
+
+def declare_events(model: type[models.Model], *verbs: str) -> None:
+    """Publish `<noun>.<verb>` for a plain record; created, updated and deleted unless named."""
+    for verb in verbs or ("created", "updated", "deleted"):
+        events.declare(f"{noun(model)}.{verb}", f"{str(model._meta.verbose_name).capitalize()} {verb}.")
+
+
+def create(model: type[V], *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> V:
+    """A new row in the actor's organization. IntegrityError on a duplicate becomes a neutral 409 at the edge."""
+    row = model(organization_id=actor.organization_id, created_at=at, updated_at=at, **values)
+    row.save(force_insert=True)
+    events.record(f"{noun(model)}.created", row, actor=actor, at=at, changes={k: (None, v) for k, v in plain(row, values).items()})
+    return row
+
+
+def lock(model: type[V], pk: UUID, *, actor: Actor, expected_version: int | None = None) -> V:
+    """The row, locked until the transaction ends. Raises NotFound, or Stale when it is not at `expected_version`."""
+    row: V | None = model._default_manager.visible_to(actor).select_for_update(of=("self",)).filter(pk=pk).first()  # type: ignore[attr-defined]
+    if row is None:
+        raise NotFound
+    if expected_version is not None and row.version != expected_version:
+        raise Stale(f"It is at version {row.version} now, you sent {expected_version}.", current_version=row.version)
+    return row
+
+
+def change(row: V, *, actor: Actor, at: datetime, values: Mapping[str, Any], verb: str = "updated") -> V:
+    """Write what differs of `values` into a locked row; nothing differs, nothing happens."""
+    before = plain(row, values)
+    for name, value in values.items():
+        setattr(row, name, value)
+    after = plain(row, values)
+    differing = {name: (before[name], after[name]) for name in values if before[name] != after[name]}
+    if not differing:
+        return row
+    row.version += 1
+    row.updated_at = at
+    row.save(update_fields=[*differing, "version", "updated_at"])
+    events.record(f"{noun(row)}.{verb}", row, actor=actor, at=at, changes=differing)
+    return row
+
+
+def delete(row: VersionedModel, *, actor: Actor, at: datetime) -> None:
+    """Really delete a locked row. Raises StillReferenced while others point at it."""
+    events.record(f"{noun(row)}.deleted", row, actor=actor, at=at)
+    try:
+        row.delete()
+    except (ProtectedError, RestrictedError) as refusal:
+        held_by = getattr(refusal, "protected_objects", None) or getattr(refusal, "restricted_objects", ())
+        kinds = sorted({str(other._meta.verbose_name_plural) for other in held_by})
+        raise StillReferenced(f"Still referenced by {', '.join(kinds)}.") from refusal
+
+
+def soft_delete(row: S, *, actor: Actor, at: datetime) -> S:
+    """Hide a locked row; history and references keep it. Raises Conflict when it is deleted already."""
+    if row.is_deleted:
+        raise Conflict("It is deleted already.", code="already_deleted")
+    return change(row, actor=actor, at=at, values={"deleted_at": at}, verb="deleted")
+
+
+def restore(row: S, *, actor: Actor, at: datetime) -> S:
+    """Bring a soft-deleted row back. Raises Conflict when it is not deleted."""
+    if not row.is_deleted:
+        raise Conflict("It is not deleted.", code="not_deleted")
+    return change(row, actor=actor, at=at, values={"deleted_at": None}, verb="restored")
+
+
+def plain(row: models.Model, names: Mapping[str, Any]) -> dict[str, Any]:
+    """The named fields as an event keeps them: ids for relations, everything else as it is."""
+    return {name: getattr(row, row._meta.get_field(name).attname) for name in names}  # type: ignore[union-attr]

@@ -1,0 +1,38 @@
+"""Serializers of the hand-written resources."""
+
+from apps.core.api import strict
+from apps.core.api.resources import ENVELOPE
+from apps.core.api.serializers import RecordSerializer
+from apps.organizations.api.resources import CALENDARS, COST_CENTRES
+from apps.organizations.models import Department, Organization, Team
+
+
+class OrganizationSerializer(RecordSerializer):
+    """The caller's own organization."""
+
+    time_zone = strict.TimeZoneField(max_length=63, required=False)
+
+    class Meta:
+        model = Organization
+        fields = ("id", "name", "slug", "time_zone", "language", "status", "requires_if_match", "created_at", "updated_at", "version")
+        read_only_fields = (*ENVELOPE, "slug", "status")
+
+
+class DepartmentSerializer(RecordSerializer):
+    """A node of the organization chart."""
+
+    class Meta:
+        model = Department
+        fields = ("id", "name", "parent", "cost_centre", "created_at", "updated_at", "version")
+        read_only_fields = ENVELOPE
+        expandable = {"cost_centre": (COST_CENTRES.serializer(), "cost_centres")}
+
+
+class TeamSerializer(RecordSerializer):
+    """A group that work is given to."""
+
+    class Meta:
+        model = Team
+        fields = ("id", "name", "description", "email", "calendar", "created_at", "updated_at", "version", "deleted_at")
+        read_only_fields = (*ENVELOPE, "deleted_at")
+        expandable = {"calendar": (CALENDARS.serializer(), "calendars")}

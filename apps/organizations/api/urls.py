@@ -1,0 +1,22 @@
+"""Where this app's resources live."""
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from apps.organizations.api.resources import RESOURCES
+from apps.organizations.api.views import CurrentOrganizationViewSet, DepartmentViewSet, TeamViewSet
+
+router = SimpleRouter(use_regex_path=False)
+for resource in RESOURCES:
+    resource.register(router)
+router.register("departments", DepartmentViewSet, basename="departments")
+router.register("teams", TeamViewSet, basename="teams")
+
+urlpatterns = [
+    path(
+        "organizations/current/",
+        CurrentOrganizationViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="organization-current",
+    ),
+    *router.urls,
+]

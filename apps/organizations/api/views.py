@@ -1,0 +1,62 @@
+"""The hand-written resources: what needs a service of its own, or a method that plain resources lack."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core.api.filters import filters_for
+from apps.core.api.soft_delete import SoftDeleteViewSet
+from apps.core.api.views import RecordViewSet
+from apps.core.authorization import Action
+from apps.organizations import services
+from apps.organizations.api.serializers import DepartmentSerializer, OrganizationSerializer, TeamSerializer
+from apps.organizations.models import Department, Organization, Team
+
+
+class DepartmentViewSet(RecordViewSet):
+    """The organization chart: departments, each below another or on top."""
+
+    model = Department
+    resource = "departments"
+    serializer_class = DepartmentSerializer
+    filterset_class = filters_for(Department, ("name", "parent", "cost_centre", "created_at", "updated_at"))
+    orderings = ("name", "created_at")
+    default_ordering = "name"
+    search_columns = ("name",)
+
+    def change_record(self, record: Any, values: Mapping[str, Any]) -> Any:
+        return services.change_department(record, actor=self.actor, at=timezone.now(), values=values)
+
+
+class TeamViewSet(SoftDeleteViewSet):
+    """Teams of the caller's organization; deleted ones can be restored."""
+
+    model = Team
+    resource = "teams"
+    serializer_class = TeamSerializer
+    filterset_class = filters_for(Team, ("name", "email", "calendar", "created_at", "updated_at"))
+    orderings = ("name", "created_at")
+    default_ordering = "name"
+    search_columns = ("name", "description", "email")
+
+
+class CurrentOrganizationViewSet(RecordViewSet):
+    """The caller's organization itself."""
+
+    model = Organization
+    resource = "organizations"
+    serializer_class = OrganizationSerializer
+    http_method_names = ["get", "patch", "head", "options"]
+    grants = {"retrieve": Action.READ, "partial_update": Action.UPDATE}
+
+    def record_id(self) -> Any:
+        return self.actor.organization_id
+
+    def retrieve(self, request: Request, pk: Any = None) -> Response:
+        return super().retrieve(request, pk)
+
+    def partial_update(self, request: Request, pk: Any = None) -> Response:
+        return super().partial_update(request, pk)

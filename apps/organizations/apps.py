@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+
+from apps.core.wall.unwalled import allow_installation_wide_key
+
+
+class OrganizationsConfig(AppConfig):
+    name = "apps.organizations"
+    label = "organizations"
+    verbose_name = "Organizations"
+
+    def ready(self) -> None:
+        from apps.organizations import demo, events, tasks  # noqa: F401, PLC0415 - each registers itself
+
+        allow_installation_wide_key("organization_slug", "a slug names the tenant before the tenant is known")

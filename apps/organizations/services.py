@@ -1,0 +1,122 @@
+"""Verbs on tenants and their structure that are more than writing a plain record."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, transaction
+
+from apps.core import events, records, tenancy
+from apps.core.actors import Actor
+from apps.core.errors import Conflict, FieldError, Invalid
+from apps.core.models import new_id
+from apps.organizations.events import ORGANIZATION_RESUMED, ORGANIZATION_SUSPENDED
+from apps.organizations.lifecycle import LIFECYCLE
+from apps.organizations.models import Department, Organization
+
+
+def find_organization(slug: str) -> UUID | None:
+    """The id behind a slug, before any tenant is known."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT organization_find(%s)", [slug])
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def organization_ids() -> list[UUID]:
+    """Every active organization, for jobs that visit each in turn."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM organization_list()")
+        return [row[0] for row in cursor.fetchall()]
+
+
+def refuse_demo_in_production() -> None:
+    """Raises ImproperlyConfigured when production is about to serve a database with published passwords in it."""
+    if settings.ITSM_MODE != "production":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT organization_has_demo()")
+        if cursor.fetchone()[0]:
+            raise ImproperlyConfigured("The database holds demo organizations, whose passwords are published; use another one.")
+
+
+def each_organization(part: str) -> Iterator[Actor]:
+    """Visit every active organization, each in its own tenant and transaction, as the platform's `part`."""
+    for organization_id in organization_ids():
+        with tenancy.tenant(organization_id, via="task"), transaction.atomic():
+            yield Actor.system(organization_id, part)
+
+
+def create_organization(
+    *, at: datetime, part: str, name: str, slug: str, time_zone: str = "UTC", is_operator: bool = False, is_demo: bool = False
+) -> Organization:
+    """A new tenant, made by the platform itself. Opens the transaction, because the tenant does not exist before.
+
+    Raises Conflict when the slug is taken.
+    """
+    organization_id = new_id()
+    if find_organization(slug) is not None:
+        raise Conflict("This slug is not available.", code="duplicate")
+    with tenancy.tenant(organization_id), transaction.atomic():
+        organization = Organization(
+            id=organization_id,
+            name=name,
+            slug=slug,
+            time_zone=time_zone,
+            is_operator=is_operator,
+            is_demo=is_demo,
+            created_at=at,
+            updated_at=at,
+        )
+        organization.full_clean(exclude=["id"])
+        organization.save(force_insert=True)
+        changes = {"name": (None, name), "slug": (None, slug), "time_zone": (None, time_zone)}
+        events.record("organization.created", organization, actor=Actor.system(organization_id, part), at=at, changes=changes)
+    return organization
+
+
+def suspend(organization: Organization, *, actor: Actor, at: datetime, reason: str) -> Organization:
+    """Keep everybody of it out from the next request on. Raises Denied or IllegalTransition."""
+    return _transition(organization, "suspend", ORGANIZATION_SUSPENDED, actor=actor, at=at, reason=reason)
+
+
+def resume(organization: Organization, *, actor: Actor, at: datetime) -> Organization:
+    """Let them in again. Raises Denied or IllegalTransition."""
+    return _transition(organization, "resume", ORGANIZATION_RESUMED, actor=actor, at=at)
+
+
+def _transition(
+    organization: Organization, verb: str, event: str, *, actor: Actor, at: datetime, **given: Any
+) -> Organization:
+    locked: Organization = Organization.objects.select_for_update().get(pk=organization.pk)
+    target = LIFECYCLE.check(locked, verb, actor=actor, at=at, given=given).target
+    before, locked.status = locked.status, target
+    locked.version += 1
+    locked.updated_at = at
+    locked.save(update_fields=["status", "version", "updated_at"])
+    events.record(event, locked, actor=actor, at=at, changes={"status": (before, target)}, **given)
+    return locked
+
+
+def change_department(department: Department, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Department:
+    """Change a locked department. Raises Invalid when its new parent lies below it."""
+    parent_id = values.get("parent_id")
+    if parent_id is not None and parent_id != department.parent_id:
+        _refuse_cycle(department, parent_id)
+    return records.change(department, actor=actor, at=at, values=values)
+
+
+def _refuse_cycle(department: Department, parent_id: UUID) -> None:
+    """Walk up from the new parent. The whole chart is locked first, ordered by id, so that two moves cannot close a circle."""
+    chart: dict[UUID, UUID | None] = dict(
+        Department.objects.select_for_update().order_by("id").values_list("id", "parent_id")
+    )
+    above: UUID | None = parent_id
+    while above is not None:
+        if above == department.pk:
+            detail = "A department cannot lie below itself; accepted: one that is not below this one."
+            raise Invalid(errors=[FieldError("/parent", "cycle", detail)])
+        above = chart.get(above)

@@ -1,0 +1,11 @@
+"""What this app records."""
+
+from apps.core.events import declare
+from apps.core.records import declare_events
+from apps.users.models import User
+
+declare_events(User)
+SIGNED_IN = declare("user.signed_in", "Signed in with password.")
+SIGN_IN_FAILED = declare("user.sign_in_failed", "Sign-in refused: wrong password, or the account may not sign in.")
+SIGNED_OUT = declare("user.signed_out", "Session ended by its owner.")
+TOKEN_REUSED = declare("user.token_reused", "A used refresh token came back; its session was revoked.")

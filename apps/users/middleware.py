@@ -1,0 +1,40 @@
+"""The admin's requests enter their tenant here: from a signed cookie that names organization and session."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from apps.core import logs, tenancy
+from apps.users.services import live_session
+
+ORGANIZATION_KEY, SESSION_KEY = "itsm_organization", "itsm_session"
+
+
+class AdminTenantMiddleware:
+    """One transaction in one tenant around every admin request of somebody signed in; a dead session signs them out."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path.startswith("/admin/") or SESSION_KEY not in request.session:
+            return self.get_response(request)
+        organization_id = UUID(request.session[ORGANIZATION_KEY])
+        with (
+            tenancy.tenant(organization_id, request_id=logs.current_request_id(), via="admin"),
+            transaction.atomic(),
+        ):
+            found = live_session(UUID(request.session[SESSION_KEY]), at=timezone.now())
+            if found is not None:
+                with tenancy.tenant(
+                    organization_id, actor_id=found[0].user_id, request_id=logs.current_request_id(), via="admin"
+                ):
+                    response = self.get_response(request)
+                    if response.status_code >= 400:
+                        transaction.set_rollback(True)
+                    return response
+        request.session.flush()
+        return self.get_response(request)

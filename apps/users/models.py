@@ -1,0 +1,134 @@
+"""People and their sessions."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
+from django.db.models import Q
+
+from apps.core.actors import Actor, ActorKind
+from apps.core.authorization import Action, Decision, decide
+from apps.core.fields import TenantForeignKey
+from apps.core.models import SoftDeleteModel, TenantModel
+from apps.core.querysets import SoftDeleteQuerySet, TenantManager
+from apps.organizations.models import Department, Site
+
+
+class UserType(models.TextChoices):
+    """Which built-in role somebody has."""
+
+    END_USER = "end_user", "End User"
+    AGENT = "agent", "Agent"
+    MANAGER = "manager", "Manager"
+    ADMIN = "admin", "Admin"
+
+
+def normalise_email(email: str) -> str:
+    """The form in which addresses are compared and unique: trimmed, lower case."""
+    return email.strip().lower()
+
+
+class User(SoftDeleteModel, AbstractBaseUser):
+    """Somebody with one home organization. Signs in by e-mail address, which is unique in the whole installation."""
+
+    secret_columns: ClassVar[tuple[str, ...]] = ("password",)
+    USERNAME_FIELD = "email_normalised"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    # Django would write this on every sign-in; the session row knows better.
+    last_login = None  # type: ignore[assignment]
+    email = models.EmailField()
+    email_normalised = models.EmailField(editable=False)
+    full_name = models.CharField(max_length=200)
+    user_type = models.CharField(max_length=10, choices=UserType, default=UserType.END_USER)
+    is_active = models.BooleanField(default=True)
+    time_zone = models.CharField(max_length=63, default="UTC")
+    language = models.CharField(max_length=10, default="en")
+    department = TenantForeignKey["Department | None", "Department | None"](
+        Department, models.PROTECT, null=True, blank=True, related_name="users"
+    )
+    site = TenantForeignKey["Site | None", "Site | None"](Site, models.PROTECT, null=True, blank=True, related_name="users")
+
+    objects: ClassVar[Any] = TenantManager.from_queryset(SoftDeleteQuerySet)()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["email_normalised"], name="user_email"),
+            models.CheckConstraint(condition=Q(user_type__in=UserType.values), name="user_type"),
+        ]
+        indexes = [models.Index(fields=["organization_id", "full_name", "id"], name="user_name")]
+
+    def __str__(self) -> str:
+        return self.full_name
+
+    def get_username(self) -> str:
+        return self.email
+
+    @property
+    def may_sign_in(self) -> bool:
+        return self.is_active and self.deleted_at is None
+
+    def as_actor(self, *, organization_id: UUID | None = None, session_id: UUID | None = None, is_operator: bool = False) -> Actor:
+        """This person acting: at home, or as a platform operator (then with an administrator's role) elsewhere."""
+        return Actor(
+            kind=ActorKind.USER,
+            organization_id=organization_id or self.organization_id,
+            id=self.pk,
+            label=self.full_name,
+            home_organization_id=self.organization_id,
+            role=UserType.ADMIN if is_operator else self.user_type,
+            session_id=session_id,
+        )
+
+    # --- what Django's admin asks; the same authorizer answers
+
+    @property
+    def is_staff(self) -> bool:
+        return self.may_sign_in and self.user_type == UserType.ADMIN
+
+    @property
+    def is_superuser(self) -> bool:
+        return False
+
+    def decide(self, action: Action, resource: str) -> Decision:
+        return decide(self.as_actor(), action, resource)
+
+    def has_perm(self, permission: str, obj: Any = None) -> bool:
+        """Django's names lead nowhere: admin classes ask the authorizer by resource (core.admin.RecordAdmin)."""
+        return False
+
+    def has_perms(self, permissions: Any, obj: Any = None) -> bool:
+        return False
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.is_staff
+
+
+class Session(TenantModel):
+    """One sign-in on one device. The access token and the admin's cookie name it; every request reads it.
+
+    The refresh token is opaque and rotates: only SHA-256 of the current and the previous one are kept.
+    """
+
+    secret_columns: ClassVar[tuple[str, ...]] = ("current_hash", "previous_hash")
+
+    user = TenantForeignKey["User", "User"](User, models.CASCADE, related_name="sessions")
+    current_hash = models.CharField(max_length=64)
+    previous_hash = models.CharField(max_length=64, blank=True)
+    rotated_at = models.DateTimeField()
+    generation = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField()
+    idle_until = models.DateTimeField()
+    absolute_until = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+    address = models.GenericIPAddressField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["organization_id", "user", "-created_at"], name="session_of_user")]
+
+    def is_live(self, at: datetime) -> bool:
+        return self.revoked_at is None and at < self.idle_until and at < self.absolute_until

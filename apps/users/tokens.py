@@ -1,0 +1,56 @@
+"""Access tokens: signed by simplejwt, short-lived, naming a session row that is read on every request."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken
+
+from apps.core.errors import NotSignedIn
+
+TYPE = "access"
+_backend = TokenBackend(
+    settings.SIMPLE_JWT["ALGORITHM"],
+    signing_key=settings.SIMPLE_JWT["SIGNING_KEY"],
+    audience=settings.SIMPLE_JWT["AUDIENCE"],
+    issuer=settings.SIMPLE_JWT["ISSUER"],
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a valid access token says; whether it still holds only the session row knows."""
+
+    user_id: UUID
+    session_id: UUID
+    organization_id: UUID
+
+
+def issue(*, user_id: UUID, session_id: UUID, organization_id: UUID, at: datetime) -> str:
+    """A token that ends ACCESS_TOKEN_LIFETIME after `at` (UTC)."""
+    issued = int(at.timestamp())
+    claims = {
+        "sub": str(user_id),
+        "sid": str(session_id),
+        "org": str(organization_id),
+        "typ": TYPE,
+        "iat": issued,
+        "exp": issued + int(settings.ACCESS_TOKEN_LIFETIME.total_seconds()),
+    }
+    return str(_backend.encode(claims))
+
+
+def read(token: str) -> Claims:
+    """The claims of a token that we signed, that has not expired and is for us. Raises NotSignedIn saying which it is not."""
+    try:
+        claims: dict[str, Any] = _backend.decode(token)
+        if claims.get("typ") != TYPE or "exp" not in claims:
+            raise ValueError("not an access token")
+        return Claims(UUID(claims["sub"]), UUID(claims["sid"]), UUID(claims["org"]))
+    except TokenBackendExpiredToken as error:
+        raise NotSignedIn("The access token has expired; refresh it.", code="token_expired") from error
+    except (TokenBackendError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotSignedIn("The access token is not valid.", code="token_invalid") from error

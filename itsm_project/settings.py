@@ -1,0 +1,273 @@
+"""Every setting, from the environment. Unsafe values for production are refused by system checks (apps/core/checks.py).
+
+Variables are described in `.env.example`; a file named by ITSM_ENV_FILE (default `.env`) is read first, the real environment wins.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+env_file = Path(os.environ.get("ITSM_ENV_FILE", BASE_DIR / ".env"))
+if env_file.is_file():
+    env.read_env(env_file)
+
+# production: refuses what is unsafe. demo: bin/up, with published credentials. test: bin/test.
+ITSM_MODE: str = env("ITSM_MODE", default="production")
+if ITSM_MODE not in {"production", "demo", "test"}:
+    raise ImproperlyConfigured(f"ITSM_MODE is {ITSM_MODE!r}; accepted: production, demo, test")
+IS_DEMO = ITSM_MODE == "demo"
+IS_TEST = ITSM_MODE == "test"
+
+DEBUG: bool = env.bool("DEBUG", default=False)
+SECRET_KEY: str = env("SECRET_KEY", default="")
+if not SECRET_KEY:
+    if not IS_TEST:
+        raise ImproperlyConfigured("SECRET_KEY is empty: set it to 50 or more random characters")
+    SECRET_KEY = "only-for-tests-" + "0" * 50
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "testserver"] if not ITSM_MODE == "production" else [])
+BASE_URL: str = env("BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
+IS_BEHIND_TLS = BASE_URL.startswith("https://")
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "apps.core",
+    "apps.audit",
+    "apps.organizations",
+    "apps.users",
+]
+if IS_TEST:
+    # A consumer that only counts what reaches it; the fault tests compare its table with the events written.
+    INSTALLED_APPS.append("tests.sink")
+
+MIDDLEWARE = [
+    "apps.core.middleware.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "apps.core.middleware.ApiHeadersMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.users.middleware.AdminTenantMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "itsm_project.urls"
+WSGI_APPLICATION = "itsm_project.wsgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Database: one login per role, see docs/operations.md ---------------------------------------------------------------
+
+DATABASE_ROLE: str = env("DATABASE_ROLE", default="app")
+ROLE_VARIABLES = {
+    "app": "DATABASE_URL",
+    "worker": "WORKER_DATABASE_URL",
+    "system": "SYSTEM_DATABASE_URL",
+    "migrator": "MIGRATOR_DATABASE_URL",
+    "admin": "ADMIN_DATABASE_URL",
+}
+if DATABASE_ROLE not in ROLE_VARIABLES:
+    raise ImproperlyConfigured(f"DATABASE_ROLE is {DATABASE_ROLE!r}; accepted: {', '.join(ROLE_VARIABLES)}")
+
+
+# Every login this process was given; a deployment gives each process only its own.
+DATABASE_LOGINS: dict[str, dict[str, Any]] = {
+    role: env.db_url(variable) for role, variable in ROLE_VARIABLES.items() if env.str(variable, default="")
+}
+
+
+def database(variable: str) -> dict[str, Any]:
+    """The login that `variable` holds, spoken to through the tenant-aware backend."""
+    configuration: dict[str, Any] = env.db_url(variable, engine="apps.core.postgresql")
+    configuration.update(
+        CONN_MAX_AGE=env.int("CONN_MAX_AGE", default=60),
+        CONN_HEALTH_CHECKS=True,
+        DISABLE_SERVER_SIDE_CURSORS=env.bool("DATABASE_BEHIND_POOLER", default=False),
+    )
+    # The suite migrates template databases of its own in the same cluster.
+    configuration["NAME"] = env.str("MIGRATOR_DATABASE_NAME", default="") or configuration["NAME"] if IS_TEST else configuration["NAME"]
+    options = configuration.setdefault("OPTIONS", {})
+    options.setdefault("connect_timeout", 5)
+    options.setdefault("application_name", f"itsm-{DATABASE_ROLE}")
+    return configuration
+
+
+DATABASES: dict[str, dict[str, Any]] = {}
+_login = ROLE_VARIABLES[DATABASE_ROLE]
+if env.str(_login, default=""):
+    DATABASES["default"] = database(_login)
+elif IS_TEST and not env.str("DATABASE_URL", default=""):
+    # Linters and the schema generator need settings, not a database.
+    DATABASES["default"] = {"ENGINE": "apps.core.postgresql", "NAME": "itsm"}
+else:
+    raise ImproperlyConfigured(f"{_login} is not set: this process runs as the role {DATABASE_ROLE!r} (docs/operations.md)")
+if env.str("SYSTEM_DATABASE_URL", default="") and DATABASE_ROLE in {"worker", "app"}:
+    DATABASES["system"] = database("SYSTEM_DATABASE_URL")
+DATABASE_ROUTERS = ["apps.core.postgresql.routers.OnlyDefault"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Redis: broker and cache in separate databases ----------------------------------------------------------------------
+
+REDIS_URL: str = env("REDIS_URL", default="redis://127.0.0.1:6379/0")
+CACHE_URL: str = env("CACHE_URL", default=urlsplit(REDIS_URL)._replace(path="/1").geturl() if not REDIS_URL.startswith("unix") else REDIS_URL)
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}}
+
+# Sections 4.2 and 4.6 of docs/adr/0002: a job lives in the database, the broker only carries the word that it is due.
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_SOFT_TIME_LIMIT = 270
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 3600,
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_max": 0.5,
+}
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+# Beat only wakes; which job is due, and whether somebody already took it, is decided by the database's clock.
+CELERY_BEAT_SCHEDULE = {"tick": {"task": "core.tick", "schedule": timedelta(seconds=5), "options": {"expires": 5}}}
+
+# --- Sign-in ------------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = ["apps.users.admin_backend.GrantBackend"]
+PASSWORD_HASHERS = ["apps.users.hashers.Argon2Hasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=5)
+SESSION_IDLE_LIFETIME = timedelta(minutes=env.int("SESSION_IDLE_MINUTES", default=30))
+SESSION_ABSOLUTE_LIFETIME = timedelta(hours=env.int("SESSION_ABSOLUTE_HOURS", default=12))
+SIMPLE_JWT = {
+    "ALGORITHM": "HS256",
+    "SIGNING_KEY": SECRET_KEY,
+    "ACCESS_TOKEN_LIFETIME": ACCESS_TOKEN_LIFETIME,
+    "AUDIENCE": "itsm-api",
+    "ISSUER": "itsm",
+    "LEEWAY": 0,
+}
+
+# The admin's cookie names its organization and a session row, signed; the row decides (docs/adr/0009).
+SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = int(SESSION_ABSOLUTE_LIFETIME.total_seconds())
+SESSION_COOKIE_PATH = "/admin/"
+CSRF_COOKIE_PATH = "/admin/"
+CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_BEHIND_TLS
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+LOGIN_URL = "/admin/login/"
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000 if IS_BEHIND_TLS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_BEHIND_TLS
+SECURE_HSTS_PRELOAD = False
+SECURE_SSL_REDIRECT = env.bool("SSL_REDIRECT", default=False)
+X_FRAME_OPTIONS = "DENY"
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
+if IS_BEHIND_TLS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SILENCED_SYSTEM_CHECKS = [
+    "security.W008",  # the redirect to TLS is the proxy's; itsm.E006 demands an https BASE_URL in production
+    "security.W005", "security.W021",  # subdomains and preload are the domain owner's decision
+]
+
+# --- API ----------------------------------------------------------------------------------------------------------------
+
+BODY_LIMIT_BYTES = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT_BYTES
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.users.api.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.core.api.permissions.Refuse"],
+    "DEFAULT_RENDERER_CLASSES": ["apps.core.api.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["apps.core.api.parsers.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "apps.core.api.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "apps.core.api.problems.handle",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.core.api.renderers.OnlyJSON",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "ITSM platform",
+    "VERSION": "1.0.0",
+    "DESCRIPTION": "Incidents, requests, problems, changes, configuration and service levels of many organizations, each walled from the others.",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVERS": [{"url": BASE_URL}],
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+}
+
+# --- Time, text, files, logs --------------------------------------------------------------------------------------------
+
+TIME_ZONE = "UTC"
+USE_TZ = True
+LANGUAGE_CODE = "en"
+USE_I18N = True
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env("STATIC_ROOT", default=str(BASE_DIR / ".local" / "static")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = not ITSM_MODE == "production"
+
+LOG_LEVEL: str = env("LOG_LEVEL", default="INFO")
+LOGGING_CONFIG = "apps.core.logs.configure"
+LOGGING = {"level": LOG_LEVEL}
+
+UNFOLD = {"SITE_TITLE": "ITSM", "SITE_HEADER": "ITSM", "SHOW_HISTORY": False}

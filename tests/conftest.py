@@ -1,0 +1,158 @@
+"""The cast, and a database that the tests enter as the application does: as itsm_app, which row-level security binds."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connections, transaction
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from apps.core import tenancy
+from apps.core.actors import Actor
+from apps.organizations.models import Organization
+from apps.users.models import User, UserType
+from apps.users.services import Device, _open_session
+from tests import databases, factories
+
+IS_FULL_RUN = os.environ.get("ITSM_TEST_ALL") == "1"
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An organization of the cast and the system actor that prepares things in it."""
+
+    organization: Organization
+
+    @property
+    def id(self) -> Any:
+        return self.organization.pk
+
+    @property
+    def system(self) -> Actor:
+        return Actor.system(self.organization.pk, "test")
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Act in this tenant, in a transaction: `with acme.entered(): …`."""
+        with tenancy.tenant(self.organization.pk), transaction.atomic():
+            yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: Any, worker_id: str) -> Iterator[None]:
+    """One database per xdist worker, made from a template that is provisioned and migrated once."""
+    with django_db_blocker.unblock():
+        name = databases.create_for_worker(worker_id)
+        databases.use(name)
+        yield
+        connections.close_all()
+        databases.drop(name)
+
+
+@pytest.fixture
+def fresh_database(request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Real commits: no transaction around the test, and afterwards the database is made anew from the template.
+
+    The application may not TRUNCATE, so Django's own transactional tests cannot clean up here.
+    """
+    with django_db_blocker.unblock():
+        yield
+        connections.close_all()
+        databases.recreate(str(settings.DATABASES["default"]["NAME"]))
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> None:
+    """A database to write to: rolled back afterwards, or with real commits where the test asks for `fresh_database`."""
+    request.getfixturevalue("fresh_database" if "fresh_database" in request.fixturenames else "db")
+
+
+@pytest.fixture(autouse=True)
+def _no_tenant_leaks() -> Iterator[None]:
+    """A test that leaves a tenant in force would prove nothing about the next one."""
+    assert tenancy.current() is None
+    yield
+    assert tenancy.current() is None
+
+
+def make_tenant(slug: str, name: str) -> Tenant:
+    return Tenant(factories.make_organization(slug=slug, name=name))
+
+
+@pytest.fixture
+def acme(database: None) -> Tenant:
+    return make_tenant("acme", "Acme")
+
+
+@pytest.fixture
+def globex(database: None) -> Tenant:
+    return make_tenant("globex", "Globex")
+
+
+def person(tenant: Tenant, name: str, user_type: UserType) -> User:
+    with tenant.entered():
+        return factories.UserFactory(
+            organization_id=tenant.id, email=f"{name}@{tenant.organization.slug}.example", full_name=name.title(), user_type=user_type
+        )
+
+
+@pytest.fixture
+def alice(acme: Tenant) -> User:
+    return person(acme, "alice", UserType.AGENT)
+
+
+@pytest.fixture
+def bob(acme: Tenant) -> User:
+    return person(acme, "bob", UserType.END_USER)
+
+
+@pytest.fixture
+def carol(acme: Tenant) -> User:
+    return person(acme, "carol", UserType.MANAGER)
+
+
+@pytest.fixture
+def dan(acme: Tenant) -> User:
+    return person(acme, "dan", UserType.ADMIN)
+
+
+@pytest.fixture
+def mallory(globex: Tenant) -> User:
+    """An administrator next door, who must never see anything of acme."""
+    return person(globex, "mallory", UserType.ADMIN)
+
+
+class Api(APIClient):
+    """Speaks JSON, signed in as somebody or as nobody."""
+
+    def __init__(self, user: User | None = None, **headers: str) -> None:
+        super().__init__()
+        self.default_format = "json"
+        self.raise_request_exception = False
+        if user is not None:
+            self.credentials(HTTP_AUTHORIZATION=f"Bearer {access_token(user)}", **headers)
+
+
+def access_token(user: User) -> str:
+    """An access token of a session that exists, as sign-in would give it but without the slow password hash."""
+    with tenancy.tenant(user.organization_id), transaction.atomic():
+        return _open_session(user, at=timezone.now(), device=Device())[1].access
+
+
+@pytest.fixture
+def api() -> Callable[..., Api]:
+    """`api(dan).get("/api/v1/teams/")`; without a user it is anonymous."""
+    return Api
+
+
+@contextmanager
+def superuser() -> Iterator[psycopg.Connection]:
+    """A superuser's connection to the test database, for what no role of the platform may do."""
+    with psycopg.connect(databases.admin_dsn(str(settings.DATABASES["default"]["NAME"])), autocommit=True) as opened:
+        yield opened

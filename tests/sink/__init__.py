@@ -1,0 +1,1 @@
+"""A consumer that only counts: what reaches it, and how often. Installed in test mode alone."""
