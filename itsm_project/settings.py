@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+env = environ.Env()  # type: ignore[no-untyped-call]
 env_file = Path(os.environ.get("ITSM_ENV_FILE", BASE_DIR / ".env"))
 if env_file.is_file():
     env.read_env(env_file)
@@ -32,13 +32,15 @@ if not SECRET_KEY:
     if not IS_TEST:
         raise ImproperlyConfigured("SECRET_KEY is empty: set it to 50 or more random characters")
     SECRET_KEY = "only-for-tests-" + "0" * 50
-ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "testserver"] if not ITSM_MODE == "production" else [])
+ALLOWED_HOSTS: list[str] = env.list(
+    "ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "testserver"] if ITSM_MODE != "production" else []
+)
 BASE_URL: str = env("BASE_URL", default="http://127.0.0.1:8000").rstrip("/")
 IS_BEHIND_TLS = BASE_URL.startswith("https://")
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "itsm_project.admin.ItsmAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -117,7 +119,9 @@ def database(variable: str) -> dict[str, Any]:
         DISABLE_SERVER_SIDE_CURSORS=env.bool("DATABASE_BEHIND_POOLER", default=False),
     )
     # The suite migrates template databases of its own in the same cluster.
-    configuration["NAME"] = env.str("MIGRATOR_DATABASE_NAME", default="") or configuration["NAME"] if IS_TEST else configuration["NAME"]
+    configuration["NAME"] = (
+        env.str("MIGRATOR_DATABASE_NAME", default="") or configuration["NAME"] if IS_TEST else configuration["NAME"]
+    )
     options = configuration.setdefault("OPTIONS", {})
     options.setdefault("connect_timeout", 5)
     options.setdefault("application_name", f"itsm-{DATABASE_ROLE}")
@@ -132,7 +136,9 @@ elif IS_TEST and not env.str("DATABASE_URL", default=""):
     # Linters and the schema generator need settings, not a database.
     DATABASES["default"] = {"ENGINE": "apps.core.postgresql", "NAME": "itsm"}
 else:
-    raise ImproperlyConfigured(f"{_login} is not set: this process runs as the role {DATABASE_ROLE!r} (docs/operations.md)")
+    raise ImproperlyConfigured(
+        f"{_login} is not set: this process runs as the role {DATABASE_ROLE!r} (docs/operations.md)"
+    )
 if env.str("SYSTEM_DATABASE_URL", default="") and DATABASE_ROLE in {"worker", "app"}:
     DATABASES["system"] = database("SYSTEM_DATABASE_URL")
 DATABASE_ROUTERS = ["apps.core.postgresql.routers.OnlyDefault"]
@@ -141,7 +147,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Redis: broker and cache in separate databases ----------------------------------------------------------------------
 
 REDIS_URL: str = env("REDIS_URL", default="redis://127.0.0.1:6379/0")
-CACHE_URL: str = env("CACHE_URL", default=urlsplit(REDIS_URL)._replace(path="/1").geturl() if not REDIS_URL.startswith("unix") else REDIS_URL)
+CACHE_URL: str = env(
+    "CACHE_URL",
+    default=urlsplit(REDIS_URL)._replace(path="/1").geturl() if not REDIS_URL.startswith("unix") else REDIS_URL,
+)
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}}
 
 # Sections 4.2 and 4.6 of docs/adr/0002: a job lives in the database, the broker only carries the word that it is due.
@@ -219,7 +228,8 @@ if IS_BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SILENCED_SYSTEM_CHECKS = [
     "security.W008",  # the redirect to TLS is the proxy's; itsm.E006 demands an https BASE_URL in production
-    "security.W005", "security.W021",  # subdomains and preload are the domain owner's decision
+    "security.W005",
+    "security.W021",  # subdomains and preload are the domain owner's decision
 ]
 
 # --- API ----------------------------------------------------------------------------------------------------------------
@@ -240,7 +250,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "ITSM platform",
     "VERSION": "1.0.0",
-    "DESCRIPTION": "Incidents, requests, problems, changes, configuration and service levels of many organizations, each walled from the others.",
+    "DESCRIPTION": "IT service management for many organizations, each walled from the others.",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
@@ -264,7 +274,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-WHITENOISE_USE_FINDERS = not ITSM_MODE == "production"
+WHITENOISE_USE_FINDERS = ITSM_MODE != "production"
 
 LOG_LEVEL: str = env("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "apps.core.logs.configure"

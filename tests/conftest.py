@@ -98,7 +98,10 @@ def globex(database: None) -> Tenant:
 def person(tenant: Tenant, name: str, user_type: UserType) -> User:
     with tenant.entered():
         return factories.UserFactory(
-            organization_id=tenant.id, email=f"{name}@{tenant.organization.slug}.example", full_name=name.title(), user_type=user_type
+            organization_id=tenant.id,
+            email=f"{name}@{tenant.organization.slug}.example",
+            full_name=name.title(),
+            user_type=user_type,
         )
 
 

@@ -27,14 +27,24 @@ def admin_login() -> dict[str, Any]:
 
 def admin_dsn(database: str) -> str:
     login = admin_login()
-    parts = {"host": login["HOST"], "port": login["PORT"], "user": login["USER"], "password": login["PASSWORD"], "dbname": database}
+    parts = {
+        "host": login["HOST"],
+        "port": login["PORT"],
+        "user": login["USER"],
+        "password": login["PASSWORD"],
+        "dbname": database,
+    }
     return psycopg.conninfo.make_conninfo(**{key: value for key, value in parts.items() if value})
 
 
 def template_name() -> str:
     """Changes with every migration and with the wall's own code, so that a stale template is never copied."""
     digest = hashlib.sha256()
-    files = [*ROOT.glob("apps/*/migrations/*.py"), *ROOT.glob("tests/*/migrations/*.py"), *ROOT.glob("apps/core/wall/*.py")]
+    files = [
+        *ROOT.glob("apps/*/migrations/*.py"),
+        *ROOT.glob("tests/*/migrations/*.py"),
+        *ROOT.glob("apps/core/wall/*.py"),
+    ]
     for path in sorted([*files, ROOT / "apps/audit/capture.py", ROOT / "requirements.txt"]):
         digest.update(path.read_bytes())
     return f"itsm_template_{digest.hexdigest()[:12]}"
@@ -66,7 +76,11 @@ def manage(*arguments: str, **environment: str) -> None:
     """Run a command as its own process, which logs in as the role that the command needs."""
     clean = {key: value for key, value in os.environ.items() if key != "DATABASE_ROLE"}
     subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, env={**clean, **environment}, check=True, stdout=subprocess.DEVNULL
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={**clean, **environment},
+        check=True,
+        stdout=subprocess.DEVNULL,
     )
 
 
@@ -85,7 +99,9 @@ def _copy_template(name: str) -> None:
         template = ensure_template(admin)
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER itsm_migrator").format(sql.Identifier(name), sql.Identifier(template))
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER itsm_migrator").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
         )
         # Grants on a database are not copied with it.
         admin.execute(

@@ -29,7 +29,7 @@ class Event(TenantModel):
     request_id = models.CharField(max_length=64, blank=True)
     via = models.CharField(max_length=20)
     is_historic = models.BooleanField(default=False)
-    # {"field": [before, after]}
+    # Of each changed field the value before and after, as a pair.
     changes = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     data = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
 
@@ -58,12 +58,16 @@ class Dispatch(TenantModel):
         verbose_name_plural = "dispatches"
         constraints = [
             models.UniqueConstraint(fields=["organization_id", "event_id", "consumer"], name="dispatch_once"),
-            models.CheckConstraint(condition=~Q(done_at__isnull=False, dead_at__isnull=False), name="dispatch_done_or_dead"),
+            models.CheckConstraint(
+                condition=~Q(done_at__isnull=False, dead_at__isnull=False), name="dispatch_done_or_dead"
+            ),
         ]
         indexes = [
             # What the relay asks for, all tenants together, oldest due first; small because done rows leave it.
             models.Index(fields=["next_at"], name="dispatch_due", condition=Q(done_at=None, dead_at=None)),
-            models.Index(fields=["organization_id", "dead_at"], name="dispatch_dead", condition=Q(dead_at__isnull=False)),
+            models.Index(
+                fields=["organization_id", "dead_at"], name="dispatch_dead", condition=Q(dead_at__isnull=False)
+            ),
         ]
 
     @property

@@ -88,7 +88,11 @@ class Relay:
         """Sleep until something is committed, at most POLL_SECONDS."""
         if self.listener is None:
             parameters = connections["system"].get_connection_params()
-            parameters = {k: v for k, v in parameters.items() if k in {"host", "port", "user", "password", "dbname", "connect_timeout"}}
+            parameters = {
+                k: v
+                for k, v in parameters.items()
+                if k in {"host", "port", "user", "password", "dbname", "connect_timeout"}
+            }
             self.listener = psycopg.connect(**parameters, autocommit=True)
             self.listener.execute(f"LISTEN {services.CHANNEL}")
         for _ in self.listener.notifies(timeout=POLL_SECONDS, stop_after=1):

@@ -85,14 +85,14 @@ def claim(organization_id: UUID, dispatch_ids: list[UUID]) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE audit_dispatch SET lease_until = now() + %s WHERE id IN (
+            UPDATE audit_dispatch SET lease_until = now() + %s::interval WHERE id IN (
                 SELECT id FROM audit_dispatch
                 WHERE organization_id = %s AND id = ANY(%s) AND done_at IS NULL AND dead_at IS NULL
                   AND next_at <= now() AND (lease_until IS NULL OR lease_until < now())
                 ORDER BY id FOR UPDATE SKIP LOCKED
             ) RETURNING id
             """,
-            [LEASE, organization_id, dispatch_ids],
+            [f"{LEASE.total_seconds()} seconds", organization_id, dispatch_ids],
         )
         return [row[0] for row in cursor.fetchall()]
 

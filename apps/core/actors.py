@@ -31,5 +31,12 @@ class Actor:
         return cls(ActorKind.SYSTEM, organization_id, None, f"system:{part}")
 
     @property
+    def required_id(self) -> UUID:
+        """The person's id. Raises LookupError for the platform itself, which has none."""
+        if self.id is None:
+            raise LookupError(f"{self.label} is nobody with an id")
+        return self.id
+
+    @property
     def is_system(self) -> bool:
         return self.kind is ActorKind.SYSTEM

@@ -14,22 +14,44 @@ def refuse_unsafe_production(app_configs: Any, **kwargs: Any) -> list[CheckMessa
     """itsm.E001-E007. Demo and test modes are exempt; production is the default mode."""
     if settings.ITSM_MODE != "production":
         return []
-    return [Error(message, hint=hint, id=f"itsm.{identifier}") for is_unsafe, identifier, message, hint in _rules() if is_unsafe]
+    return [
+        Error(message, hint=hint, id=f"itsm.{identifier}")
+        for is_unsafe, identifier, message, hint in _rules()
+        if is_unsafe
+    ]
 
 
 def _rules() -> list[tuple[bool, str, str, str]]:
     base = urlsplit(settings.BASE_URL)
     return [
         (settings.DEBUG, "E001", "DEBUG is on in production.", "Unset DEBUG."),
-        (_is_weak_key(settings.SECRET_KEY), "E002", "SECRET_KEY is short, repetitive or a published one.", "Set 50 random characters."),
+        (
+            _is_weak_key(settings.SECRET_KEY),
+            "E002",
+            "SECRET_KEY is short, repetitive or a published one.",
+            "Set 50 random characters.",
+        ),
         (not settings.ALLOWED_HOSTS, "E003", "ALLOWED_HOSTS is empty.", "Name the hosts of BASE_URL."),
         ("*" in settings.ALLOWED_HOSTS, "E004", "ALLOWED_HOSTS accepts every host.", "Name the hosts of BASE_URL."),
-        ("system" in settings.DATABASES and settings.DATABASE_ROLE == "app", "E005", "A web process holds the system login.",
-         "Leave SYSTEM_DATABASE_URL out of the web processes' environment."),
+        (
+            "system" in settings.DATABASES and settings.DATABASE_ROLE == "app",
+            "E005",
+            "A web process holds the system login.",
+            "Leave SYSTEM_DATABASE_URL out of the web processes' environment.",
+        ),
         (base.scheme != "https", "E006", "BASE_URL is not https.", "Serve behind TLS and say so in BASE_URL."),
-        (not urlsplit(settings.REDIS_URL).password, "E007", "REDIS_URL has no password.", "Protect the broker; it carries work."),
+        (
+            not urlsplit(settings.REDIS_URL).password,
+            "E007",
+            "REDIS_URL has no password.",
+            "Protect the broker; it carries work.",
+        ),
     ]
 
 
 def _is_weak_key(key: str) -> bool:
-    return len(key) < MIN_SECRET_KEY_LENGTH or len(set(key)) < 10 or key.startswith(("only-for-tests", "django-insecure", "demo-"))
+    return (
+        len(key) < MIN_SECRET_KEY_LENGTH
+        or len(set(key)) < 10
+        or key.startswith(("only-for-tests", "django-insecure", "demo-"))
+    )

@@ -44,7 +44,7 @@ def begin(actor: Actor, key: str, print_: str, *, at: datetime) -> Answer | None
                 retry_after=1,
             )
     kept: IdempotencyKey | None = IdempotencyKey.objects.filter(
-        organization_id=actor.organization_id, actor_id=actor.id, key=key
+        organization_id=actor.organization_id, actor_id=actor.required_id, key=key
     ).first()
     if kept is None:
         return None
@@ -55,7 +55,9 @@ def begin(actor: Actor, key: str, print_: str, *, at: datetime) -> Answer | None
         raise DomainError("This Idempotency-Key came with another request before.", code="idempotency_key_reused")
     if kept.body is None:
         raise Conflict(
-            f"Done before, and its answer showed a secret once: see {kept.location}.", code="shown_once", location=kept.location
+            f"Done before, and its answer showed a secret once: see {kept.location}.",
+            code="shown_once",
+            location=kept.location,
         )
     return Answer(kept.status, kept.body, kept.etag, kept.location)
 
@@ -64,7 +66,7 @@ def keep(actor: Actor, key: str, print_: str, answer: Answer, *, at: datetime) -
     """Keep the answer in the transaction of its effect: both are there, or neither."""
     IdempotencyKey.objects.create(
         organization_id=actor.organization_id,
-        actor_id=actor.id,
+        actor_id=actor.required_id,
         key=key,
         fingerprint=print_,
         status=answer.status,

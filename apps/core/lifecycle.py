@@ -99,7 +99,11 @@ class Lifecycle:
             )
         if transition.guard is not None and (reason := transition.guard(record, at)):
             raise IllegalTransition(reason, current_status=str(record.status))
-        missing = [FieldError(f"/{key}", "required", f"{name} requires {key}.") for key in transition.requires if not given.get(key)]
+        missing = [
+            FieldError(f"/{key}", "required", f"{name} requires {key}.")
+            for key in transition.requires
+            if not given.get(key)
+        ]
         if missing:
             raise Invalid(errors=missing)
         return transition

@@ -7,7 +7,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from uuid_utils.compat import uuid7
 
-from apps.core.querysets import SoftDeleteQuerySet, TenantManager, TenantQuerySet
+from apps.core.querysets import SoftDeleteObjects, TenantObjects
 
 
 def new_id() -> UUID:
@@ -29,7 +29,7 @@ class TenantModel(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     organization_id = models.UUIDField(editable=False)
 
-    objects: ClassVar[Any] = TenantManager.from_queryset(TenantQuerySet)()
+    objects: ClassVar[Any] = TenantObjects()
 
     class Meta:
         abstract = True
@@ -51,7 +51,7 @@ class SoftDeleteModel(VersionedModel):
 
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    objects: ClassVar[Any] = TenantManager.from_queryset(SoftDeleteQuerySet)()
+    objects: ClassVar[Any] = SoftDeleteObjects()  # type: ignore[assignment]
 
     class Meta:
         abstract = True

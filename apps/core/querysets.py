@@ -57,3 +57,8 @@ class SoftDeleteQuerySet(TenantQuerySet[M]):
 
     def deleted(self) -> Self:
         return self.exclude(deleted_at=None)
+
+
+# Named, so that the type checker can follow them into the models.
+TenantObjects = TenantManager.from_queryset(TenantQuerySet)
+SoftDeleteObjects = TenantManager.from_queryset(SoftDeleteQuerySet)

@@ -35,18 +35,23 @@ def create(model: type[V], *, actor: Actor, at: datetime, values: Mapping[str, A
     """A new row in the actor's organization. IntegrityError on a duplicate becomes a neutral 409 at the edge."""
     row = model(organization_id=actor.organization_id, created_at=at, updated_at=at, **values)
     row.save(force_insert=True)
-    events.record(f"{noun(model)}.created", row, actor=actor, at=at, changes={k: (None, v) for k, v in plain(row, values).items()})
+    events.record(
+        f"{noun(model)}.created", row, actor=actor, at=at, changes={k: (None, v) for k, v in plain(row, values).items()}
+    )
     return row
 
 
 def lock(model: type[V], pk: UUID, *, actor: Actor, expected_version: int | None = None) -> V:
     """The row, locked until the transaction ends. Raises NotFound, or Stale when it is not at `expected_version`."""
-    row: V | None = model._default_manager.visible_to(actor).select_for_update(of=("self",)).filter(pk=pk).first()  # type: ignore[attr-defined]
+    row: Any = model._default_manager.visible_to(actor).select_for_update(of=("self",)).filter(pk=pk).first()
     if row is None:
         raise NotFound
-    if expected_version is not None and row.version != expected_version:
-        raise Stale(f"It is at version {row.version} now, you sent {expected_version}.", current_version=row.version)
-    return row
+    locked: V = row
+    if expected_version is not None and locked.version != expected_version:
+        raise Stale(
+            f"It is at version {locked.version} now, you sent {expected_version}.", current_version=locked.version
+        )
+    return locked
 
 
 def change(row: V, *, actor: Actor, at: datetime, values: Mapping[str, Any], verb: str = "updated") -> V:
@@ -55,7 +60,7 @@ def change(row: V, *, actor: Actor, at: datetime, values: Mapping[str, Any], ver
     for name, value in values.items():
         setattr(row, name, value)
     after = plain(row, values)
-    differing = {name: (before[name], after[name]) for name in values if before[name] != after[name]}
+    differing = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
     if not differing:
         return row
     row.version += 1
@@ -71,7 +76,7 @@ def delete(row: VersionedModel, *, actor: Actor, at: datetime) -> None:
     try:
         row.delete()
     except (ProtectedError, RestrictedError) as refusal:
-        held_by = getattr(refusal, "protected_objects", None) or getattr(refusal, "restricted_objects", ())
+        held_by: Any = getattr(refusal, "protected_objects", None) or getattr(refusal, "restricted_objects", ())
         kinds = sorted({str(other._meta.verbose_name_plural) for other in held_by})
         raise StillReferenced(f"Still referenced by {', '.join(kinds)}.") from refusal
 
@@ -92,4 +97,5 @@ def restore(row: S, *, actor: Actor, at: datetime) -> S:
 
 def plain(row: models.Model, names: Mapping[str, Any]) -> dict[str, Any]:
     """The named fields as an event keeps them: ids for relations, everything else as it is."""
-    return {name: getattr(row, row._meta.get_field(name).attname) for name in names}  # type: ignore[union-attr]
+    fields: list[Any] = [row._meta.get_field(name) for name in names]
+    return {field.name: getattr(row, field.attname) for field in fields}

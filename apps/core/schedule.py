@@ -116,7 +116,7 @@ def take(name: str, due_at: datetime) -> bool:
         cursor.execute(
             """
             INSERT INTO core_jobtick (name, due_at, lease_until, attempts, error)
-            SELECT %(name)s, %(due_at)s, clock_timestamp() + %(lease)s, 1, ''
+            SELECT %(name)s, %(due_at)s, clock_timestamp() + %(lease)s::interval, 1, ''
             WHERE NOT EXISTS (
                 SELECT 1 FROM core_jobtick
                 WHERE name = %(name)s AND (
@@ -129,6 +129,6 @@ def take(name: str, due_at: datetime) -> bool:
             WHERE core_jobtick.finished_at IS NULL AND core_jobtick.lease_until <= clock_timestamp()
             RETURNING attempts
             """,
-            {"name": name, "due_at": due_at, "lease": LEASE},
+            {"name": name, "due_at": due_at, "lease": f"{LEASE.total_seconds()} seconds"},
         )
         return cursor.fetchone() is not None

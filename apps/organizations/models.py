@@ -9,10 +9,12 @@ from django.db.models import F, Q
 
 from apps.core.fields import TenantForeignKey
 from apps.core.models import SoftDeleteModel, VersionedModel, new_id
-from apps.core.querysets import SoftDeleteQuerySet, TenantManager
+from apps.core.querysets import SoftDeleteObjects
 from apps.organizations.lifecycle import OrganizationStatus
 
-SLUG = RegexValidator(r"^[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?$", "Lower-case letters, digits and inner hyphens, at most 50.")
+SLUG = RegexValidator(
+    r"^[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?$", "Lower-case letters, digits and inner hyphens, at most 50."
+)
 
 
 class Organization(models.Model):
@@ -26,7 +28,9 @@ class Organization(models.Model):
     domain_names = models.JSONField(default=list, blank=True)
     time_zone = models.CharField(max_length=63, default="UTC")
     language = models.CharField(max_length=10, default="en")
-    status = models.CharField(max_length=12, choices=OrganizationStatus, default=OrganizationStatus.ACTIVE, editable=False)
+    status = models.CharField(
+        max_length=12, choices=OrganizationStatus, default=OrganizationStatus.ACTIVE, editable=False
+    )
     # Platform operators live in such an organization and act elsewhere with X-Organization.
     is_operator = models.BooleanField(default=False, editable=False)
     # Made by load_demo, with published passwords; production refuses to serve beside it.
@@ -37,7 +41,7 @@ class Organization(models.Model):
     version = models.PositiveIntegerField(default=1, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    objects: ClassVar[Any] = TenantManager.from_queryset(SoftDeleteQuerySet)()
+    objects: ClassVar[Any] = SoftDeleteObjects()
 
     class Meta:
         constraints = [

@@ -40,7 +40,9 @@ def refuse_demo_in_production() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT organization_has_demo()")
         if cursor.fetchone()[0]:
-            raise ImproperlyConfigured("The database holds demo organizations, whose passwords are published; use another one.")
+            raise ImproperlyConfigured(
+                "The database holds demo organizations, whose passwords are published; use another one."
+            )
 
 
 def each_organization(part: str) -> Iterator[Actor]:
@@ -51,7 +53,14 @@ def each_organization(part: str) -> Iterator[Actor]:
 
 
 def create_organization(
-    *, at: datetime, part: str, name: str, slug: str, time_zone: str = "UTC", is_operator: bool = False, is_demo: bool = False
+    *,
+    at: datetime,
+    part: str,
+    name: str,
+    slug: str,
+    time_zone: str = "UTC",
+    is_operator: bool = False,
+    is_demo: bool = False,
 ) -> Organization:
     """A new tenant, made by the platform itself. Opens the transaction, because the tenant does not exist before.
 
@@ -74,7 +83,9 @@ def create_organization(
         organization.full_clean(exclude=["id"])
         organization.save(force_insert=True)
         changes = {"name": (None, name), "slug": (None, slug), "time_zone": (None, time_zone)}
-        events.record("organization.created", organization, actor=Actor.system(organization_id, part), at=at, changes=changes)
+        events.record(
+            "organization.created", organization, actor=Actor.system(organization_id, part), at=at, changes=changes
+        )
     return organization
 
 

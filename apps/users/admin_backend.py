@@ -17,7 +17,9 @@ from apps.users.models import User
 class GrantBackend(BaseBackend):
     """Signs in by e-mail address; rights come from the authorizer, never from Django's permission tables."""
 
-    def authenticate(self, request: HttpRequest | None, username: str = "", password: str = "", **kwargs: Any) -> User | None:
+    def authenticate(
+        self, request: HttpRequest | None, username: str = "", password: str = "", **kwargs: Any
+    ) -> User | None:
         if request is None:
             return None
         device = services.Device(request.META.get("REMOTE_ADDR") or None, request.headers.get("User-Agent", ""))

@@ -17,4 +17,6 @@ class UsersConfig(AppConfig):
 
         authorization.install(RoleTable())
         identity.install(BearerSignIn())
-        allow_installation_wide_key("user_email", "an e-mail address signs in before the tenant is known; a clash is a neutral 409")
+        allow_installation_wide_key(
+            "user_email", "an e-mail address signs in before the tenant is known; a clash is a neutral 409"
+        )

@@ -12,7 +12,7 @@ from apps.core.actors import Actor, ActorKind
 from apps.core.authorization import Action, Decision, decide
 from apps.core.fields import TenantForeignKey
 from apps.core.models import SoftDeleteModel, TenantModel
-from apps.core.querysets import SoftDeleteQuerySet, TenantManager
+from apps.core.querysets import SoftDeleteObjects
 from apps.organizations.models import Department, Site
 
 
@@ -39,7 +39,7 @@ class User(SoftDeleteModel, AbstractBaseUser):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     # Django would write this on every sign-in; the session row knows better.
-    last_login = None  # type: ignore[assignment]
+    last_login = None
     email = models.EmailField()
     email_normalised = models.EmailField(editable=False)
     full_name = models.CharField(max_length=200)
@@ -50,9 +50,11 @@ class User(SoftDeleteModel, AbstractBaseUser):
     department = TenantForeignKey["Department | None", "Department | None"](
         Department, models.PROTECT, null=True, blank=True, related_name="users"
     )
-    site = TenantForeignKey["Site | None", "Site | None"](Site, models.PROTECT, null=True, blank=True, related_name="users")
+    site = TenantForeignKey["Site | None", "Site | None"](
+        Site, models.PROTECT, null=True, blank=True, related_name="users"
+    )
 
-    objects: ClassVar[Any] = TenantManager.from_queryset(SoftDeleteQuerySet)()
+    objects: ClassVar[Any] = SoftDeleteObjects()  # type: ignore[assignment]
 
     class Meta:
         constraints = [
@@ -71,7 +73,9 @@ class User(SoftDeleteModel, AbstractBaseUser):
     def may_sign_in(self) -> bool:
         return self.is_active and self.deleted_at is None
 
-    def as_actor(self, *, organization_id: UUID | None = None, session_id: UUID | None = None, is_operator: bool = False) -> Actor:
+    def as_actor(
+        self, *, organization_id: UUID | None = None, session_id: UUID | None = None, is_operator: bool = False
+    ) -> Actor:
         """This person acting: at home, or as a platform operator (then with an administrator's role) elsewhere."""
         return Actor(
             kind=ActorKind.USER,

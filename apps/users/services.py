@@ -51,7 +51,14 @@ def find_user(email: str) -> tuple[UUID, UUID] | None:
 
 
 def create_user(
-    *, actor: Actor, at: datetime, email: str, full_name: str, user_type: str = UserType.END_USER, password: str | None = None, **fields: object
+    *,
+    actor: Actor,
+    at: datetime,
+    email: str,
+    full_name: str,
+    user_type: str = UserType.END_USER,
+    password: str | None = None,
+    **fields: object,
 ) -> User:
     """A user of the actor's organization; without a password nobody can sign in as them yet."""
     user = User(
@@ -67,7 +74,11 @@ def create_user(
     )
     user.save(force_insert=True)
     events.record(
-        "user.created", user, actor=actor, at=at, changes={"email": (None, user.email), "user_type": (None, str(user_type))}
+        "user.created",
+        user,
+        actor=actor,
+        at=at,
+        changes={"email": (None, user.email), "user_type": (None, str(user_type))},
     )
     return user
 
@@ -80,13 +91,12 @@ def sign_in(*, email: str, password: str, at: datetime, device: Device) -> tuple
         check_password(password, _nobodys_hash())
         raise NotSignedIn(REFUSED, code="invalid_credentials")
     user_id, organization_id = found
-    with tenancy.tenant(organization_id, actor_id=user_id, via="api"):
-        with transaction.atomic():
-            user = User.objects.get(pk=user_id)
-            is_right = check_password(password, user.password)
-            if is_right and user.may_sign_in and _is_open(organization_id):
-                return user, *_open_session(user, at=at, device=device)
-            events.record(SIGN_IN_FAILED, user, actor=user.as_actor(), at=at, address=device.address)
+    with tenancy.tenant(organization_id, actor_id=user_id, via="api"), transaction.atomic():
+        user = User.objects.get(pk=user_id)
+        is_right = check_password(password, user.password)
+        if is_right and user.may_sign_in and _is_open(organization_id):
+            return user, *_open_session(user, at=at, device=device)
+        events.record(SIGN_IN_FAILED, user, actor=user.as_actor(), at=at, address=device.address)
     raise NotSignedIn(REFUSED, code="invalid_credentials")
 
 
@@ -97,25 +107,29 @@ def refresh(*, token: str, at: datetime) -> Pair:
     token, which also revokes the session; NotSignedIn `token_invalid` for what we never issued.
     """
     organization_id, session_id, digest = _parse_refresh(token)
-    with tenancy.tenant(organization_id, via="api"):
-        with transaction.atomic():
-            session = Session.objects.select_for_update(of=("self",)).select_related("user").filter(pk=session_id).first()
-            if session is None:
-                raise NotSignedIn("The refresh token is not valid.", code="token_invalid")
-            is_usable = session.is_live(at) and session.user.may_sign_in and _is_open(organization_id)
-            if not is_usable:
-                raise NotSignedIn("The session has ended.", code="session_ended")
-            if hmac.compare_digest(session.current_hash, digest):
-                return _rotate(session, at=at)
-            if session.previous_hash and hmac.compare_digest(session.previous_hash, digest) and at - session.rotated_at < RACE_WINDOW:
-                raise Conflict("Another request has just refreshed this session; use its tokens.", code="retry_with_new")
-            revoke(session, at=at)
-            events.record(TOKEN_REUSED, session.user, actor=session.user.as_actor(), at=at, session_id=session.pk)
+    with tenancy.tenant(organization_id, via="api"), transaction.atomic():
+        session = Session.objects.select_for_update(of=("self",)).select_related("user").filter(pk=session_id).first()
+        if session is None:
+            raise NotSignedIn("The refresh token is not valid.", code="token_invalid")
+        is_usable = session.is_live(at) and session.user.may_sign_in and _is_open(organization_id)
+        if not is_usable:
+            raise NotSignedIn("The session has ended.", code="session_ended")
+        if hmac.compare_digest(session.current_hash, digest):
+            return _rotate(session, at=at)
+        if (
+            session.previous_hash
+            and hmac.compare_digest(session.previous_hash, digest)
+            and at - session.rotated_at < RACE_WINDOW
+        ):
+            raise Conflict("Another request has just refreshed this session; use its tokens.", code="retry_with_new")
+        revoke(session, at=at)
+        events.record(TOKEN_REUSED, session.user, actor=session.user.as_actor(), at=at, session_id=session.pk)
     raise NotSignedIn("This refresh token was used before; the session has been revoked.", code="token_reused")
 
 
 def sign_out(*, actor: Actor, at: datetime) -> None:
     """End the session that the actor came with; its tokens are refused from the next request on."""
+    assert actor.session_id is not None, "only somebody with a session signs out"
     session = Session.objects.select_for_update(of=("self",)).select_related("user").get(pk=actor.session_id)
     revoke(session, at=at)
     events.record(SIGNED_OUT, session.user, actor=actor, at=at, session_id=session.pk)
@@ -139,7 +153,9 @@ def live_session(session_id: UUID, *, at: datetime) -> tuple[Session, Organizati
 
 
 def _is_open(organization_id: UUID) -> bool:
-    return bool(Organization.objects.filter(pk=organization_id, status=OrganizationStatus.ACTIVE, deleted_at=None).exists())
+    return bool(
+        Organization.objects.filter(pk=organization_id, status=OrganizationStatus.ACTIVE, deleted_at=None).exists()
+    )
 
 
 def _open_session(user: User, *, at: datetime, device: Device) -> tuple[Session, Pair]:
@@ -158,7 +174,12 @@ def _open_session(user: User, *, at: datetime, device: Device) -> tuple[Session,
         address=device.address,
     )
     events.record(
-        SIGNED_IN, user, actor=user.as_actor(session_id=session_id), at=at, session_id=session_id, address=device.address
+        SIGNED_IN,
+        user,
+        actor=user.as_actor(session_id=session_id),
+        at=at,
+        session_id=session_id,
+        address=device.address,
     )
     return session, _pair(session, token, at=at)
 
@@ -174,7 +195,9 @@ def _rotate(session: Session, *, at: datetime) -> Pair:
 
 
 def _pair(session: Session, refresh_token: str, *, at: datetime) -> Pair:
-    access = tokens.issue(user_id=session.user_id, session_id=session.pk, organization_id=session.organization_id, at=at)
+    access = tokens.issue(
+        user_id=session.user_id, session_id=session.pk, organization_id=session.organization_id, at=at
+    )
     return Pair(access, refresh_token)
 
 

@@ -12,11 +12,12 @@ from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendE
 from apps.core.errors import NotSignedIn
 
 TYPE = "access"
+_configuration: dict[str, Any] = settings.SIMPLE_JWT
 _backend = TokenBackend(
-    settings.SIMPLE_JWT["ALGORITHM"],
-    signing_key=settings.SIMPLE_JWT["SIGNING_KEY"],
-    audience=settings.SIMPLE_JWT["AUDIENCE"],
-    issuer=settings.SIMPLE_JWT["ISSUER"],
+    _configuration["ALGORITHM"],
+    signing_key=_configuration["SIGNING_KEY"],
+    audience=_configuration["AUDIENCE"],
+    issuer=_configuration["ISSUER"],
 )
 
 
@@ -46,7 +47,7 @@ def issue(*, user_id: UUID, session_id: UUID, organization_id: UUID, at: datetim
 def read(token: str) -> Claims:
     """The claims of a token that we signed, that has not expired and is for us. Raises NotSignedIn saying which it is not."""
     try:
-        claims: dict[str, Any] = _backend.decode(token)
+        claims: dict[str, Any] = _backend.decode(token)  # type: ignore[arg-type]
         if claims.get("typ") != TYPE or "exp" not in claims:
             raise ValueError("not an access token")
         return Claims(UUID(claims["sub"]), UUID(claims["sid"]), UUID(claims["org"]))

@@ -12,7 +12,9 @@ def test_an_admin_creates_a_team_and_its_event_is_there(acme, dan, api):
     assert answer["Location"] == f"{TEAMS}{answer.json()['id']}/"
     assert answer["ETag"] == '"1"'
     events = api(dan).get(f"/api/v1/audit/events/?subject_id={answer.json()['id']}").json()["results"]
-    assert [(e["name"], e["actor_id"], e["changes"]) for e in events] == [("team.created", str(dan.pk), {"name": [None, "Blue"]})]
+    assert [(e["name"], e["actor_id"], e["changes"]) for e in events] == [
+        ("team.created", str(dan.pk), {"name": [None, "Blue"]})
+    ]
 
 
 def test_an_agent_may_read_teams_but_not_create_one(acme, alice, api):

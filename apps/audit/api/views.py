@@ -20,7 +20,19 @@ class EventViewSet(RecordViewSet):
     resource = "audit"
     serializer_class = EventSerializer
     filterset_class = filters_for(
-        Event, ("name", "subject_type", "subject_id", "actor_kind", "actor_id", "at", "recorded_at", "request_id", "via", "is_historic")
+        Event,
+        (
+            "name",
+            "subject_type",
+            "subject_id",
+            "actor_kind",
+            "actor_id",
+            "at",
+            "recorded_at",
+            "request_id",
+            "via",
+            "is_historic",
+        ),
     )
     orderings = ("at", "recorded_at")
     default_ordering = "-at"

@@ -12,7 +12,6 @@ from apps.core import tenancy
 from apps.core.api import identity, permissions, problems
 from apps.core.errors import DomainError
 
-
 PAGE_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline';"
     " worker-src 'self' blob:; frame-ancestors 'none'"

@@ -25,7 +25,7 @@ class StrictDateTimeFilter(f.IsoDateTimeFilter):
     def filter(self, qs: Any, value: Any) -> Any:
         if value not in EMPTY_VALUES and not (1970 <= value.year <= 2200):
             raise invalid_parameter(str(self.field_name), "Instants from 1970 to 2200 are accepted.", "out_of_range")
-        return super().filter(qs, value)
+        return super().filter(qs, value)  # type: ignore[no-untyped-call]
 
 
 class UUIDInFilter(f.BaseInFilter, f.UUIDFilter):
@@ -55,7 +55,9 @@ def _for_field(name: str, field: "models.Field[Any, Any]") -> dict[str, f.Filter
         column = field.attname
         return {name: f.UUIDFilter(field_name=column), f"{name}__in": UUIDInFilter(field_name=column, lookup_expr="in")}
     if isinstance(field, models.DateTimeField):
-        bounds = {f"{name}__{bound}": StrictDateTimeFilter(field_name=name, lookup_expr=bound) for bound in ("gte", "lte")}
+        bounds = {
+            f"{name}__{bound}": StrictDateTimeFilter(field_name=name, lookup_expr=bound) for bound in ("gte", "lte")
+        }
         return dict(bounds)
     if isinstance(field, models.BooleanField):
         return {name: f.BooleanFilter(field_name=name)}
@@ -75,7 +77,9 @@ def read_parameters(request: Request, accepted: Iterable[str]) -> dict[str, str]
     allowed = set(accepted)
     for name, values in request.query_params.lists():
         if name not in allowed:
-            raise invalid_parameter(name, f"Unknown parameter; accepted: {', '.join(sorted(allowed))}.", "unknown_parameter")
+            raise invalid_parameter(
+                name, f"Unknown parameter; accepted: {', '.join(sorted(allowed))}.", "unknown_parameter"
+            )
         if len(values) > 1:
             raise invalid_parameter(name, "Give this parameter once.", "repeated_parameter")
         if "\x00" in values[0] or any("\ud800" <= character <= "\udfff" for character in values[0]):
@@ -121,5 +125,7 @@ def choose_ordering(parameters: dict[str, str], allowed: Iterable[str], default:
     given = parameters.get("ordering", default)
     names = list(allowed)
     if given.removeprefix("-") not in names:
-        raise invalid_parameter("ordering", f"Not an ordering; accepted: {', '.join(names)}, each also with `-`.", "invalid_choice")
+        raise invalid_parameter(
+            "ordering", f"Not an ordering; accepted: {', '.join(names)}, each also with `-`.", "invalid_choice"
+        )
     return given

@@ -31,7 +31,9 @@ def ready(request: HttpRequest) -> JsonResponse:
     """200 when the database is migrated and walled and Redis answers; 503 with the failing parts otherwise."""
     checks = {"database": _database(), "redis": _redis()}
     is_ready = all(state == "ok" for state in checks.values())
-    response = JsonResponse({"status": "ok" if is_ready else "unavailable", "checks": checks}, status=200 if is_ready else 503)
+    response = JsonResponse(
+        {"status": "ok" if is_ready else "unavailable", "checks": checks}, status=200 if is_ready else 503
+    )
     if not is_ready:
         response["Retry-After"] = "5"
     return response

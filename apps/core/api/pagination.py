@@ -70,13 +70,17 @@ def page_size(parameters: dict[str, str]) -> int:
     """1 to 200, default 50. Raises Invalid otherwise."""
     given = parameters.get("page_size", str(DEFAULT_PAGE_SIZE))
     if not (given.isascii() and given.isdigit() and len(given) <= 4 and 1 <= int(given) <= MAX_PAGE_SIZE):
-        raise invalid_parameter("page_size", f"page_size is not accepted; accepted: 1 to {MAX_PAGE_SIZE}.", "out_of_range")
+        raise invalid_parameter(
+            "page_size", f"page_size is not accepted; accepted: 1 to {MAX_PAGE_SIZE}.", "out_of_range"
+        )
     return int(given)
 
 
 def sort_keys(model: type[models.Model], ordering: str) -> list[SortKey]:
     """`-opened_at` as keys, the primary key last so that no two rows are equal."""
-    names = [ordering] if ordering.lstrip("-") in {"id", "pk"} else [ordering, "-id" if ordering.startswith("-") else "id"]
+    names = (
+        [ordering] if ordering.lstrip("-") in {"id", "pk"} else [ordering, "-id" if ordering.startswith("-") else "id"]
+    )
     keys = []
     for name in names:
         field = model._meta.get_field(name.lstrip("-"))

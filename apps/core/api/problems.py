@@ -4,19 +4,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import structlog
-from django.apps import apps
 from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig
-from django.db import models
 from django.db.utils import DataError, IntegrityError, InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from apps.core import errors, logs
+from apps.core import constraints, errors, logs
 from apps.core.api.refusals import TooLarge, UnsupportedMediaType
 from apps.core.api.renderers import dumps
 from apps.core.errors import DomainError, FieldError
-from apps.core.wall.unwalled import INSTALLATION_WIDE_KEYS
 
 log = structlog.get_logger(__name__)
 
@@ -77,7 +74,7 @@ def as_domain_error(exception: Exception) -> DomainError:
     if isinstance(exception, exceptions.APIException):
         return _from_rest_framework(exception)
     if isinstance(exception, IntegrityError):
-        return _from_constraint(exception)
+        return constraints.explain(exception)
     if isinstance(exception, OperationalError | InterfaceError):
         return errors.Unavailable("The database does not answer or is too busy.", retry_after=RETRY_AFTER_SECONDS)
     if isinstance(exception, Http404):
@@ -126,38 +123,6 @@ def field_errors(details: Any, pointer: str = "") -> Iterator[FieldError]:
 
 def _escape(key: str) -> str:
     return key.replace("~", "~0").replace("/", "~1")
-
-
-def _from_constraint(exception: IntegrityError) -> DomainError:
-    """The constraint's own words, where the database's refusal is the rule."""
-    cause = exception.__cause__
-    name = str(getattr(getattr(cause, "diag", None), "constraint_name", "") or "")
-    kind = type(cause).__name__
-    if kind == "ForeignKeyViolation":
-        return errors.StillReferenced("Another record refers to this one, or a record it refers to is gone.")
-    if kind == "UniqueViolation":
-        return errors.Conflict(_duplicate(name), code="duplicate")
-    if kind == "ExclusionViolation":
-        return errors.Conflict("It overlaps another record.", code="overlap")
-    return DomainError(_rule(name))
-
-
-def _duplicate(name: str) -> str:
-    constraint = _constraints().get(name)
-    if name in INSTALLATION_WIDE_KEYS or not isinstance(constraint, models.UniqueConstraint):
-        return "This value is not available."
-    fields = [field for field in constraint.fields if field != "organization_id"]
-    return f"Another record has the same {' and '.join(fields) or 'value'}."
-
-
-def _rule(name: str) -> str:
-    constraint = _constraints().get(name)
-    message = str(constraint.violation_error_message) if constraint is not None else ""
-    return message.replace("%(name)s", name) if message else "A rule of this record does not hold."
-
-
-def _constraints() -> dict[str, models.BaseConstraint]:
-    return {c.name: c for model in apps.get_models() for c in model._meta.constraints}
 
 
 def _headers(problem: DomainError) -> Iterator[tuple[str, str]]:

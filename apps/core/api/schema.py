@@ -41,7 +41,7 @@ class ProblemSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
     code = serializers.CharField()
     request_id = serializers.CharField()
-    errors = ProblemErrorSerializer(many=True)
+    errors: Any = ProblemErrorSerializer(many=True)
 
 
 class ApiSchema(AutoSchema):
@@ -54,7 +54,9 @@ class ApiSchema(AutoSchema):
             parameters.append(_header("Idempotency-Key", "Makes the request safe to send again for 24 hours."))
         if isinstance(view, RecordViewSet):
             if self.method in {"PATCH", "DELETE"}:
-                parameters.append(_header("If-Match", 'The version you read, as `"<version>"`; 412 when it has changed since.'))
+                parameters.append(
+                    _header("If-Match", 'The version you read, as `"<version>"`; 412 when it has changed since.')
+                )
             parameters.extend(self._query_parameters(view))
         return parameters
 
@@ -69,13 +71,16 @@ class ApiSchema(AutoSchema):
     def _action(self) -> str:
         return str(getattr(self.view, "action", "") or "")
 
-    def _get_response_bodies(self, direction: str = "response") -> Any:
+    def _get_response_bodies(self, direction: Any = "response") -> Any:
         responses = super()._get_response_bodies(direction)
         for code in self._problem_codes():
             responses.setdefault(
                 str(code),
-                self._get_response_for_code(
-                    OpenApiResponse(ProblemSerializer, PROBLEMS[code]), str(code), ["application/problem+json"], direction
+                self._get_response_for_code(  # type: ignore[no-untyped-call]
+                    OpenApiResponse(ProblemSerializer, PROBLEMS[code]),
+                    str(code),
+                    ["application/problem+json"],
+                    direction,
                 ),
             )
         return responses
@@ -110,7 +115,10 @@ class CursorPages:
                 "previous": NULLABLE_LINK,
                 "results": schema,
                 "count": {"type": "integer", "description": "Only with ?count=true."},
-                "count_is_estimate": {"type": "boolean", "description": "True beyond 10,000, where `count` is estimated."},
+                "count_is_estimate": {
+                    "type": "boolean",
+                    "description": "True beyond 10,000, where `count` is estimated.",
+                },
             },
         }
 
@@ -131,7 +139,9 @@ def _common(view: RecordViewSet) -> list[OpenApiParameter]:
         OpenApiParameter("ordering", str, enum=orderings, default=view.default_ordering),
         OpenApiParameter("search", {"type": "string", "maxLength": 200}),
         OpenApiParameter("fields", str, description="Comma-separated names of the fields to answer with."),
-        OpenApiParameter("expand", str, description=f"Comma-separated references to embed: {', '.join(view.expandable())}."),
+        OpenApiParameter(
+            "expand", str, description=f"Comma-separated references to embed: {', '.join(view.expandable())}."
+        ),
     ]
 
 

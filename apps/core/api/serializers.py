@@ -49,7 +49,9 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         """The validated values, references as `<name>_id`. Unknown and read-only fields are refused, not dropped."""
         values = refusing_unknown(self, data, super().to_internal_value)
-        references = {name: value for name, value in values.items() if isinstance(self.fields.get(name), strict.ReferenceField)}
+        references = {
+            name: value for name, value in values.items() if isinstance(self.fields.get(name), strict.ReferenceField)
+        }
         self._refuse_missing({name: value for name, value in references.items() if value is not None})
         return {f"{name}_id" if name in references else name: value for name, value in values.items()}
 
@@ -59,7 +61,7 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
             return
         actor = self.context["actor"]
         probes = [
-            _reference_target(self.Meta.model, name)  # type: ignore[attr-defined]
+            _reference_target(self.Meta.model, name)
             ._default_manager.visible_to(actor)
             .filter(pk=pk)
             .order_by()
@@ -142,7 +144,9 @@ def compiled(serializer_class: type[RecordSerializer], wanted: tuple[str, ...] |
 
 
 def _is_computed(field: serializers.Field[Any, Any, Any, Any]) -> bool:
-    return isinstance(field, serializers.SerializerMethodField | serializers.BaseSerializer) or getattr(field, "is_computed", False)
+    return isinstance(field, serializers.SerializerMethodField | serializers.BaseSerializer) or getattr(
+        field, "is_computed", False
+    )
 
 
 def _attribute(field: serializers.Field[Any, Any, Any, Any]) -> str:

@@ -27,7 +27,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.execute_wrappers.append(self._refuse_outside_transaction)
 
     def _set_autocommit(self, autocommit: bool) -> None:
-        super()._set_autocommit(autocommit)
+        super()._set_autocommit(autocommit)  # type: ignore[misc]
         context = tenancy.current()
         if not autocommit and context is not None:
             self._send(context, is_begin=True)

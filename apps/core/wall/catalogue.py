@@ -53,9 +53,17 @@ def findings() -> list[str]:
 
         def query(statement: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
             cursor.execute(statement, parameters)
-            return cursor.fetchall()
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
 
-        return [*_login(query), *_tables(query), *_foreign_keys(query), *_unique_keys(query), *_grants(query), *_doors(query)]
+        return [
+            *_login(query),
+            *_tables(query),
+            *_foreign_keys(query),
+            *_unique_keys(query),
+            *_grants(query),
+            *_doors(query),
+        ]
 
 
 def assert_walled() -> None:
@@ -102,9 +110,13 @@ def _policies(table: str, policies: list[tuple[Any, ...]]) -> Iterator[str]:
         yield f"the table {table} has no tenant policy"
     for _, name, permissive, roles, command, using, check in policies:
         if set(roles) == set(TENANT_ROLES):
-            if not (permissive == "PERMISSIVE" and command == "ALL" and _is_tenant_test(using) and _is_tenant_test(check)):
+            if not (
+                permissive == "PERMISSIVE" and command == "ALL" and _is_tenant_test(using) and _is_tenant_test(check)
+            ):
                 yield f"the policy {name} on {table} does not compare the tenant on reading and writing"
-        elif not (set(roles) == {SYSTEM} and command == "SELECT") and not set(roles).isdisjoint({"public", APP, WORKER, SYSTEM}):
+        elif not (set(roles) == {SYSTEM} and command == "SELECT") and not set(roles).isdisjoint(
+            {"public", APP, WORKER, SYSTEM}
+        ):
             yield f"the policy {name} on {table} opens it to {', '.join(roles)}"
 
 
@@ -117,7 +129,9 @@ def _is_tenant_test(expression: str | None) -> bool:
 
 def _foreign_keys(query: Query) -> Iterator[str]:
     for name, source, target, columns, is_parent_link in query(FOREIGN_KEYS):
-        is_between_tenants = source not in UNWALLED and target not in UNWALLED and target != "organizations_organization"
+        is_between_tenants = (
+            source not in UNWALLED and target not in UNWALLED and target != "organizations_organization"
+        )
         if is_between_tenants and columns == 1 and not is_parent_link:
             yield f"the foreign key {name} of {source} has one column; foreign keys are checked beneath row-level security"
 

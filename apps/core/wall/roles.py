@@ -25,7 +25,12 @@ class Role:
 
 
 def _limits(statement: str) -> dict[str, str]:
-    return {"statement_timeout": statement, "lock_timeout": "3s", "idle_in_transaction_session_timeout": "15s", **PLANNER}
+    return {
+        "statement_timeout": statement,
+        "lock_timeout": "3s",
+        "idle_in_transaction_session_timeout": "15s",
+        **PLANNER,
+    }
 
 
 ROLES = (

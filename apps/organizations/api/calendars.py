@@ -1,6 +1,7 @@
 """How a business calendar's windows and exceptions look in JSON, and which of them make sense."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from rest_framework import serializers
@@ -32,7 +33,9 @@ class ExceptionSerializer(StrictInput):
         given = {"start", "end"} & set(attrs)
         if len(given) == 1 or (attrs["kind"] == "open" and not given):
             missing = ({"start", "end"} - given).pop()
-            raise serializers.ValidationError({missing: [serializers.ErrorDetail("start and end go together; open needs both.", "required")]})
+            raise serializers.ValidationError(
+                {missing: [serializers.ErrorDetail("start and end go together; open needs both.", "required")]}
+            )
         attrs["date"] = attrs["date"].isoformat()
         return refuse_backwards(attrs) if given else attrs
 
@@ -47,11 +50,11 @@ def refuse_backwards(stretch: dict[str, Any]) -> dict[str, Any]:
 def refuse_overlaps(stretches: Sequence[Mapping[str, Any]], key: str) -> None:
     """Zero-padded clock times compare as text. Raises ValidationError naming the later stretch of an overlapping pair."""
     ordered = sorted(enumerate(stretches), key=lambda pair: (str(pair[1][key]), str(pair[1].get("start", ""))))
-    for (_, earlier), (position, later) in zip(ordered, ordered[1:], strict=False):
+    for (_, earlier), (position, later) in pairwise(ordered):
         is_same_day = earlier[key] == later[key]
         if is_same_day and ("start" not in earlier or "start" not in later or later["start"] < earlier["end"]):
             detail = f"It overlaps another one of the same {key}; accepted: stretches that do not overlap."
-            raise serializers.ValidationError({position: {"start": [serializers.ErrorDetail(detail, "overlap")]}})
+            raise serializers.ValidationError({str(position): {"start": [serializers.ErrorDetail(detail, "overlap")]}})
 
 
 class WindowsField(serializers.ListSerializer[Any]):

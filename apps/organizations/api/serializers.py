@@ -14,7 +14,18 @@ class OrganizationSerializer(RecordSerializer):
 
     class Meta:
         model = Organization
-        fields = ("id", "name", "slug", "time_zone", "language", "status", "requires_if_match", "created_at", "updated_at", "version")
+        fields = (
+            "id",
+            "name",
+            "slug",
+            "time_zone",
+            "language",
+            "status",
+            "requires_if_match",
+            "created_at",
+            "updated_at",
+            "version",
+        )
         read_only_fields = (*ENVELOPE, "slug", "status")
 
 

@@ -18,7 +18,9 @@ from apps.users.models import User
 
 
 def device_of(request: HttpRequest) -> services.Device:
-    return services.Device(address=request.META.get("REMOTE_ADDR") or None, user_agent=request.headers.get("User-Agent", ""))
+    return services.Device(
+        address=request.META.get("REMOTE_ADDR") or None, user_agent=request.headers.get("User-Agent", "")
+    )
 
 
 class TokenView(ApiView):

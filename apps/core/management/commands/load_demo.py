@@ -19,7 +19,9 @@ class Command(BaseCommand):
     help = "Load the demo organizations. Only in demo and test mode."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--write", type=Path, help="write base URL and accounts to this file as JSON, readable by you alone")
+        parser.add_argument(
+            "--write", type=Path, help="write base URL and accounts to this file as JSON, readable by you alone"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.ITSM_MODE == "production":

@@ -28,7 +28,9 @@ class Command(BaseCommand):
         passwords = {login["USER"]: login["PASSWORD"] for login in logins.values()}
         database = options["database"] or logins.get("migrator", admin)["NAME"]
         try:
-            lines = provision(connection_string(admin), database, {r.name: passwords[r.name] for r in ROLES if r.name in passwords})
+            lines = provision(
+                connection_string(admin), database, {r.name: passwords[r.name] for r in ROLES if r.name in passwords}
+            )
         except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
             raise CommandError(f"cannot provision {database}: {error}") from error
         for line in lines:
@@ -37,5 +39,11 @@ class Command(BaseCommand):
 
 def connection_string(login: dict[str, Any]) -> str:
     """libpq's form of a django-environ login."""
-    parts = {"host": login["HOST"], "port": login["PORT"], "user": login["USER"], "password": login["PASSWORD"], "dbname": login["NAME"]}
+    parts = {
+        "host": login["HOST"],
+        "port": login["PORT"],
+        "user": login["USER"],
+        "password": login["PASSWORD"],
+        "dbname": login["NAME"],
+    }
     return psycopg.conninfo.make_conninfo(**{k: v for k, v in parts.items() if v})
