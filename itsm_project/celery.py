@@ -1,16 +1,27 @@
 """The Celery application; workers log in as `itsm_worker`."""
 
 import os
+import sys
+import time
 
+import structlog
 from celery import Celery
 from celery.signals import setup_logging, worker_init
+from django.core.exceptions import ImproperlyConfigured
+from django.db.utils import OperationalError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "itsm_project.settings")
 os.environ.setdefault("DATABASE_ROLE", "worker")
 
+log = structlog.get_logger(__name__)
+
+DATABASE_REST_SECONDS = 2.0
+
 app = Celery("itsm", task_cls="apps.core.tasks:TenantTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# In every thread, not only in the one that imported this: others would send to a broker that is not ours.
+app.set_default()
 
 
 @setup_logging.connect
@@ -20,7 +31,17 @@ def keep_our_logging(**_: object) -> None:
 
 @worker_init.connect
 def refuse_to_work_through_a_hole(**_: object) -> None:
-    """A worker proves the wall before it takes its first task."""
-    from itsm_project.startup import assert_may_serve  # noqa: PLC0415 - the apps are loaded only now
+    """A worker proves the wall before it takes its first task, and waits for a database that is away.
 
-    assert_may_serve()
+    Raises SystemExit, because Celery only logs what a signal's receiver raises otherwise.
+    """
+    from itsm_project.startup import prove_wall  # noqa: PLC0415 - the apps are loaded only now
+
+    while True:
+        try:
+            return prove_wall()
+        except ImproperlyConfigured as error:
+            sys.exit(str(error))
+        except OperationalError as error:
+            log.warning("worker_waits_for_database", error=str(error))
+            time.sleep(DATABASE_REST_SECONDS)

@@ -118,10 +118,9 @@ def database(variable: str) -> dict[str, Any]:
         CONN_HEALTH_CHECKS=True,
         DISABLE_SERVER_SIDE_CURSORS=env.bool("DATABASE_BEHIND_POOLER", default=False),
     )
-    # The suite migrates template databases of its own in the same cluster.
-    configuration["NAME"] = (
-        env.str("MIGRATOR_DATABASE_NAME", default="") or configuration["NAME"] if IS_TEST else configuration["NAME"]
-    )
+    if IS_TEST:
+        # The suite makes databases of its own in the same cluster, and starts processes that work in them.
+        configuration["NAME"] = env.str("TEST_DATABASE_NAME", default="") or configuration["NAME"]
     options = configuration.setdefault("OPTIONS", {})
     options.setdefault("connect_timeout", 5)
     options.setdefault("application_name", f"itsm-{DATABASE_ROLE}")

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.audit.models import Dispatch, Event
 from apps.core import tenancy
-from apps.core.models import IdempotencyKey, Job, JobTick, new_id
+from apps.core.models import IdempotencyKey, JobTick, new_id
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
 from apps.users.models import Session, User, UserType, normalise_email
 from tests.sink.models import Arrival
@@ -147,15 +147,6 @@ class IdempotencyKeyFactory(TenantFactory):
     fingerprint = "0" * 64
     status = 201
     body = "{}"
-    created_at = factory.LazyFunction(timezone.now)
-
-
-class JobFactory(TenantFactory):
-    class Meta:
-        model = Job
-
-    kind = "test"
-    requested_by_id = factory.LazyFunction(new_id)
     created_at = factory.LazyFunction(timezone.now)
 
 

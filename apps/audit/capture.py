@@ -15,7 +15,6 @@ NOT_CAPTURED = {
     "audit_rowchange": "is the log",
     "audit_dispatch": "delivery state, moved by the relay",
     "core_idempotencykey": "answers kept for a day",
-    "core_job": "progress counters of a job, whose request and end are events",
 }
 
 FUNCTION = f"""

@@ -2,4 +2,4 @@
 
 from apps.core.events import declare
 
-HEARTBEAT = declare("platform.heartbeat", "The platform's own pulse through event, relay and worker, once a minute.")
+DISPATCH_REPLAYED = declare("dispatch.replayed", "A dead delivery was given its attempts back.")

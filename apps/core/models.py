@@ -1,9 +1,8 @@
-"""Base models of every app, and the platform's own tables: idempotency keys, jobs, job ticks."""
+"""Base models of every app, and the platform's own tables: idempotency keys and job ticks."""
 
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from uuid_utils.compat import uuid7
 
@@ -79,41 +78,6 @@ class IdempotencyKey(TenantModel):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization_id", "actor_id", "key"], name="idempotency_once")]
         indexes = [models.Index(fields=["organization_id", "created_at"], name="idempotency_age")]
-
-
-class JobState(models.TextChoices):
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-
-
-class Job(TenantModel):
-    """Work too long for one answer: what was asked, by whom, how far it is, and what went wrong row by row."""
-
-    kind = models.CharField(max_length=60)
-    requested_by_id = models.UUIDField()
-    parameters = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
-    state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
-    total = models.PositiveIntegerField(default=0)
-    done = models.PositiveIntegerField(default=0)
-    errors = models.JSONField(default=list, encoder=DjangoJSONEncoder)
-    created_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(condition=models.Q(state__in=JobState.values), name="job_state"),
-            models.CheckConstraint(condition=models.Q(done__lte=models.F("total")), name="job_done_within_total"),
-        ]
-        indexes = [models.Index(fields=["organization_id", "-created_at"], name="job_newest")]
-
-    @property
-    def progress(self) -> int:
-        """Percent, 0 to 100."""
-        if self.state == JobState.DONE:
-            return 100
-        return self.done * 100 // self.total if self.total else 0
 
 
 class JobTick(models.Model):

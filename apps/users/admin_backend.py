@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.backends import BaseBackend
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -22,12 +23,16 @@ class GrantBackend(BaseBackend):
     ) -> User | None:
         if request is None:
             return None
-        device = services.Device(request.META.get("REMOTE_ADDR") or None, request.headers.get("User-Agent", ""))
+        device = services.Device(
+            request.META.get("REMOTE_ADDR") or None, request.headers.get("User-Agent", ""), via="admin"
+        )
         try:
             user, session, _ = services.sign_in(email=username, password=password, at=timezone.now(), device=device)
         except NotSignedIn:
             return None
         if not user.is_staff:
+            with tenancy.tenant(user.organization_id, actor_id=user.pk, via="admin"), transaction.atomic():
+                services.sign_out(actor=user.as_actor(session_id=session.pk), at=timezone.now())
             return None
         request.session.flush()
         request.session[ORGANIZATION_KEY] = str(user.organization_id)

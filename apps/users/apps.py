@@ -11,7 +11,7 @@ class UsersConfig(AppConfig):
     verbose_name = "Users"
 
     def ready(self) -> None:
-        from apps.users import demo, events  # noqa: F401, PLC0415 - each registers itself
+        from apps.users import demo, events, subscribers  # noqa: F401, PLC0415 - each registers itself
         from apps.users.api.sign_in import BearerSignIn  # noqa: PLC0415 - needs the models
         from apps.users.policy import RoleTable  # noqa: PLC0415
 

@@ -41,7 +41,7 @@ class User(SoftDeleteModel, AbstractBaseUser):
     # Django would write this on every sign-in; the session row knows better.
     last_login = None
     email = models.EmailField()
-    email_normalised = models.EmailField(editable=False)
+    email_normalised = models.EmailField("e-mail address", editable=False)
     full_name = models.CharField(max_length=200)
     user_type = models.CharField(max_length=10, choices=UserType, default=UserType.END_USER)
     is_active = models.BooleanField(default=True)

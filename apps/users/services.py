@@ -18,7 +18,7 @@ from apps.core.models import new_id
 from apps.organizations.lifecycle import OrganizationStatus
 from apps.organizations.models import Organization
 from apps.users import tokens
-from apps.users.events import SIGN_IN_FAILED, SIGNED_IN, SIGNED_OUT, TOKEN_REUSED
+from apps.users.events import SESSIONS_ENDED, SIGN_IN_FAILED, SIGNED_IN, SIGNED_OUT, TOKEN_REUSED
 from apps.users.models import Session, User, UserType, normalise_email
 
 # Losers of a race for the same refresh token get their successor's word instead of losing the session.
@@ -40,6 +40,7 @@ class Device:
 
     address: str | None = None
     user_agent: str = ""
+    via: str = "api"
 
 
 def find_user(email: str) -> tuple[UUID, UUID] | None:
@@ -91,7 +92,7 @@ def sign_in(*, email: str, password: str, at: datetime, device: Device) -> tuple
         check_password(password, _nobodys_hash())
         raise NotSignedIn(REFUSED, code="invalid_credentials")
     user_id, organization_id = found
-    with tenancy.tenant(organization_id, actor_id=user_id, via="api"), transaction.atomic():
+    with tenancy.tenant(organization_id, actor_id=user_id, via=device.via), transaction.atomic():
         user = User.objects.get(pk=user_id)
         is_right = check_password(password, user.password)
         if is_right and user.may_sign_in and _is_open(organization_id):
@@ -139,6 +140,16 @@ def revoke(session: Session, *, at: datetime) -> None:
     """End a locked session."""
     session.revoked_at = at
     session.save(update_fields=["revoked_at"])
+
+
+def end_all_sessions(organization_id: UUID, *, at: datetime) -> int:
+    """End every live session that was opened by `at`; returns how many. One event tells of all, on the organization."""
+    live = Session.objects.filter(organization_id=organization_id, revoked_at=None, created_at__lte=at)
+    ended = live.update(revoked_at=at)
+    organization = Organization.objects.get(pk=organization_id)
+    actor = Actor.system(organization_id, "end_sessions")
+    events.record(SESSIONS_ENDED, organization, actor=actor, at=at, sessions=ended)
+    return int(ended)
 
 
 def live_session(session_id: UUID, *, at: datetime) -> tuple[Session, Organization] | None:

@@ -37,7 +37,7 @@ def handle(exception: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's exception handler: any exception becomes a problem; what nobody foresaw is logged with its trace."""
     problem = as_domain_error(exception)
     if problem.status >= 500:
-        log.error("request_failed", code=problem.code, exc_info=exception)
+        log.error("request_failed", problem=problem.code, exc_info=exception)
     headers = dict(_headers(problem))
     if isinstance(exception, exceptions.MethodNotAllowed):
         headers["Allow"] = ", ".join(context["view"].allowed_methods)

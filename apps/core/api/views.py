@@ -1,12 +1,10 @@
 """The base views: one transaction in one tenant, the grant asked, keys and versions honoured, and no way around any of it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import UUID
 
-import orjson
 from django.db import transaction
 from django.db.utils import OperationalError
 from django.http import HttpRequest
@@ -20,19 +18,17 @@ from rest_framework.viewsets import ViewSetMixin
 
 from apps.core import idempotency, records, tenancy
 from apps.core.actors import Actor
-from apps.core.api import filters, identity, pagination, permissions
+from apps.core.api import filters, identity, keys, pagination, permissions
 from apps.core.api.pagination import invalid_parameter
 from apps.core.api.renderers import dumps
 from apps.core.api.serializers import RecordSerializer, strict_input
+from apps.core.api.versions import expected_version
 from apps.core.authorization import Action, may, require
-from apps.core.errors import Denied, Invalid, NotFound, PreconditionRequired
+from apps.core.errors import Denied, NotFound
 
-ETAG = re.compile(r'"(\d{1,10})"')
 # Deadlock and serialization failure: PostgreSQL undid everything, so the same request may simply be tried again.
 TRY_AGAIN = frozenset({"40P01", "40001"})
 MAX_TRIES = 3
-# RFC 8941 string, as the draft wants it, or the bare form that most clients send.
-KEY = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([!#-\[\]-~]{1,255})')
 
 # Inside a viewset `list` is a method.
 Rows = list[Any]
@@ -116,15 +112,15 @@ class TenantView(ApiView):
     def _answer_once(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Honour Idempotency-Key around the handler of a POST."""
         is_kept = request.method == "POST" and self.honours_idempotency_key
-        key = idempotency_key(request) if is_kept else None
+        key = keys.idempotency_key(request) if is_kept else None
         if key is None:
             return super().answer(request, *args, **kwargs)
         at = timezone.now()
-        body = read_body(request)
+        body = keys.read_body(request)
         print_ = idempotency.fingerprint("POST", request.get_full_path(), body)
         kept = idempotency.begin(self.actor, key, print_, at=at)
         if kept is not None:
-            return replayed(kept)
+            return keys.replayed(kept)
         response = super().answer(request, *args, **kwargs)
         if 200 <= response.status_code < 300:
             idempotency.keep(self.actor, key, print_, self._kept(response), at=at)
@@ -136,7 +132,8 @@ class TenantView(ApiView):
 
     def check_grant(self, request: Request) -> None:
         """Raises Denied when the actor lacks the grant of this action; NotFound instead where the record is not theirs to see."""
-        name = getattr(self, "action", None) or str(request.method).lower()
+        method = "get" if request.method == "HEAD" else str(request.method).lower()
+        name = getattr(self, "action", None) or method
         if request.method == "OPTIONS" or not self.is_known_action(name):
             return
         if name not in self.grants:
@@ -154,57 +151,6 @@ class TenantView(ApiView):
 
     def check_visible(self) -> None:
         """Raise NotFound when the URL names a record that the actor cannot see."""
-
-
-def idempotency_key(request: Request) -> str | None:
-    """The key, from its quoted or bare form. Raises Invalid for any other."""
-    given = request.headers.get("Idempotency-Key")
-    if given is None:
-        return None
-    match = KEY.fullmatch(given)
-    if match is None:
-        detail = "The Idempotency-Key is not accepted; accepted: 1 to 255 printable characters, quoted or bare."
-        raise Invalid(detail, code="invalid_idempotency_key")
-    return match[1] or match[2]
-
-
-def read_body(request: Request) -> bytes:
-    body: bytes = request._request.body
-    return body
-
-
-def replayed(answer: idempotency.Answer) -> Response:
-    """The kept answer again, marked as such."""
-    response = Response(_parsed(answer.body), status=answer.status, headers={"Idempotency-Replayed": "true"})
-    if answer.etag:
-        response["ETag"] = answer.etag
-    if answer.location:
-        response["Location"] = answer.location
-    return response
-
-
-def _parsed(body: str | None) -> Any:
-    return orjson.loads(body) if body else None
-
-
-def expected_version(request: Request, *, is_required: bool) -> int | None:
-    """The version in If-Match; None without one, or for `*`. Raises Invalid, or PreconditionRequired when it is required.
-
-    A weak or foreign tag can never match (RFC 9110 section 13.1.1): it becomes version 0, which no record has.
-    """
-    given = request.headers.get("If-Match", "").strip()
-    if not given:
-        if is_required:
-            raise PreconditionRequired('Send If-Match: "<version>" with the version you read.')
-        return None
-    if given == "*":
-        return None
-    match = ETAG.fullmatch(given)
-    if match is not None:
-        return int(match[1])
-    if re.fullmatch(r'(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*', given):
-        return 0
-    raise Invalid('If-Match is not accepted; accepted: "<version>" as ETag gave it, or *.', code="invalid_if_match")
 
 
 class RecordViewSet(ViewSetMixin, TenantView):
@@ -326,12 +272,12 @@ class RecordViewSet(ViewSetMixin, TenantView):
 
     def represent_all(self, rows: Rows) -> Rows:
         """Each row as its serializer's compiled form, sparse and expanded as the query asks."""
-        expanded = self.wanted("expand", self.expandable())
+        expanded = self.expanded()
         fields = self.wanted("fields", self.readable_fields())
         context = {"actor": self.actor, "fields": fields, "request": self.request}
         serializer = self.serializer_class(context=context)
         answers = [serializer.to_representation(row) for row in rows]
-        for name in expanded or ():
+        for name in expanded:
             if fields is None or name in fields:
                 self._embed(name, rows, answers)
         return answers
@@ -344,11 +290,16 @@ class RecordViewSet(ViewSetMixin, TenantView):
             answer[name] = serializer.to_representation(related) if related is not None else None
 
     def shaped(self, queryset: Any) -> Any:
-        """With the joins that `expand` needs. Raises Denied when the caller may not read what they ask to embed."""
-        expanded = self.wanted("expand", self.expandable()) or ()
-        for name in expanded:
-            require(self.actor, Action.READ, self.expandable()[name][1])
+        """With the joins that `expand` needs."""
+        expanded = self.expanded()
         return queryset.select_related(*expanded) if expanded else queryset
+
+    def expanded(self) -> tuple[str, ...]:
+        """The references to embed. Raises Denied when the caller may not read what they ask for."""
+        names = self.wanted("expand", self.expandable()) or ()
+        for name in names:
+            require(self.actor, Action.READ, self.expandable()[name][1])
+        return names
 
     def expandable(self) -> Mapping[str, tuple[type[RecordSerializer], str]]:
         return getattr(self.serializer_class.Meta, "expandable", {})

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db.backends.postgresql import base
+from psycopg.pq import TransactionStatus
 
 from apps.core import tenancy
 from apps.core.errors import TenantTransactionRequired
@@ -33,7 +34,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._send(context, is_begin=True)
 
     def issue_tenant(self) -> None:
-        """Tell the open transaction the tenant now in force, or that there is none."""
+        """Tell the open transaction the tenant now in force, or that there is none.
+
+        A failed transaction takes no statement any more; rolling back to the savepoint brings its setting back by itself.
+        """
+        if self.connection.info.transaction_status == TransactionStatus.INERROR:
+            return
         self._send(tenancy.current(), is_begin=False)
 
     def _send(self, context: tenancy.TenantContext | None, *, is_begin: bool) -> None:
