@@ -178,8 +178,9 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
-# Beat only wakes; which job is due, and whether somebody already took it, is decided by the database's clock.
-CELERY_BEAT_SCHEDULE = {"tick": {"task": "core.tick", "schedule": timedelta(seconds=5), "options": {"expires": 5}}}
+# Beat only wakes; which job is due, and whether somebody already took it, is decided by the database's clock. No `expires`:
+# it would compare beat's clock with the worker's, and a difference of seconds would drop every tick.
+CELERY_BEAT_SCHEDULE = {"tick": {"task": "core.tick", "schedule": timedelta(seconds=5)}}
 
 # --- Sign-in ------------------------------------------------------------------------------------------------------------
 
@@ -236,7 +237,8 @@ SILENCED_SYSTEM_CHECKS = [
 BODY_LIMIT_BYTES = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMIT_BYTES
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.users.api.authentication.BearerAuthentication"],
+    # The base view signs callers in before DRF could ask.
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["apps.core.api.permissions.Refuse"],
     "DEFAULT_RENDERER_CLASSES": ["apps.core.api.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["apps.core.api.parsers.StrictJSONParser"],
@@ -259,6 +261,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SERVERS": [{"url": BASE_URL}],
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
 }
 
 # --- Time, text, files, logs --------------------------------------------------------------------------------------------

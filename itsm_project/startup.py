@@ -1,6 +1,8 @@
 """What must hold before a process serves anybody."""
 
 import structlog
+from django.core.checks import Tags, run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import OperationalError
 
 from apps.core.wall.catalogue import assert_walled
@@ -9,13 +11,29 @@ from apps.organizations.services import refuse_demo_in_production
 log = structlog.get_logger(__name__)
 
 
-def assert_may_serve() -> None:
+def prove_wall() -> None:
     """Raises ImproperlyConfigured when the wall has a hole or production holds the demo.
+
+    Raises OperationalError while the database is away.
+    """
+    assert_walled()
+    refuse_demo_in_production()
+
+
+def refuse_unsafe_settings() -> None:
+    """Raises ImproperlyConfigured naming each serious security check that fails; servers run no checks by themselves."""
+    failed = [check for check in run_checks(tags=[Tags.security]) if check.is_serious() and not check.is_silenced()]
+    if failed:
+        raise ImproperlyConfigured("Unsafe settings:\n  " + "\n  ".join(f"{check.id}: {check.msg}" for check in failed))
+
+
+def assert_may_serve() -> None:
+    """Raises ImproperlyConfigured when a setting is unsafe, the wall has a hole or production holds the demo.
 
     While the database is away nothing can be proved and nothing be served: /health/ready/ repeats the proof when it is back.
     """
+    refuse_unsafe_settings()
     try:
-        assert_walled()
-        refuse_demo_in_production()
+        prove_wall()
     except OperationalError as error:
         log.warning("started_without_database", error=str(error))

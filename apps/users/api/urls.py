@@ -2,7 +2,6 @@
 
 from django.urls import path
 
-from apps.users.api import schema  # noqa: F401 - registers the security scheme
 from apps.users.api.views import LogoutView, MeViewSet, RefreshView, TokenView
 
 urlpatterns = [
