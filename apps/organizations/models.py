@@ -82,7 +82,7 @@ class Site(VersionedModel):
     """A place with its own time zone."""
 
     name = models.CharField(max_length=120)
-    time_zone = models.CharField(max_length=63)
+    time_zone = models.CharField(max_length=63, default="UTC")
     address = models.TextField(blank=True, max_length=1000)
     is_active = models.BooleanField(default=True)
 

@@ -10,7 +10,7 @@ SITES = Resource(
     "sites",
     Site,
     fields=("name", "time_zone", "address", "is_active"),
-    declared={"time_zone": strict.TimeZoneField(max_length=63)},
+    declared={"time_zone": strict.TimeZoneField(max_length=63, required=False)},
     filters=("name", "is_active", "time_zone"),
     search=("name", "address"),
     orderings=("name", "created_at"),

@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
                 ("updated_at", models.DateTimeField(editable=False)),
                 ("version", models.PositiveIntegerField(default=1, editable=False)),
                 ("name", models.CharField(max_length=120)),
-                ("time_zone", models.CharField(max_length=63)),
+                ("time_zone", models.CharField(default="UTC", max_length=63)),
                 ("address", models.TextField(blank=True, max_length=1000)),
                 ("is_active", models.BooleanField(default=True)),
             ],
