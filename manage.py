@@ -21,6 +21,9 @@ def main() -> None:
     command = sys.argv[1] if len(sys.argv) > 1 else "help"
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "itsm_project.settings")
     os.environ.setdefault("DATABASE_ROLE", ROLE_OF_COMMAND.get(command, "app"))
+    # Commands send tasks too: without this they would speak to Celery's default broker. Imported only now that the role is set.
+    import itsm_project.celery  # noqa: F401, PLC0415
+
     execute_from_command_line(sys.argv)
 
 

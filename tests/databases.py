@@ -67,7 +67,7 @@ def ensure_template(admin: psycopg.Connection) -> str:
         admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(stale[0])))
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(stale[0])))
     manage("provision_database", "--database", name)
-    manage("migrate", "--noinput", MIGRATOR_DATABASE_NAME=name)
+    manage("migrate", "--noinput", TEST_DATABASE_NAME=name)
     admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(sql.Identifier(name)))
     return name
 
@@ -103,7 +103,8 @@ def _copy_template(name: str) -> None:
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
-        # Grants on a database are not copied with it.
+        # Grants on a database are not copied with it; nobody else has any, as provision_database leaves it.
+        admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
         admin.execute(
             sql.SQL("GRANT CONNECT ON DATABASE {} TO itsm_app, itsm_worker, itsm_system, itsm_migrator").format(
                 sql.Identifier(name)
