@@ -97,7 +97,7 @@ def globex(database: None) -> Tenant:
 
 def person(tenant: Tenant, name: str, user_type: UserType) -> User:
     with tenant.entered():
-        return factories.UserFactory(
+        return factories.make_person(
             organization_id=tenant.id,
             email=f"{name}@{tenant.organization.slug}.example",
             full_name=name.title(),

@@ -10,9 +10,22 @@ from django.utils import timezone
 
 from apps.audit.models import Dispatch, Event
 from apps.core import tenancy
+from apps.core.actors import Actor
 from apps.core.models import IdempotencyKey, JobTick, new_id
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
-from apps.users.models import Session, User, UserType, normalise_email
+from apps.users.access import assign_built_in, create_built_in_roles
+from apps.users.models import (
+    Grant,
+    MemberSkill,
+    Role,
+    RoleAssignment,
+    Session,
+    Skill,
+    TeamMember,
+    User,
+    UserType,
+    normalise_email,
+)
 from tests.sink.models import Arrival
 
 PASSWORD = "correct horse battery"
@@ -31,7 +44,15 @@ def make_organization(**values: Any) -> Organization:
     organization = Organization(id=new_id(), created_at=timezone.now(), updated_at=timezone.now(), **values)
     with tenancy.tenant(organization.pk), transaction.atomic():
         organization.save(force_insert=True)
+        create_built_in_roles(actor=Actor.system(organization.pk, "test"), at=timezone.now())
     return organization
+
+
+def make_person(**values: Any) -> User:
+    """A user with the built-in role of their type."""
+    user: User = UserFactory(**values)
+    assign_built_in(user, actor=Actor.system(user.organization_id, "test"), at=user.created_at)
+    return user
 
 
 class TenantFactory(factory.django.DjangoModelFactory):
@@ -165,3 +186,53 @@ class ArrivalFactory(TenantFactory):
 
     event_id = factory.LazyFunction(new_id)
     arrived_at = factory.LazyFunction(timezone.now)
+
+
+class RoleFactory(VersionedFactory):
+    class Meta:
+        model = Role
+
+    name = factory.Sequence(lambda n: f"Role {n}")
+
+
+class GrantFactory(TenantFactory):
+    class Meta:
+        model = Grant
+
+    role = factory.SubFactory(RoleFactory)
+    resource = "teams"
+    action = "read"
+    reach = "organization"
+
+
+class RoleAssignmentFactory(VersionedFactory):
+    class Meta:
+        model = RoleAssignment
+
+    role = factory.SubFactory(RoleFactory)
+    user = factory.SubFactory(UserFactory)
+    valid_from = factory.LazyFunction(timezone.now)
+
+
+class SkillFactory(VersionedFactory):
+    class Meta:
+        model = Skill
+
+    name = factory.Sequence(lambda n: f"Skill {n}")
+
+
+class TeamMemberFactory(VersionedFactory):
+    class Meta:
+        model = TeamMember
+
+    team = factory.SubFactory(TeamFactory)
+    user = factory.SubFactory(UserFactory)
+
+
+class MemberSkillFactory(TenantFactory):
+    class Meta:
+        model = MemberSkill
+
+    member = factory.SubFactory(TeamMemberFactory)
+    skill = factory.SubFactory(SkillFactory)
+    level = 3

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import models
 from uuid_utils.compat import uuid7
 
+from apps.core.authorization import ReachColumns
 from apps.core.querysets import SoftDeleteObjects, TenantObjects
 
 
@@ -22,6 +23,8 @@ class TenantModel(models.Model):
     """
 
     tenant_field: ClassVar[str] = "organization_id"
+    # Whose a row is, for grants that reach less than the organization.
+    reach_columns: ClassVar[ReachColumns] = {}
     # Columns whose values no log may hold; row capture writes "***" in their place.
     secret_columns: ClassVar[tuple[str, ...]] = ()
 

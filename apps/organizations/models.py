@@ -7,6 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
+from apps.core.authorization import Reach, ReachColumns
 from apps.core.fields import TenantForeignKey
 from apps.core.models import SoftDeleteModel, VersionedModel, new_id
 from apps.core.querysets import SoftDeleteObjects
@@ -137,6 +138,8 @@ class Department(VersionedModel):
 
 class Team(SoftDeleteModel):
     """A group that work is given to. Its members, lead and skills are the users app's."""
+
+    reach_columns: ClassVar[ReachColumns] = {Reach.TEAM: ("id",)}
 
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True, max_length=2000)

@@ -1,6 +1,5 @@
 from django.apps import AppConfig
 
-from apps.core import authorization
 from apps.core.api import identity
 from apps.core.wall.unwalled import allow_installation_wide_key
 
@@ -13,9 +12,7 @@ class UsersConfig(AppConfig):
     def ready(self) -> None:
         from apps.users import demo, events, subscribers  # noqa: F401, PLC0415 - each registers itself
         from apps.users.api.sign_in import BearerSignIn  # noqa: PLC0415 - needs the models
-        from apps.users.policy import RoleTable  # noqa: PLC0415
 
-        authorization.install(RoleTable())
         identity.install(BearerSignIn())
         allow_installation_wide_key(
             "user_email", "an e-mail address signs in before the tenant is known; a clash is a neutral 409"

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from apps.core import logs, tenancy
+from apps.users.rights import actor_for
 from apps.users.services import live_session
 
 ORGANIZATION_KEY, SESSION_KEY = "itsm_organization", "itsm_session"
@@ -32,6 +33,7 @@ class AdminTenantMiddleware:
                 with tenancy.tenant(
                     organization_id, actor_id=found[0].user_id, request_id=logs.current_request_id(), via="admin"
                 ):
+                    request.actor = actor_for(found[0].user, at=timezone.now(), session_id=found[0].pk)  # type: ignore[attr-defined]
                     response = self.get_response(request)
                     if response.status_code >= 400:
                         transaction.set_rollback(True)

@@ -18,6 +18,7 @@ from apps.core.models import new_id
 from apps.organizations.lifecycle import OrganizationStatus
 from apps.organizations.models import Organization
 from apps.users import tokens
+from apps.users.access import assign_built_in
 from apps.users.events import SESSIONS_ENDED, SIGN_IN_FAILED, SIGNED_IN, SIGNED_OUT, TOKEN_REUSED
 from apps.users.models import Session, User, UserType, normalise_email
 
@@ -81,6 +82,7 @@ def create_user(
         at=at,
         changes={"email": (None, user.email), "user_type": (None, str(user_type))},
     )
+    assign_built_in(user, actor=actor, at=at)
     return user
 
 

@@ -23,7 +23,7 @@ from apps.core.api.pagination import invalid_parameter
 from apps.core.api.renderers import dumps
 from apps.core.api.serializers import RecordSerializer, strict_input
 from apps.core.api.versions import expected_version
-from apps.core.authorization import Action, may, require
+from apps.core.authorization import Action, may, require, within_reach
 from apps.core.errors import Denied, NotFound
 
 # Deadlock and serialization failure: PostgreSQL undid everything, so the same request may simply be tried again.
@@ -178,7 +178,7 @@ class RecordViewSet(ViewSetMixin, TenantView):
 
     def visible(self) -> Any:
         """The records this caller may see; every lookup of this view starts here."""
-        return self.model._default_manager.visible_to(self.actor)
+        return within_reach(self.model._default_manager.visible_to(self.actor), self.actor, Action.READ, self.resource)
 
     def record(self) -> Any:
         """The record of the URL. Raises NotFound for a foreign, invisible or unknown one alike."""
@@ -229,6 +229,7 @@ class RecordViewSet(ViewSetMixin, TenantView):
 
     def create(self, request: Request) -> Response:
         record = self.create_record(strict_input(self.writer(request)))
+        self.check_reach(record)
         return self.single(record, status=status.HTTP_201_CREATED, location=f"{request.path}{record.pk}/")
 
     def partial_update(self, request: Request, pk: Any) -> Response:
@@ -257,7 +258,15 @@ class RecordViewSet(ViewSetMixin, TenantView):
         """The record of the URL, locked, at the version the caller read if they said which."""
         version = expected_version(request, is_required=self.caller.requires_if_match)
         self.check_visible()
-        return records.lock(self.model, self.record_id(), actor=self.actor, expected_version=version)
+        record = records.lock(self.model, self.record_id(), actor=self.actor, expected_version=version)
+        self.check_reach(record)
+        return record
+
+    def check_reach(self, record: Any) -> None:
+        """Raise Denied when the grant of this action does not reach as far as this record."""
+        action = self.grants[self.action]
+        if action is not None:
+            require(self.actor, action, self.resource, record)
 
     def writer(self, request: Request, record: Any = None) -> RecordSerializer:
         return self.serializer_class(

@@ -11,6 +11,7 @@ from apps.core.errors import Denied, Invalid, NotFound, NotSignedIn
 from apps.core.tenancy import TenantContext
 from apps.organizations.services import find_organization
 from apps.users import tokens
+from apps.users.rights import actor_for, operator_in
 from apps.users.services import live_session
 
 ORGANIZATION_HEADER = "X-Organization"
@@ -55,7 +56,8 @@ class BearerSignIn:
             acting_in = target
         elif is_operator and is_tenant_route and not slug:
             raise Invalid(f"Say in which organization: {ORGANIZATION_HEADER}: <slug>.", code="organization_required")
-        actor = session.user.as_actor(
-            organization_id=acting_in, session_id=session.pk, is_operator=is_operator and acting_in != organization.pk
-        )
+        if acting_in == organization.pk:
+            actor = actor_for(session.user, at=timezone.now(), session_id=session.pk)
+        else:
+            actor = operator_in(acting_in, session.user, session_id=session.pk)
         return Caller(actor, requires_if_match=organization.requires_if_match)

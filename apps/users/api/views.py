@@ -71,7 +71,7 @@ class MeViewSet(RecordViewSet):
 
     def visible(self) -> Any:
         # At home, also for an operator who is acting elsewhere: their own row is there.
-        return super().visible().filter(pk=self.actor.id)
+        return User.objects.visible_to(self.actor).filter(pk=self.actor.required_id)
 
     def record_id(self) -> Any:
         return self.actor.id

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from apps.core.actors import Actor, ActorKind
-from apps.core.authorization import Action, Decision, decide
+from apps.core.authorization import Authorizer, Reach, ReachColumns
 from apps.core.fields import TenantForeignKey
 from apps.core.models import SoftDeleteModel, TenantModel
 from apps.core.querysets import SoftDeleteObjects
@@ -34,6 +34,7 @@ class User(SoftDeleteModel, AbstractBaseUser):
     """Somebody with one home organization. Signs in by e-mail address, which is unique in the whole installation."""
 
     secret_columns: ClassVar[tuple[str, ...]] = ("password",)
+    reach_columns: ClassVar[ReachColumns] = {Reach.OWN: ("id",), Reach.DEPARTMENT: ("department_id",)}
     USERNAME_FIELD = "email_normalised"
     EMAIL_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -73,18 +74,16 @@ class User(SoftDeleteModel, AbstractBaseUser):
     def may_sign_in(self) -> bool:
         return self.is_active and self.deleted_at is None
 
-    def as_actor(
-        self, *, organization_id: UUID | None = None, session_id: UUID | None = None, is_operator: bool = False
-    ) -> Actor:
-        """This person acting: at home, or as a platform operator (then with an administrator's role) elsewhere."""
+    def as_actor(self, *, session_id: UUID | None = None, authorizer: Authorizer | None = None) -> Actor:
+        """This person acting at home; without an authorizer they can be named as the actor of a fact, and do nothing."""
         return Actor(
             kind=ActorKind.USER,
-            organization_id=organization_id or self.organization_id,
+            organization_id=self.organization_id,
             id=self.pk,
             label=self.full_name,
             home_organization_id=self.organization_id,
-            role=UserType.ADMIN if is_operator else self.user_type,
             session_id=session_id,
+            authorizer=authorizer,
         )
 
     # --- what Django's admin asks; the same authorizer answers
@@ -96,9 +95,6 @@ class User(SoftDeleteModel, AbstractBaseUser):
     @property
     def is_superuser(self) -> bool:
         return False
-
-    def decide(self, action: Action, resource: str) -> Decision:
-        return decide(self.as_actor(), action, resource)
 
     def has_perm(self, permission: str, obj: Any = None) -> bool:
         """Django's names lead nowhere: admin classes ask the authorizer by resource (core.admin.RecordAdmin)."""

@@ -1,0 +1,147 @@
+"""What a person may do now: the grants of every role assigned to them or their teams, and how far each reaches."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Q
+
+from apps.core.actors import Actor
+from apps.core.authorization import WIDTH, Action, Decision, Reach, ReachColumns
+from apps.users.models import Grant, RoleAssignment, TeamMember, User
+from apps.users.role_table import ADMIN, Table
+
+
+@dataclass(frozen=True, slots=True)
+class HeldGrant:
+    """One grant as somebody holds it: by which role, and perhaps for one team only."""
+
+    reach: Reach
+    role: str
+    limited_to_team_id: UUID | None = None
+    assignment_id: UUID | None = None
+
+    @property
+    def effective_reach(self) -> Reach:
+        """No further than the team that the assignment is limited to."""
+        if self.limited_to_team_id is None or self.reach is Reach.OWN:
+            return self.reach
+        return Reach.TEAM
+
+    def explain(self, name: str) -> str:
+        limit = f", limited to team {self.limited_to_team_id}" if self.limited_to_team_id else ""
+        source = f" by assignment {self.assignment_id}" if self.assignment_id else ""
+        return f"the role {self.role or 'of direct grants'}{source} grants {name} in reach {self.reach}{limit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """core.authorization.Authorizer for one person at one instant."""
+
+    user_id: UUID
+    department_id: UUID | None = None
+    team_ids: frozenset[UUID] = frozenset()
+    grants: Mapping[tuple[str, str], tuple[HeldGrant, ...]] = field(default_factory=dict)
+
+    def decide(self, action: Action, resource: str, subject: Any = None) -> Decision:
+        name = f"{resource}.{action}"
+        held = self.grants.get((resource, action), ())
+        if not held:
+            return Decision(False, None, (f"no role gives the grant {name}",))
+        covering = [grant for grant in held if subject is None or self._covers(grant, subject)]
+        if not covering:
+            return Decision(
+                False, None, tuple(f"{grant.explain(name)}, which does not reach this record" for grant in held)
+            )
+        widest = max(covering, key=lambda grant: WIDTH[grant.effective_reach])
+        return Decision(True, widest.effective_reach, tuple(grant.explain(name) for grant in covering))
+
+    def within_reach(self, action: Action, resource: str, columns: ReachColumns) -> Q | None:
+        condition = Q(pk__in=[])
+        for grant in self.grants.get((resource, action), ()):
+            if grant.effective_reach is Reach.ORGANIZATION:
+                return None
+            condition |= self._condition(grant, columns)
+        return condition
+
+    def _covers(self, grant: HeldGrant, subject: Any) -> bool:
+        if grant.effective_reach is Reach.ORGANIZATION:
+            return True
+        columns: ReachColumns = getattr(subject, "reach_columns", {})
+        return all(
+            any(getattr(subject, column) in accepted for column in columns.get(reach, ()))
+            for reach, accepted in self._bounds(grant)
+        )
+
+    def _condition(self, grant: HeldGrant, columns: ReachColumns) -> Q:
+        whole = Q()
+        for reach, accepted in self._bounds(grant):
+            any_column = Q(pk__in=[])
+            for column in columns.get(reach, ()):
+                any_column |= Q(**{f"{column}__in": accepted})
+            whole &= any_column
+        return whole
+
+    def _bounds(self, grant: HeldGrant) -> list[tuple[Reach, frozenset[UUID]]]:
+        """What a record in reach satisfies, all of it: its columns for each reach hold one of these ids."""
+        own = {
+            Reach.OWN: frozenset({self.user_id}),
+            Reach.TEAM: self.team_ids,
+            Reach.DEPARTMENT: frozenset({self.department_id} if self.department_id else ()),
+        }
+        bounds = [(grant.reach, own[grant.reach])] if grant.reach in own and grant.limited_to_team_id is None else []
+        if grant.limited_to_team_id is not None:
+            bounds = [(Reach.TEAM, frozenset({grant.limited_to_team_id}))]
+            if grant.reach is Reach.OWN:
+                bounds.append((Reach.OWN, own[Reach.OWN]))
+        return bounds
+
+
+def rights_of(user: User, *, at: datetime) -> Rights:
+    """The rights of `user` at `at` (UTC), in one query; what each role grants is cached by the role's version."""
+    teams = TeamMember.objects.filter(user_id=user.pk, team__deleted_at=None).values("team_id")
+    held = (
+        RoleAssignment.objects.filter(Q(user_id=user.pk) | Q(team_id__in=teams), valid_from__lte=at)
+        .filter(Q(valid_until=None) | Q(valid_until__gt=at))
+        .annotate(my_teams=ArraySubquery(teams))
+        .values_list("id", "role_id", "role__version", "role__name", "limited_to_team_id", "my_teams")
+    )
+    team_ids: frozenset[UUID] = frozenset()
+    grants: dict[tuple[str, str], list[HeldGrant]] = defaultdict(list)
+    for assignment_id, role_id, version, role, limit, my_teams in held:
+        team_ids = frozenset(my_teams)
+        for resource, action, reach in grants_of(role_id, version):
+            grants[resource, action].append(HeldGrant(Reach(reach), role, limit, assignment_id))
+    return Rights(user.pk, user.department_id, team_ids, {key: tuple(value) for key, value in grants.items()})
+
+
+@lru_cache(maxsize=4096)
+def grants_of(role_id: UUID, version: int) -> tuple[tuple[str, str, str], ...]:
+    """What a role grants at one of its versions; every change of its grants makes a new version."""
+    return tuple(Grant.objects.filter(role_id=role_id).values_list("resource", "action", "reach"))
+
+
+def rights_from_table(user_id: UUID, role: str, table: Table) -> Rights:
+    """The rights of a built-in role without its rows: for a platform operator in an organization that is not theirs."""
+    grants = {
+        (resource, str(action)): (HeldGrant(reach, role),)
+        for resource, actions in table.items()
+        for action, reach in actions.items()
+    }
+    return Rights(user_id, grants=grants)
+
+
+def actor_for(user: User, *, at: datetime, session_id: UUID | None = None) -> Actor:
+    """The person with the rights they hold at `at` (UTC); for requests, and for jobs that run on somebody's behalf."""
+    return user.as_actor(session_id=session_id, authorizer=rights_of(user, at=at))
+
+
+def operator_in(organization_id: UUID, user: User, *, session_id: UUID | None = None) -> Actor:
+    """A platform operator acting in an organization that is not theirs, as its administrator would."""
+    at_home = user.as_actor(session_id=session_id, authorizer=rights_from_table(user.pk, "operator", ADMIN))
+    return replace(at_home, organization_id=organization_id)
