@@ -7,7 +7,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -104,15 +104,21 @@ if DATABASE_ROLE not in ROLE_VARIABLES:
     raise ImproperlyConfigured(f"DATABASE_ROLE is {DATABASE_ROLE!r}; accepted: {', '.join(ROLE_VARIABLES)}")
 
 
+def login(variable: str) -> dict[str, Any]:
+    """The parts of a database URL. A Unix socket's directory comes percent-encoded in the place of the host."""
+    parts: dict[str, Any] = env.db_url(variable, engine="apps.core.postgresql")
+    return {**parts, "HOST": unquote(parts["HOST"])}
+
+
 # Every login this process was given; a deployment gives each process only its own.
 DATABASE_LOGINS: dict[str, dict[str, Any]] = {
-    role: env.db_url(variable) for role, variable in ROLE_VARIABLES.items() if env.str(variable, default="")
+    role: login(variable) for role, variable in ROLE_VARIABLES.items() if env.str(variable, default="")
 }
 
 
 def database(variable: str) -> dict[str, Any]:
     """The login that `variable` holds, spoken to through the tenant-aware backend."""
-    configuration: dict[str, Any] = env.db_url(variable, engine="apps.core.postgresql")
+    configuration = login(variable)
     configuration.update(
         CONN_MAX_AGE=env.int("CONN_MAX_AGE", default=60),
         CONN_HEALTH_CHECKS=True,
