@@ -152,13 +152,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Redis: broker and cache in separate databases ----------------------------------------------------------------------
 
 REDIS_URL: str = env("REDIS_URL", default="redis://127.0.0.1:6379/0")
-CACHE_URL: str = env(
-    "CACHE_URL",
-    default=urlsplit(REDIS_URL)._replace(path="/1").geturl() if not REDIS_URL.startswith("unix") else REDIS_URL,
-)
+CACHE_URL: str = env.str("CACHE_URL", default="") or urlsplit(REDIS_URL)._replace(path="/1").geturl()
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}}
 
-# Sections 4.2 and 4.6 of docs/adr/0002: a job lives in the database, the broker only carries the word that it is due.
+# docs/adr/0003 and 0011: a job lives in the database, the broker only carries the word that it is due.
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -229,6 +226,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_BEHIND_TLS
 SECURE_HSTS_PRELOAD = False
 SECURE_SSL_REDIRECT = env.bool("SSL_REDIRECT", default=False)
 X_FRAME_OPTIONS = "DENY"
+# Networks of our own proxies, whose X-Forwarded-For is believed (apps/core/addresses.py).
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 if IS_BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -277,7 +275,7 @@ USE_TZ = True
 LANGUAGE_CODE = "en"
 USE_I18N = True
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env("STATIC_ROOT", default=str(BASE_DIR / ".local" / "static")))
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default="") or BASE_DIR / ".local" / "static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -13,7 +13,7 @@ from apps.core import tenancy
 from apps.core.models import IdempotencyKey, JobTick, new_id
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
 from apps.users.models import Session, User, UserType, normalise_email
-from tests.sink.models import Arrival
+from tests.sink.models import Arrival, Pulse
 
 PASSWORD = "correct horse battery"
 _hashed: list[str] = []
@@ -32,6 +32,18 @@ def make_organization(**values: Any) -> Organization:
     with tenancy.tenant(organization.pk), transaction.atomic():
         organization.save(force_insert=True)
     return organization
+
+
+class OrganizationFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Organization
+
+    name = factory.Sequence(lambda n: f"Organization {n}")
+    slug = factory.Sequence(lambda n: f"organization-{n}")
+
+    @classmethod
+    def _create(cls, model_class: type[Organization], *args: Any, **values: Any) -> Organization:
+        return make_organization(**values)
 
 
 class TenantFactory(factory.django.DjangoModelFactory):
@@ -165,3 +177,11 @@ class ArrivalFactory(TenantFactory):
 
     event_id = factory.LazyFunction(new_id)
     arrived_at = factory.LazyFunction(timezone.now)
+
+
+class PulseFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Pulse
+
+    due_at = factory.LazyFunction(timezone.now)
+    ran_at = factory.LazyFunction(timezone.now)
