@@ -7,7 +7,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -104,15 +104,21 @@ if DATABASE_ROLE not in ROLE_VARIABLES:
     raise ImproperlyConfigured(f"DATABASE_ROLE is {DATABASE_ROLE!r}; accepted: {', '.join(ROLE_VARIABLES)}")
 
 
+def login(variable: str) -> dict[str, Any]:
+    """The parts of a database URL. A Unix socket's directory comes percent-encoded in the place of the host."""
+    parts: dict[str, Any] = env.db_url(variable, engine="apps.core.postgresql")
+    return {**parts, "HOST": unquote(parts["HOST"])}
+
+
 # Every login this process was given; a deployment gives each process only its own.
 DATABASE_LOGINS: dict[str, dict[str, Any]] = {
-    role: env.db_url(variable) for role, variable in ROLE_VARIABLES.items() if env.str(variable, default="")
+    role: login(variable) for role, variable in ROLE_VARIABLES.items() if env.str(variable, default="")
 }
 
 
 def database(variable: str) -> dict[str, Any]:
     """The login that `variable` holds, spoken to through the tenant-aware backend."""
-    configuration: dict[str, Any] = env.db_url(variable, engine="apps.core.postgresql")
+    configuration = login(variable)
     configuration.update(
         CONN_MAX_AGE=env.int("CONN_MAX_AGE", default=60),
         CONN_HEALTH_CHECKS=True,
@@ -146,13 +152,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Redis: broker and cache in separate databases ----------------------------------------------------------------------
 
 REDIS_URL: str = env("REDIS_URL", default="redis://127.0.0.1:6379/0")
-CACHE_URL: str = env(
-    "CACHE_URL",
-    default=urlsplit(REDIS_URL)._replace(path="/1").geturl() if not REDIS_URL.startswith("unix") else REDIS_URL,
-)
+CACHE_URL: str = env.str("CACHE_URL", default="") or urlsplit(REDIS_URL)._replace(path="/1").geturl()
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}}
 
-# Sections 4.2 and 4.6 of docs/adr/0002: a job lives in the database, the broker only carries the word that it is due.
+# docs/adr/0003 and 0011: a job lives in the database, the broker only carries the word that it is due.
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -223,6 +226,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_BEHIND_TLS
 SECURE_HSTS_PRELOAD = False
 SECURE_SSL_REDIRECT = env.bool("SSL_REDIRECT", default=False)
 X_FRAME_OPTIONS = "DENY"
+# Networks of our own proxies, whose X-Forwarded-For is believed (apps/core/addresses.py).
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 if IS_BEHIND_TLS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -271,7 +275,7 @@ USE_TZ = True
 LANGUAGE_CODE = "en"
 USE_I18N = True
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env("STATIC_ROOT", default=str(BASE_DIR / ".local" / "static")))
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default="") or BASE_DIR / ".local" / "static")
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

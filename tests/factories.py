@@ -26,7 +26,7 @@ from apps.users.models import (
     UserType,
     normalise_email,
 )
-from tests.sink.models import Arrival
+from tests.sink.models import Arrival, Pulse
 
 PASSWORD = "correct horse battery"
 _hashed: list[str] = []
@@ -53,6 +53,18 @@ def make_person(**values: Any) -> User:
     user: User = UserFactory(**values)
     assign_built_in(user, actor=Actor.system(user.organization_id, "test"), at=user.created_at)
     return user
+
+
+class OrganizationFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Organization
+
+    name = factory.Sequence(lambda n: f"Organization {n}")
+    slug = factory.Sequence(lambda n: f"organization-{n}")
+
+    @classmethod
+    def _create(cls, model_class: type[Organization], *args: Any, **values: Any) -> Organization:
+        return make_organization(**values)
 
 
 class TenantFactory(factory.django.DjangoModelFactory):
@@ -236,3 +248,11 @@ class MemberSkillFactory(TenantFactory):
     member = factory.SubFactory(TeamMemberFactory)
     skill = factory.SubFactory(SkillFactory)
     level = 3
+
+
+class PulseFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = Pulse
+
+    due_at = factory.LazyFunction(timezone.now)
+    ran_at = factory.LazyFunction(timezone.now)

@@ -19,7 +19,7 @@ NOT_CAPTURED = {
 
 FUNCTION = f"""
 CREATE OR REPLACE FUNCTION audit_capture_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, public AS $$
+SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     tenant_column text := TG_ARGV[0];
     secrets text[] := COALESCE(NULLIF(TG_ARGV[1], '')::text[], '{{}}');
@@ -37,7 +37,7 @@ BEGIN
         SELECT jsonb_object_agg(key, CASE WHEN key = ANY (secrets) THEN '"***"'::jsonb ELSE value END)
         INTO diff FROM jsonb_each(some_row);
     END IF;
-    INSERT INTO audit_rowchange (id, organization_id, at, actor_id, request_id, via, table_name, row_id, operation, diff)
+    INSERT INTO public.audit_rowchange (id, organization_id, at, actor_id, request_id, via, table_name, row_id, operation, diff)
     VALUES (gen_random_uuid(), (some_row ->> tenant_column)::uuid, clock_timestamp(),
             NULLIF(current_setting('app.actor_id', true), '')::uuid, COALESCE(current_setting('app.request_id', true), ''),
             COALESCE(current_setting('app.via', true), ''), TG_TABLE_NAME, (some_row ->> TG_ARGV[2])::uuid, TG_OP, diff);

@@ -65,9 +65,8 @@ class Dispatch(TenantModel):
         indexes = [
             # What the relay asks for, all tenants together, oldest due first; small because done rows leave it.
             models.Index(fields=["next_at"], name="dispatch_due", condition=Q(done_at=None, dead_at=None)),
-            models.Index(
-                fields=["organization_id", "dead_at"], name="dispatch_dead", condition=Q(dead_at__isnull=False)
-            ),
+            # What an administrator asks for: their own that have not arrived, dead ones among them.
+            models.Index(fields=["organization_id", "next_at"], name="dispatch_undone", condition=Q(done_at=None)),
         ]
 
     @property

@@ -6,22 +6,31 @@ from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
+from apps.audit.events import DISPATCH_REPLAYED
 from apps.audit.models import Dispatch, Event
 from apps.core import events, tenancy
 from apps.core.actors import Actor
-from apps.core.errors import Conflict
+from apps.core.errors import Conflict, DomainError
 from apps.core.records import noun
 
 log = structlog.get_logger(__name__)
 
 CHANNEL = "itsm_dispatch"
-# Covers only the wait between claim and worker: while a consumer runs, its row lock keeps others away.
-LEASE = timedelta(seconds=10)
+# Covers only the wait between claim and worker: while a consumer runs, its row lock keeps others away. What a broker forgot
+# is sent again after this.
+LEASE = timedelta(seconds=6)
 # Seconds until the next attempt, by attempts made; the last repeats.
 BACKOFF_SECONDS = (2, 5, 15, 60, 300, 900, 3600)
 MAX_ATTEMPTS = 8
+
+
+class UnknownConsumer(DomainError):
+    """A release removed or renamed a consumer that still had deliveries."""
+
+    code = "unknown_consumer"
 
 
 def record(
@@ -66,13 +75,16 @@ def _queue(event: Event) -> None:
     consumers = events.consumers_of(event.name)
     if not consumers:
         return
+    # Due by the database's clock, as everything about a delivery: one process with a wrong clock delays nothing.
     Dispatch.objects.bulk_create(
-        Dispatch(
-            organization_id=event.organization_id, event_id=event.pk, consumer=consumer.name, next_at=event.recorded_at
-        )
+        Dispatch(organization_id=event.organization_id, event_id=event.pk, consumer=consumer.name, next_at=Now())
         for consumer in consumers
     )
-    # PostgreSQL hands this to the relay at commit, and never if the transaction fails; equal notices are folded into one.
+    _wake_relay()
+
+
+def _wake_relay() -> None:
+    """PostgreSQL hands this over at commit, and never if the transaction fails; equal notices are folded into one."""
     with connection.cursor() as cursor:
         cursor.execute(f"NOTIFY {CHANNEL}")
 
@@ -85,10 +97,10 @@ def claim(organization_id: UUID, dispatch_ids: list[UUID]) -> list[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE audit_dispatch SET lease_until = now() + %s::interval WHERE id IN (
+            UPDATE audit_dispatch SET lease_until = statement_timestamp() + %s::interval WHERE id IN (
                 SELECT id FROM audit_dispatch
                 WHERE organization_id = %s AND id = ANY(%s) AND done_at IS NULL AND dead_at IS NULL
-                  AND next_at <= now() AND (lease_until IS NULL OR lease_until < now())
+                  AND next_at <= statement_timestamp() AND (lease_until IS NULL OR lease_until < statement_timestamp())
                 ORDER BY id FOR UPDATE SKIP LOCKED
             ) RETURNING id
             """,
@@ -116,20 +128,19 @@ def deliver(organization_id: UUID, dispatch_id: UUID) -> str:
                 return _consume(dispatch_id, attempt)
         except Exception as error:
             log.exception("delivery_failed", dispatch_id=str(dispatch_id), attempt=attempt)
-            return _fail(dispatch_id, attempt, f"{type(error).__name__}: {error}")
+            return _fail(dispatch_id, attempt, _reason(error))
 
 
 def _begin_attempt(dispatch_id: UUID) -> int | None:
-    now = timezone.now()
     dispatch = (
         Dispatch.objects.select_for_update(skip_locked=True)
-        .filter(pk=dispatch_id, done_at=None, dead_at=None, next_at__lte=now)
+        .filter(pk=dispatch_id, done_at=None, dead_at=None, next_at__lte=Now())
         .first()
     )
     if dispatch is None:
         return None
     dispatch.attempts += 1
-    dispatch.lease_until = now + LEASE
+    dispatch.lease_until = Now() + LEASE
     dispatch.save(update_fields=["attempts", "lease_until"])
     return dispatch.attempts
 
@@ -144,32 +155,39 @@ def _consume(dispatch_id: UUID, attempt: int) -> str:
         return "gone"
     consumer = events.consumer(dispatch.consumer)
     if consumer is None:
-        raise LookupError(f"no consumer is called {dispatch.consumer}")
+        raise UnknownConsumer(f"No consumer is called {dispatch.consumer}.")
     consumer.handle(Event.objects.get(pk=dispatch.event_id))
-    dispatch.done_at = timezone.now()
+    dispatch.done_at = Now()
     dispatch.lease_until = None
     dispatch.save(update_fields=["done_at", "lease_until"])
     return "done"
 
 
 def _fail(dispatch_id: UUID, attempt: int, reason: str) -> str:
-    """Write the failure down in a transaction of its own, unless another attempt has begun meanwhile."""
-    now = timezone.now()
+    """Write the failure down in a transaction of its own, unless another attempt has begun or ended meanwhile."""
     is_dead = attempt >= MAX_ATTEMPTS
     delay = timedelta(seconds=BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS)) - 1])
     with transaction.atomic():
-        Dispatch.objects.filter(pk=dispatch_id, attempts=attempt, done_at=None).update(
-            last_error=reason[:2000], lease_until=None, next_at=now + delay, dead_at=now if is_dead else None
+        changed = Dispatch.objects.filter(pk=dispatch_id, attempts=attempt, done_at=None, dead_at=None).update(
+            last_error=reason[:2000], lease_until=None, next_at=Now() + delay, dead_at=Now() if is_dead else None
         )
+    if not changed:
+        return "gone"
     return "dead" if is_dead else "failed"
 
 
-def replay(dispatch: Dispatch, *, at: datetime) -> Dispatch:
-    """Give a dead delivery its attempts back. Raises Conflict when it is not dead."""
-    if dispatch.dead_at is None:
+def _reason(error: Exception) -> str:
+    """What the tenant's administrator reads: a refusal in our own words, else only its kind; the log holds the rest."""
+    return error.detail if isinstance(error, DomainError) else type(error).__name__
+
+
+def replay(dispatch: Dispatch, *, actor: Actor, at: datetime) -> Dispatch:
+    """Give a dead delivery its attempts back, and record who did. Raises Conflict when it is not dead."""
+    locked: Dispatch = Dispatch.objects.select_for_update().get(pk=dispatch.pk)
+    if locked.dead_at is None:
         raise Conflict("Only a dead delivery can be replayed.", code="not_dead")
-    dispatch.dead_at, dispatch.attempts, dispatch.next_at = None, 0, at
-    dispatch.save(update_fields=["dead_at", "attempts", "next_at"])
-    with connection.cursor() as cursor:
-        cursor.execute(f"NOTIFY {CHANNEL}")
-    return dispatch
+    locked.dead_at, locked.attempts, locked.next_at = None, 0, Now()
+    locked.save(update_fields=["dead_at", "attempts", "next_at"])
+    events.record(DISPATCH_REPLAYED, locked, actor=actor, at=at, event_id=locked.event_id, consumer=locked.consumer)
+    _wake_relay()
+    return locked

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from apps.core import events
+
 Part = Callable[[datetime, dict[str, Any]], None]
 
 _parts: list[tuple[int, Part]] = []
@@ -26,6 +28,7 @@ def part(floor: int) -> Callable[[Part], Part]:
 def load(at: datetime) -> dict[str, Any]:
     """Run every part; returns what `DIR/demo.json` says of organizations and accounts."""
     accounts: dict[str, Any] = {}
-    for _, run in sorted(_parts, key=lambda entry: entry[0]):
-        run(at, accounts)
+    with events.historic():
+        for _, run in sorted(_parts, key=lambda entry: entry[0]):
+            run(at, accounts)
     return accounts

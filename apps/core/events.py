@@ -3,7 +3,9 @@
 Floor 0 knows how facts travel; the audit app, one floor up, keeps them and installs the recorder in its ready().
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -111,6 +113,19 @@ def consumer(name: str) -> Consumer | None:
     return _after.get(name)
 
 
+_historic: ContextVar[bool] = ContextVar("historic", default=False)
+
+
+@contextmanager
+def historic() -> Iterator[None]:
+    """Everything recorded in the block is history (imports, load, demo): it moves clocks and is delivered to nobody."""
+    token = _historic.set(True)
+    try:
+        yield
+    finally:
+        _historic.reset(token)
+
+
 def install_recorder(recorder: Recorder) -> None:
     _recorder[:] = [recorder]
 
@@ -128,4 +143,6 @@ def record(
     """Record one fact in the caller's transaction. `at` (UTC) is when it became true, which imports set in the past."""
     if name not in _declared:
         raise LookupError(f"event {name} is not declared")
-    return _recorder[0](name, subject, actor=actor, at=at, changes=changes, is_historic=is_historic, **data)
+    return _recorder[0](
+        name, subject, actor=actor, at=at, changes=changes, is_historic=is_historic or _historic.get(), **data
+    )

@@ -109,7 +109,7 @@ def run(name: str, due_at: datetime) -> str:
 def take(name: str, due_at: datetime) -> bool:
     """Take one due time for LEASE.
 
-    One taker wins; nobody does once a later due time was taken, or while an earlier one still runs.
+    One taker wins; nobody does once a later due time was taken, or while an earlier one still runs (one that failed does not).
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"job:{name}"])
@@ -121,11 +121,11 @@ def take(name: str, due_at: datetime) -> bool:
                 SELECT 1 FROM core_jobtick
                 WHERE name = %(name)s AND (
                     due_at > %(due_at)s
-                    OR due_at < %(due_at)s AND finished_at IS NULL AND lease_until > clock_timestamp()
+                    OR due_at < %(due_at)s AND finished_at IS NULL AND error = '' AND lease_until > clock_timestamp()
                 )
             )
             ON CONFLICT (name, due_at) DO UPDATE
-            SET lease_until = EXCLUDED.lease_until, attempts = core_jobtick.attempts + 1
+            SET lease_until = EXCLUDED.lease_until, attempts = core_jobtick.attempts + 1, error = ''
             WHERE core_jobtick.finished_at IS NULL AND core_jobtick.lease_until <= clock_timestamp()
             RETURNING attempts
             """,

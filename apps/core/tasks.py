@@ -1,5 +1,6 @@
 """Celery: the task base that enters the tenant, and the tick that decides which scheduled job is due."""
 
+import time
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -34,9 +35,18 @@ class PlatformTask(Task):  # type: ignore[type-arg]
     abstract = True
 
 
+# Ticks that piled up while no worker ran come all at once; each would queue the same due times again.
+TICK_REST_SECONDS = 2.0
+_rests_until = 0.0
+
+
 @shared_task(name="core.tick", base=PlatformTask)
 def tick() -> list[str]:
     """Queue each job whose latest due time nobody has taken. Beat calls this; two beats do no harm."""
+    global _rests_until  # noqa: PLW0603 - each worker process rests for itself
+    if time.monotonic() < _rests_until:
+        return []
+    _rests_until = time.monotonic() + TICK_REST_SECONDS
     queued = []
     for name, due_at in schedule.untaken():
         run_job.apply_async((name, due_at.isoformat()))

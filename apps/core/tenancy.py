@@ -51,8 +51,11 @@ def enter(context: TenantContext | None) -> Iterator[None]:
     """Act inside `context` (None: inside no tenant) until the block ends.
 
     Inside an open transaction the setting is issued again on entry and on exit: a released savepoint would otherwise
-    keep the inner tenant for the rest of the outer transaction.
+    keep the inner tenant for the rest of the outer transaction. Entering what is in force already tells nobody anything.
     """
+    if context == _current.get():
+        yield
+        return
     token = _current.set(context)
     try:
         _reissue()

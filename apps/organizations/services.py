@@ -27,7 +27,7 @@ def find_organization(slug: str) -> UUID | None:
 
 
 def organization_ids() -> list[UUID]:
-    """Every active organization, for jobs that visit each in turn."""
+    """Every organization, suspended ones too: their housekeeping goes on."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM organization_list()")
         return [row[0] for row in cursor.fetchall()]
@@ -46,7 +46,7 @@ def refuse_demo_in_production() -> None:
 
 
 def each_organization(part: str) -> Iterator[Actor]:
-    """Visit every active organization, each in its own tenant and transaction, as the platform's `part`."""
+    """Visit every organization, each in its own tenant and transaction, as the platform's `part`."""
     for organization_id in organization_ids():
         with tenancy.tenant(organization_id, via="task"), transaction.atomic():
             yield Actor.system(organization_id, part)

@@ -1,9 +1,13 @@
 """People in the admin: looked at here, changed through the API until their own services come."""
 
 from django.contrib import admin
+from django.contrib.auth.models import Group
 
 from apps.core.admin import ReadOnlyAdmin
 from apps.users.models import Session, User
+
+# Django's groups are unused and their tables not writable; roles take their place.
+admin.site.unregister(Group)
 
 
 @admin.register(User)

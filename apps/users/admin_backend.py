@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.core import tenancy
+from apps.core.addresses import client_address
 from apps.core.errors import NotSignedIn
 from apps.users import services
 from apps.users.middleware import ORGANIZATION_KEY, SESSION_KEY
@@ -23,9 +24,7 @@ class GrantBackend(BaseBackend):
     ) -> User | None:
         if request is None:
             return None
-        device = services.Device(
-            request.META.get("REMOTE_ADDR") or None, request.headers.get("User-Agent", ""), via="admin"
-        )
+        device = services.Device(client_address(request), request.headers.get("User-Agent", ""), via="admin")
         try:
             user, session, _ = services.sign_in(email=username, password=password, at=timezone.now(), device=device)
         except NotSignedIn:

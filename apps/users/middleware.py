@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.core import logs, tenancy
 from apps.users.rights import actor_for
-from apps.users.services import live_session
+from apps.users.services import extend, live_session
 
 ORGANIZATION_KEY, SESSION_KEY = "itsm_organization", "itsm_session"
 
@@ -24,19 +24,20 @@ class AdminTenantMiddleware:
         if not request.path.startswith("/admin/") or SESSION_KEY not in request.session:
             return self.get_response(request)
         organization_id = UUID(request.session[ORGANIZATION_KEY])
-        with (
-            tenancy.tenant(organization_id, request_id=logs.current_request_id(), via="admin"),
-            transaction.atomic(),
-        ):
-            found = live_session(UUID(request.session[SESSION_KEY]), at=timezone.now())
+        request_id, at = logs.current_request_id(), timezone.now()
+        with tenancy.tenant(organization_id, request_id=request_id, via="admin"), transaction.atomic():
+            found = live_session(UUID(request.session[SESSION_KEY]), at=at)
             if found is not None:
-                with tenancy.tenant(
-                    organization_id, actor_id=found[0].user_id, request_id=logs.current_request_id(), via="admin"
-                ):
-                    request.actor = actor_for(found[0].user, at=timezone.now(), session_id=found[0].pk)  # type: ignore[attr-defined]
-                    response = self.get_response(request)
-                    if response.status_code >= 400:
-                        transaction.set_rollback(True)
-                    return response
+                session = found[0]
+                extend(session, at=at)
+                request.actor = actor_for(session.user, at=at, session_id=session.pk)  # type: ignore[attr-defined]
+                with tenancy.tenant(organization_id, actor_id=session.user_id, request_id=request_id, via="admin"):
+                    return self._answer(request)
         request.session.flush()
         return self.get_response(request)
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code >= 400:
+            transaction.set_rollback(True)
+        return response

@@ -5,11 +5,15 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
+from django.core.signing import BadSignature, Signer
 from django.db import connection, transaction
+from django.db.models import Model
 
 from apps.core import events, tenancy
 from apps.core.actors import Actor
@@ -19,7 +23,7 @@ from apps.organizations.lifecycle import OrganizationStatus
 from apps.organizations.models import Organization
 from apps.users import tokens
 from apps.users.access import assign_built_in
-from apps.users.events import SESSIONS_ENDED, SIGN_IN_FAILED, SIGNED_IN, SIGNED_OUT, TOKEN_REUSED
+from apps.users.events import PASSWORD_CHANGED, SESSIONS_ENDED, SIGN_IN_FAILED, SIGNED_IN, SIGNED_OUT, TOKEN_REUSED
 from apps.users.models import Session, User, UserType, normalise_email
 
 # Losers of a race for the same refresh token get their successor's word instead of losing the session.
@@ -138,6 +142,25 @@ def sign_out(*, actor: Actor, at: datetime) -> None:
     events.record(SIGNED_OUT, session.user, actor=actor, at=at, session_id=session.pk)
 
 
+def extend(session: Session, *, at: datetime) -> None:
+    """Keep a session from idling out while its owner works; written once it has used up half of its idle time."""
+    if session.idle_until - at < settings.SESSION_IDLE_LIFETIME / 2:
+        session.idle_until = at + settings.SESSION_IDLE_LIFETIME
+        session.save(update_fields=["idle_until"])
+
+
+def set_password(user: User, *, actor: Actor, at: datetime, password: str) -> None:
+    """A new password for somebody who has proved who they are; all sessions but the actor's own end."""
+    user.password = make_password(password)
+    user.version += 1
+    user.updated_at = at
+    user.save(update_fields=["password", "version", "updated_at"])
+    sessions = Session.objects.filter(user_id=user.pk, revoked_at=None)
+    others = sessions.exclude(pk=actor.session_id) if actor.session_id else sessions
+    ended = others.update(revoked_at=at)
+    events.record(PASSWORD_CHANGED, user, actor=actor, at=at, sessions_ended=ended)
+
+
 def revoke(session: Session, *, at: datetime) -> None:
     """End a locked session."""
     session.revoked_at = at
@@ -155,14 +178,56 @@ def end_all_sessions(organization_id: UUID, *, at: datetime) -> int:
 
 
 def live_session(session_id: UUID, *, at: datetime) -> tuple[Session, Organization] | None:
-    """The session with its user, and the organization, if requests may still use it. Two look-ups by primary key."""
-    session = Session.objects.select_related("user").filter(pk=session_id).first()
-    if session is None or not session.is_live(at) or not session.user.may_sign_in:
+    """The session with its user, and the organization, if requests may still use it.
+
+    Every request asks this, so it is one statement, written out: the three rows have only the columns of LIVE.
+    """
+    organization_id = tenancy.required_organization_id()
+    with connection.cursor() as cursor:
+        cursor.execute(LIVE_SQL, [organization_id, session_id])
+        row = cursor.fetchone()
+    if row is None:
         return None
-    organization = Organization.objects.filter(pk=session.organization_id).first()
-    if organization is None or organization.status != OrganizationStatus.ACTIVE or organization.deleted_at:
-        return None
-    return session, organization
+    session, user, organization = _instances(row)
+    session.user = user
+    is_open = organization.status == OrganizationStatus.ACTIVE and organization.deleted_at is None
+    return (session, organization) if session.is_live(at) and user.may_sign_in and is_open else None
+
+
+def _in_model_order(model: type[Model], names: set[str]) -> list[str]:
+    """As `from_db` expects them."""
+    return [field.attname for field in model._meta.concrete_fields if field.attname in names]
+
+
+LIVE = [
+    (
+        Session,
+        _in_model_order(Session, {"id", "organization_id", "user_id", "idle_until", "absolute_until", "revoked_at"}),
+    ),
+    (
+        User,
+        _in_model_order(
+            User, {"id", "organization_id", "full_name", "user_type", "department_id", "is_active", "deleted_at"}
+        ),
+    ),
+    (
+        Organization,
+        _in_model_order(Organization, {"id", "slug", "status", "is_operator", "requires_if_match", "deleted_at"}),
+    ),
+]
+LIVE_SQL = f"""
+SELECT {", ".join(f"{model._meta.db_table}.{column}" for model, columns in LIVE for column in columns)}
+FROM users_session
+JOIN users_user ON users_user.organization_id = users_session.organization_id AND users_user.id = users_session.user_id
+JOIN organizations_organization ON organizations_organization.id = users_session.organization_id
+WHERE users_session.organization_id = %s AND users_session.id = %s
+"""  # noqa: S608 - names of our own columns
+
+
+def _instances(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """One row of LIVE_SQL as its three records; a column that is not there would be read when asked for."""
+    values = iter(row)
+    return tuple(model.from_db("default", columns, list(islice(values, len(columns)))) for model, columns in LIVE)
 
 
 def _is_open(organization_id: UUID) -> bool:
@@ -215,18 +280,23 @@ def _pair(session: Session, refresh_token: str, *, at: datetime) -> Pair:
 
 
 def _make_refresh(organization_id: UUID, session_id: UUID) -> str:
-    """Names tenant and session, so that the row is found by key; the rest is 256 random bits."""
-    return f"{organization_id.hex}.{session_id.hex}.{secrets.token_urlsafe(32)}"
+    """Names tenant and session, so that the row is found by key, with 256 random bits, signed.
+
+    Without the signature, anybody who learned a session's id could end it by a made-up token that looks reused.
+    """
+    return _refresh_signer().sign(f"{organization_id.hex}.{session_id.hex}.{secrets.token_urlsafe(32)}")
 
 
 def _parse_refresh(token: str) -> tuple[UUID, UUID, str]:
     try:
-        organization, session, secret = token.split(".")
-        if len(secret) != 43:
-            raise ValueError("not a secret of ours")
+        organization, session, _ = _refresh_signer().unsign(token).split(".")
         return UUID(organization), UUID(session), _digest(token)
-    except ValueError as error:
+    except (BadSignature, ValueError) as error:
         raise NotSignedIn("The refresh token is not valid.", code="token_invalid") from error
+
+
+def _refresh_signer() -> Signer:
+    return Signer(salt="refresh-token")
 
 
 def _digest(token: str) -> str:

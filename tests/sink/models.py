@@ -2,9 +2,17 @@
 
 from django.db import models
 
-from apps.core.models import TenantModel
+from apps.core.models import TenantModel, new_id
 
 
 class Arrival(TenantModel):
     event_id = models.UUIDField()
     arrived_at = models.DateTimeField()
+
+
+class Pulse(models.Model):
+    """One run of the scheduled job `sink.pulse`; not a tenant's row."""
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    due_at = models.DateTimeField()
+    ran_at = models.DateTimeField()

@@ -40,9 +40,9 @@ class Migration(migrations.Migration):
                         name="dispatch_due",
                     ),
                     models.Index(
-                        condition=models.Q(("dead_at__isnull", False)),
-                        fields=["organization_id", "dead_at"],
-                        name="dispatch_dead",
+                        condition=models.Q(("done_at", None)),
+                        fields=["organization_id", "next_at"],
+                        name="dispatch_undone",
                     ),
                 ],
                 "constraints": [

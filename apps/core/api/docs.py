@@ -25,6 +25,9 @@ class SignedInUnlessDemo:
     authentication_classes: ClassVar[Any] = []
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # The library would render a refusal as YAML or as a page.
+        if request.method not in problems.SAFE_METHODS:
+            return problems.only_safe(request)
         if not settings.IS_DEMO:
             try:
                 context, claims = identity.sign_in().tenant_of(request)

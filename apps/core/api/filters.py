@@ -1,16 +1,21 @@
 """Query parameters, strictly: declared filters only, one value each, and 400 that names what is accepted."""
 
+from collections import OrderedDict
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
+from django import forms
 from django.db import models
 from django.db.models import Q
 from django_filters import filters as f
 from django_filters.constants import EMPTY_VALUES
 from django_filters.filterset import FilterSet
 from django_filters.utils import translate_validation
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from apps.core.api import strict
 from apps.core.api.pagination import invalid_parameter
 from apps.core.errors import FieldError, Invalid
 from apps.core.fields import TenantForeignKey
@@ -19,13 +24,41 @@ RESERVED = frozenset({"page_size", "cursor", "count", "ordering", "search", "fie
 MAX_SEARCH_LENGTH = 200
 
 
-class StrictDateTimeFilter(f.IsoDateTimeFilter):
+class InstantFormField(forms.Field):
+    """As strict.InstantField reads a body."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return strict.InstantField().to_internal_value(value)
+        except ValidationError as error:
+            details: Any = error.get_full_details()
+            (wrong,) = details
+            raise forms.ValidationError(wrong["message"], code=wrong["code"]) from error
+
+
+class TrueFalseFormField(forms.Field):
+    """true or false; Django's own takes anything else for "no matter"."""
+
+    def to_python(self, value: Any) -> Any:
+        if value not in {"true", "false"}:
+            raise forms.ValidationError("Not a boolean; accepted: true, false.", code="invalid")
+        return value == "true"
+
+
+class StrictDateTimeFilter(f.Filter):
     """An instant with its offset; a naive one would depend on who asks."""
 
-    def filter(self, qs: Any, value: Any) -> Any:
-        if value not in EMPTY_VALUES and not (1970 <= value.year <= 2200):
-            raise invalid_parameter(str(self.field_name), "Instants from 1970 to 2200 are accepted.", "out_of_range")
-        return super().filter(qs, value)  # type: ignore[no-untyped-call]
+    field_class = InstantFormField
+
+
+class BooleanFilter(f.Filter):
+    field_class = TrueFalseFormField
+
+
+class NumberFilter(f.NumberFilter):
+    """A whole number."""
+
+    field_class = forms.IntegerField  # type: ignore[assignment]
 
 
 class UUIDInFilter(f.BaseInFilter, f.UUIDFilter):
@@ -60,10 +93,10 @@ def _for_field(name: str, field: "models.Field[Any, Any]") -> dict[str, f.Filter
         }
         return dict(bounds)
     if isinstance(field, models.BooleanField):
-        return {name: f.BooleanFilter(field_name=name)}
+        return {name: BooleanFilter(field_name=name)}
     if isinstance(field, models.IntegerField):
-        numbers = {f"{name}__{bound}": f.NumberFilter(field_name=name, lookup_expr=bound) for bound in ("gte", "lte")}
-        return {name: f.NumberFilter(field_name=name), **numbers}
+        numbers = {f"{name}__{bound}": NumberFilter(field_name=name, lookup_expr=bound) for bound in ("gte", "lte")}
+        return {name: NumberFilter(field_name=name), **numbers}
     if field.choices:
         return {
             name: f.ChoiceFilter(field_name=name, choices=field.choices),
@@ -89,7 +122,14 @@ def read_parameters(request: Request, accepted: Iterable[str]) -> dict[str, str]
 
 def apply_filters(queryset: models.QuerySet[Any], filterset_class: type[FilterSet], parameters: dict[str, str]) -> Any:
     """`queryset` narrowed by the declared filters. Raises Invalid with a pointer per bad value."""
-    filterset = filterset_class(data=parameters, queryset=queryset)
+    given = frozenset(parameters).intersection(_filters(filterset_class))
+    if not given:
+        return queryset
+    for name in sorted(given):
+        if not parameters[name].strip():
+            # django-filter would leave a blank one out, and answer with everything.
+            raise invalid_parameter(name, "Give a value, or leave the parameter out.", "blank")
+    filterset = _only(filterset_class, given)(data=parameters, queryset=queryset)
     if not filterset.is_valid():
         details = translate_validation(filterset.errors).get_full_details()
         errors = [
@@ -99,6 +139,20 @@ def apply_filters(queryset: models.QuerySet[Any], filterset_class: type[FilterSe
         ]
         raise Invalid("A filter is not valid; `errors` says which.", errors=errors, code="invalid_parameter")
     return filterset.qs
+
+
+@lru_cache(maxsize=1024)
+def _only(filterset_class: type[FilterSet], names: frozenset[str]) -> type[FilterSet]:
+    """The same filter set with these filters alone: an instance copies every filter and builds a form field for each."""
+    kept = {name: each for name, each in _filters(filterset_class).items() if name in names}
+    narrowed = type(filterset_class.__name__, (filterset_class,), {})
+    narrowed.base_filters = OrderedDict(kept)  # type: ignore[attr-defined]
+    return narrowed
+
+
+def _filters(filterset_class: type[FilterSet]) -> dict[str, f.Filter]:
+    declared: dict[str, f.Filter] = filterset_class.base_filters  # type: ignore[attr-defined]
+    return declared
 
 
 def _accepted(filterset: FilterSet, name: str) -> str:

@@ -1,5 +1,7 @@
 """Is the process alive, and is it ready: what load balancers and bin/up ask."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import redis
@@ -10,9 +12,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.utils import Error as DatabaseError
-from django.http import HttpRequest, JsonResponse
-from django.views.decorators.http import require_safe
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 
+from apps.core.api import problems
 from apps.core.wall.catalogue import assert_walled
 
 log = structlog.get_logger(__name__)
@@ -20,20 +23,33 @@ log = structlog.get_logger(__name__)
 _verified: set[str] = set()
 
 
-@require_safe
+def safe_only(answer: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """GET and HEAD; anything else is refused as everywhere else, not by a page about cookies."""
+
+    @csrf_exempt
+    @wraps(answer)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        return answer(request) if request.method in problems.SAFE_METHODS else problems.only_safe(request)
+
+    return guarded
+
+
+@safe_only
 def live(request: HttpRequest) -> JsonResponse:
     """The process answers. Touches nothing, so that a slow database never gets it killed."""
     return JsonResponse({"status": "ok"})
 
 
-@require_safe
+@safe_only
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when the database is migrated and walled and Redis answers; 503 with the failing parts otherwise."""
+    """200 when the database is migrated and walled, 503 otherwise.
+
+    Without Redis requests are still answered, so a process is then `degraded` and not taken out of service.
+    """
     checks = {"database": _database(), "redis": _redis()}
-    is_ready = all(state == "ok" for state in checks.values())
-    response = JsonResponse(
-        {"status": "ok" if is_ready else "unavailable", "checks": checks}, status=200 if is_ready else 503
-    )
+    is_ready = checks["database"] == "ok"
+    state = ("ok" if checks["redis"] == "ok" else "degraded") if is_ready else "unavailable"
+    response = JsonResponse({"status": state, "checks": checks}, status=200 if is_ready else 503)
     if not is_ready:
         response["Retry-After"] = "5"
     return response

@@ -27,8 +27,12 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def read_body(request: Request) -> bytes:
+    """The body in one form for one value, so that a client which writes its JSON anew may still send it again."""
     body: bytes = request._request.body
-    return body
+    try:
+        return orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return body
 
 
 def replayed(answer: idempotency.Answer) -> Response:

@@ -2,38 +2,53 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
+from math import isinf
 from typing import IO, Any
 
 from django.conf import settings
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 from apps.core.api.refusals import TooLarge, UnsupportedMediaType
 from apps.core.errors import Invalid
 
 MAX_DEPTH = 32
 MAX_NODES = 10_000
-MAX_DIGITS = 300
+# What orjson can write again, and PostgreSQL's bigint can hold.
+MAX_INTEGER, MIN_INTEGER = 2**63 - 1, -(2**63)
+MAX_INTEGER_DIGITS = len(str(MIN_INTEGER))
 
-STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# Possessive, and an unterminated string is swallowed to the end: each byte is looked at once, whatever the body.
+STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+CHARSET = re.compile(r";\s*charset\s*=\s*(\S+?)\s*(?:;|\Z)", re.IGNORECASE)
+UTF_8 = frozenset({"utf-8", "utf8"})
 BRACKET = re.compile(rb"[\[\]{}]")
 
 
 class StrictJSONParser(BaseParser):
-    """UTF-8 JSON of at most 2 MiB, 32 levels and 10,000 values; no duplicate keys, NUL, lone surrogates, NaN or Infinity."""
+    """UTF-8 JSON of at most 2 MiB, 32 levels and 10,000 values; no duplicate keys, NUL, lone surrogates, NaN, Infinity or
+    whole numbers beyond 64 bits."""
 
     media_type = "application/json"
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        charset = re.search(r"charset=\"?([\w-]+)", media_type or "")
-        if charset and charset[1].lower() not in {"utf-8", "utf8"}:
-            raise UnsupportedMediaType("The charset must be utf-8.")
+        charset = CHARSET.search(media_type or "")
+        if charset and charset[1].strip('"').lower() not in UTF_8:
+            raise UnsupportedMediaType("The charset is not accepted; accepted: utf-8.")
         raw = stream.read(settings.BODY_LIMIT_BYTES + 1)
         if len(raw) > settings.BODY_LIMIT_BYTES:
             raise TooLarge(f"The body is larger than {settings.BODY_LIMIT_BYTES} bytes.")
         return parse_json(raw)
+
+
+def refuse_unmeasured(request: Request) -> None:
+    """Django reads nothing of a body that comes in chunks without a length; silence would look like an empty one."""
+    if "Transfer-Encoding" in request.headers and not request.headers.get("Content-Length"):
+        raise malformed("The body's length is not said; accepted: a body with Content-Length.")
 
 
 def parse_json(raw: bytes) -> Any:
@@ -44,7 +59,13 @@ def parse_json(raw: bytes) -> Any:
     _measure(raw)
     try:
         text = raw.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_int=_bounded_int)
+        value = json.loads(
+            text,
+            object_pairs_hook=_no_duplicates,
+            parse_constant=_no_constant,
+            parse_int=_integer,
+            parse_float=_finite,
+        )
     except UnicodeDecodeError as error:
         raise malformed("The body is not UTF-8.") from error
     except (json.JSONDecodeError, RecursionError) as error:
@@ -64,8 +85,9 @@ def _measure(raw: bytes) -> None:
     """Depth and size by counting brackets and commas outside strings: linear, and before anything is built."""
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") < MAX_DEPTH:
         return
-    bare = STRING.sub(b"", raw)
-    if bare.count(b",") + bare.count(b"[") + bare.count(b"{") > MAX_NODES:
+    # No value has more than two strings of its own, its key and itself.
+    bare, strings = STRING.subn(b"", raw, count=2 * MAX_NODES + 3)
+    if strings > 2 * MAX_NODES + 2 or bare.count(b",") + bare.count(b"[") + bare.count(b"{") > MAX_NODES:
         raise malformed(f"The body holds more than {MAX_NODES} values.")
     depth = 0
     for bracket in BRACKET.finditer(bare):
@@ -77,8 +99,7 @@ def _measure(raw: bytes) -> None:
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
+        twice = sorted(key[:50] for key, times in Counter(key for key, _ in pairs).items() if times > 1)
         raise malformed(f"Keys appear twice: {', '.join(twice[:5])!r}.")
     return found
 
@@ -87,10 +108,18 @@ def _no_constant(name: str) -> Any:
     raise malformed(f"{name} is not a JSON number.")
 
 
-def _bounded_int(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
-        raise malformed(f"A number has more than {MAX_DIGITS} digits.")
-    return int(digits)
+def _integer(digits: str) -> int:
+    number = int(digits) if len(digits) <= MAX_INTEGER_DIGITS else MAX_INTEGER + 1
+    if not MIN_INTEGER <= number <= MAX_INTEGER:
+        raise malformed(f"A whole number is out of range; accepted: {MIN_INTEGER} to {MAX_INTEGER}.")
+    return number
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if isinf(number):
+        raise malformed("A number is out of range; accepted: what fits a double (IEEE 754).")
+    return number
 
 
 def _refuse_unstorable(value: Any) -> None:

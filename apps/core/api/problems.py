@@ -1,12 +1,13 @@
 """Every error as RFC 9457 problem+json: what was wrong, what is accepted, and the request's id. Never a trace."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import structlog
-from django.core.exceptions import DisallowedHost, PermissionDenied, RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db.utils import DataError, IntegrityError, InterfaceError, OperationalError
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
@@ -19,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+MAX_ERRORS = 100
+SAFE_METHODS = ("GET", "HEAD")
 
 
 class MethodNotAllowed(DomainError):
@@ -54,6 +57,13 @@ def plain_response(problem: DomainError) -> HttpResponse:
     return response
 
 
+def only_safe(request: HttpRequest) -> HttpResponse:
+    """405 of what is only read, outside the API's own views."""
+    response = plain_response(MethodNotAllowed(f'Method "{request.method}" not allowed.'))
+    response["Allow"] = ", ".join(SAFE_METHODS)
+    return response
+
+
 def body(problem: DomainError) -> dict[str, Any]:
     return {
         "type": f"urn:itsm:problem:{problem.code}",
@@ -83,14 +93,16 @@ def as_domain_error(exception: Exception) -> DomainError:
         return errors.Denied()
     if isinstance(exception, RequestDataTooBig):
         return TooLarge()
-    if isinstance(exception, DataError | DisallowedHost | UnicodeError):
+    if isinstance(exception, SuspiciousOperation):
+        return errors.Invalid("The request cannot be read: too many parameters, or a header that is not accepted.")
+    if isinstance(exception, DataError | UnicodeError):
         return errors.Invalid("A value cannot be stored: it is out of range or holds characters that are not accepted.")
     return Unexpected("The failure has been logged under this request's id.")
 
 
 def _from_rest_framework(exception: exceptions.APIException) -> DomainError:
     if isinstance(exception, exceptions.ValidationError):
-        found = list(field_errors(exception.get_full_details()))
+        found = list(islice(field_errors(exception.get_full_details()), MAX_ERRORS))
         return errors.Invalid("The request is not valid; `errors` says what and what is accepted.", errors=found)
     if isinstance(exception, exceptions.MethodNotAllowed):
         return MethodNotAllowed(str(exception.detail))
@@ -110,7 +122,7 @@ def _from_rest_framework(exception: exceptions.APIException) -> DomainError:
 def field_errors(details: Any, pointer: str = "") -> Iterator[FieldError]:
     """DRF's nested details, flattened to JSON pointers."""
     if isinstance(details, Mapping) and set(details) == {"message", "code"} and isinstance(details["code"], str):
-        yield FieldError(pointer or "/", details["code"], str(details["message"]))
+        yield FieldError(pointer, details["code"], str(details["message"]))
     elif isinstance(details, Mapping):
         for key, value in details.items():
             is_whole = key == "non_field_errors"

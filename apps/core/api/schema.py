@@ -47,6 +47,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
 class ApiSchema(AutoSchema):
     """What drf-spectacular cannot know: cursor pages, strict parameters, versions, keys and problems."""
 
+    def get_auth(self) -> list[dict[str, Any]]:
+        return [{"bearer": []}] if isinstance(self.view, TenantView) else []
+
     def get_override_parameters(self) -> list[Any]:
         parameters: list[Any] = list(super().get_override_parameters())
         view = self.view

@@ -19,6 +19,9 @@ from apps.core.fields import TenantForeignKey
 
 Represent = Callable[[Any, "RecordSerializer"], dict[str, Any]]
 
+# Whoever sends more wrong keys than this learns nothing from the rest.
+MAX_UNKNOWN = 100
+
 OUT_OF_BODY = ("id", "organization_id", "created_at", "updated_at", "version")
 
 
@@ -84,6 +87,11 @@ def _reference_target(model: type[models.Model], name: str) -> Any:
     return field.remote_field.model
 
 
+def no_input(data: Any) -> None:
+    """For actions that take no body. Raises ValidationError when there is something in it."""
+    strict_input(StrictInput(data=data))
+
+
 def strict_input(serializer: serializers.BaseSerializer[Any]) -> Any:
     """The validated values. Raises ValidationError, which becomes a 400 with pointers."""
     serializer.is_valid(raise_exception=True)
@@ -107,6 +115,8 @@ def refusing_unknown(serializer: serializers.Serializer[Any], data: Any, read: C
         problems.update(error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail})
     if isinstance(data, Mapping):
         problems.update(_unknown(serializer, data))
+        if serializer.parent is not None:
+            problems.update(_missing(serializer, data))
     if problems:
         raise serializers.ValidationError(problems)
     return values
@@ -115,13 +125,24 @@ def refusing_unknown(serializer: serializers.Serializer[Any], data: Any, read: C
 def _unknown(serializer: serializers.Serializer[Any], data: Mapping[str, Any]) -> dict[str, Any]:
     problems: dict[str, Any] = {}
     fields = serializer.fields
+    writable = ", ".join(name for name, field in fields.items() if not field.read_only) or "none"
     for name in data:
+        if len(problems) == MAX_UNKNOWN:
+            break
         if name not in fields:
-            writable = ", ".join(name for name, field in fields.items() if not field.read_only) or "none"
             problems[str(name)] = [serializers.ErrorDetail(f"Unknown field; accepted: {writable}.", "unknown_field")]
         elif fields[name].read_only:
             problems[name] = [serializers.ErrorDetail("This field is set by the platform.", "read_only")]
     return problems
+
+
+def _missing(serializer: serializers.Serializer[Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a nested object lacks. DRF lets it be incomplete in a PATCH, but only the record itself is changed in parts."""
+    return {
+        name: [serializers.ErrorDetail("This field is required.", "required")]
+        for name, field in serializer.fields.items()
+        if field.required and name not in data
+    }
 
 
 @lru_cache(maxsize=1024)

@@ -9,8 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import records
+from apps.core.api.serializers import no_input
 from apps.core.api.views import RecordViewSet
 from apps.core.authorization import Action
+from apps.core.errors import NotFound
 
 
 class SoftDeleteViewSet(RecordViewSet):
@@ -22,6 +24,13 @@ class SoftDeleteViewSet(RecordViewSet):
         everything = super().visible()
         return everything if self.action == "restore" else everything.alive()
 
+    def locked(self, request: Request) -> Any:
+        record = super().locked(request)
+        # Somebody may have deleted it while this waited for the lock.
+        if self.action == "partial_update" and record.is_deleted:
+            raise NotFound
+        return record
+
     def delete_record(self, record: Any) -> None:
         records.soft_delete(record, actor=self.actor, at=timezone.now())
 
@@ -29,4 +38,5 @@ class SoftDeleteViewSet(RecordViewSet):
     @action(detail=True, methods=["post"])
     def restore(self, request: Request, pk: Any) -> Response:
         """Bring a deleted record back; 409 when it is not deleted."""
+        no_input(request.data)
         return self.single(records.restore(self.locked(request), actor=self.actor, at=timezone.now()))

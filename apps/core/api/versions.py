@@ -6,13 +6,14 @@ from rest_framework.request import Request
 
 from apps.core.errors import Invalid, PreconditionRequired
 
-ETAG = re.compile(r'"(\d{1,10})"')
+ETAG = re.compile(r'"(0|[1-9][0-9]{0,9})"')
 
 
 def expected_version(request: Request, *, is_required: bool) -> int | None:
     """The version in If-Match; None without one, or for `*`. Raises Invalid, or PreconditionRequired when it is required.
 
     A weak or foreign tag can never match (RFC 9110 section 13.1.1): it becomes version 0, which no record has.
+    So does a list: a client has read one version.
     """
     given = request.headers.get("If-Match", "").strip()
     if not given:

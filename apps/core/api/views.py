@@ -18,7 +18,7 @@ from rest_framework.viewsets import ViewSetMixin
 
 from apps.core import idempotency, records, tenancy
 from apps.core.actors import Actor
-from apps.core.api import filters, identity, keys, pagination, permissions
+from apps.core.api import filters, identity, keys, pagination, parsers, permissions
 from apps.core.api.pagination import invalid_parameter
 from apps.core.api.renderers import dumps
 from apps.core.api.serializers import RecordSerializer, strict_input
@@ -43,6 +43,8 @@ class ApiView(APIView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.args, self.kwargs = args, kwargs
+        # Of the address; a charset in Content-Type is the body's alone.
+        request.encoding = "utf-8"
         wrapped = self.initialize_request(request, *args, **kwargs)
         self.request, self.headers = wrapped, self.default_response_headers
         try:
@@ -64,6 +66,7 @@ class ApiView(APIView):
     def answer(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Run the method's handler. The protected base wraps this in the tenant's transaction."""
         self.initial(request, *args, **kwargs)
+        parsers.refuse_unmeasured(request)
         self.query = filters.read_parameters(request, self.accepted_parameters())
         response: Response = self.handler(request)(request, *args, **kwargs)
         return response
@@ -134,7 +137,8 @@ class TenantView(ApiView):
         """Raises Denied when the actor lacks the grant of this action; NotFound instead where the record is not theirs to see."""
         method = "get" if request.method == "HEAD" else str(request.method).lower()
         name = getattr(self, "action", None) or method
-        if request.method == "OPTIONS" or not self.is_known_action(name):
+        is_accepted = str(request.method).lower() in self.http_method_names
+        if request.method == "OPTIONS" or not is_accepted or not self.is_known_action(name):
             return
         if name not in self.grants:
             raise Denied(f"{type(self).__name__} names no grant for {name}.", grant="")
@@ -182,7 +186,7 @@ class RecordViewSet(ViewSetMixin, TenantView):
 
     def record(self) -> Any:
         """The record of the URL. Raises NotFound for a foreign, invisible or unknown one alike."""
-        record = self.visible().filter(pk=self.record_id()).first()
+        record = the_one(self.visible(), self.record_id())
         if record is None:
             raise NotFound
         return record
@@ -222,7 +226,7 @@ class RecordViewSet(ViewSetMixin, TenantView):
         return Response(answer)
 
     def retrieve(self, request: Request, pk: Any) -> Response:
-        record = self.shaped(self.visible()).filter(pk=self.record_id()).first()
+        record = the_one(self.shaped(self.visible()), self.record_id())
         if record is None:
             raise NotFound
         return self.single(record)
@@ -332,6 +336,11 @@ class RecordViewSet(ViewSetMixin, TenantView):
         if given not in {"true", "false"}:
             raise invalid_parameter("count", "count is not accepted; accepted: true, false.", "invalid_choice")
         return given == "true"
+
+
+def the_one(queryset: Any, pk: UUID) -> Any:
+    """The record of that key, or None: there is one at most, so neither an order nor a limit is asked for."""
+    return next(iter(queryset.filter(pk=pk)), None)
 
 
 _readable: dict[type[RecordSerializer], dict[str, Any]] = {}

@@ -1,5 +1,6 @@
 """Reads PostgreSQL's own catalogue and says where the wall has a hole. Asked at every start, and by the tests."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,15 +27,25 @@ SELECT c.conname, s.relname, t.relname, cardinality(c.conkey),
 FROM pg_constraint c JOIN pg_class s ON s.oid = c.conrelid JOIN pg_class t ON t.oid = c.confrelid
 WHERE c.contype = 'f' AND s.relnamespace = 'public'::regnamespace
 """
+# Unique and exclusion constraints alike: either tells whether somebody else has a value.
 UNIQUE_KEYS = """
 SELECT i.relname, t.relname, a.attname FROM pg_index x
 JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
 LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = x.indkey[0]
-WHERE x.indisunique AND NOT x.indisprimary AND t.relnamespace = 'public'::regnamespace
+WHERE (x.indisunique OR x.indisexclusion) AND NOT x.indisprimary AND t.relnamespace = 'public'::regnamespace
 """
-WRITES = """
-SELECT table_name, grantee, privilege_type FROM information_schema.role_table_grants
-WHERE table_schema = 'public' AND privilege_type <> 'SELECT' AND grantee = ANY (%s)
+# From the lists themselves: information_schema hides from a login what others were granted. `column` is null for a whole table.
+GRANTS = """
+SELECT c.relname, granted.column, COALESCE(r.rolname, 'PUBLIC'), granted.privilege_type
+FROM pg_class c CROSS JOIN LATERAL (
+    SELECT NULL AS column, a.grantee, a.privilege_type FROM aclexplode(c.relacl) a
+    UNION ALL
+    SELECT t.attname, a.grantee, a.privilege_type
+    FROM pg_attribute t CROSS JOIN LATERAL aclexplode(t.attacl) a WHERE t.attrelid = c.oid
+) granted LEFT JOIN pg_roles r ON r.oid = granted.grantee
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+  AND (granted.grantee = 0 OR r.rolname = ANY (%s))
+ORDER BY 1, 2, 3, 4
 """
 DEFINERS = """
 SELECT p.proname, r.rolname, COALESCE(array_to_string(p.proconfig, ','), ''), has_function_privilege('public', p.oid, 'EXECUTE')
@@ -44,6 +55,12 @@ LOGIN = """
 SELECT rolname, rolsuper, rolbypassrls,
        (SELECT count(*) FROM pg_class WHERE relowner = r.oid AND relnamespace = 'public'::regnamespace)
 FROM pg_roles r WHERE rolname = current_user
+"""
+# Whose rights the login could take on, beyond its own.
+MEMBERSHIPS = """
+SELECT r.rolname FROM pg_roles r
+WHERE r.rolname <> current_user AND pg_has_role(current_user, r.oid, 'MEMBER')
+  AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) ORDER BY 1
 """
 
 
@@ -87,6 +104,8 @@ def _login(query: Query) -> Iterator[str]:
             yield f"the login {name} bypasses row-level security"
         if owned:
             yield f"the login {name} owns {owned} relations; owners can drop policies"
+    for (role,) in query(MEMBERSHIPS):
+        yield f"the login may become {role}"
 
 
 def _tables(query: Query) -> Iterator[str]:
@@ -111,7 +130,10 @@ def _policies(table: str, policies: list[tuple[Any, ...]]) -> Iterator[str]:
     for _, name, permissive, roles, command, using, check in policies:
         if set(roles) == set(TENANT_ROLES):
             if not (
-                permissive == "PERMISSIVE" and command == "ALL" and _is_tenant_test(using) and _is_tenant_test(check)
+                permissive == "PERMISSIVE"
+                and command == "ALL"
+                and _is_tenant_test(table, using)
+                and _is_tenant_test(table, check)
             ):
                 yield f"the policy {name} on {table} does not compare the tenant on reading and writing"
         elif not (set(roles) == {SYSTEM} and command == "SELECT") and not set(roles).isdisjoint(
@@ -120,11 +142,16 @@ def _policies(table: str, policies: list[tuple[Any, ...]]) -> Iterator[str]:
             yield f"the policy {name} on {table} opens it to {', '.join(roles)}"
 
 
-def _is_tenant_test(expression: str | None) -> bool:
-    """Whether a policy is `<column> = (SELECT … current_setting('app.org_id') …)` and nothing beside it."""
-    text = (expression or "").replace("\n", " ")
-    words = text.upper()
-    return "current_setting('app.org_id'::text, true)" in text and " OR " not in words and "CASE" not in words
+TENANT_TEST = re.compile(
+    r"\((organization_id|tenant|id) = \( SELECT \(NULLIF\(current_setting\('app\.org_id'::text, true\), ''::text\)\)::uuid"
+    r" AS \"?nullif\"?\)\)"
+)
+
+
+def _is_tenant_test(table: str, expression: str | None) -> bool:
+    """Whether a policy is `<tenant's column> = (SELECT … current_setting('app.org_id') …)` and nothing beside it."""
+    found = TENANT_TEST.fullmatch(" ".join((expression or "").split()))
+    return found is not None and (found[1] == "id") == (table == "organizations_organization")
 
 
 def _foreign_keys(query: Query) -> Iterator[str]:
@@ -144,11 +171,14 @@ def _unique_keys(query: Query) -> Iterator[str]:
 
 
 def _grants(query: Query) -> Iterator[str]:
-    for table, grantee, privilege in query(WRITES, [[APP, WORKER, SYSTEM, "PUBLIC"]]):
-        if privilege in {"TRUNCATE", "TRIGGER", "REFERENCES"} or grantee in {SYSTEM, "PUBLIC"}:
-            yield f"{grantee} may {privilege} {table}"
-        elif table in UNWALLED and privilege not in UNWALLED[table].writes:
-            yield f"{grantee} may {privilege} the unwalled table {table}"
+    for table, column, grantee, privilege in query(GRANTS, [[APP, WORKER, SYSTEM]]):
+        what = f"{table} ({column})" if column else table
+        if grantee == SYSTEM and privilege == "SELECT" and column:
+            continue
+        if grantee in {SYSTEM, "PUBLIC"} or privilege not in {"SELECT", "INSERT", "UPDATE", "DELETE"}:
+            yield f"{grantee} may {privilege} {what}"
+        elif table in UNWALLED and privilege not in {"SELECT", *UNWALLED[table].writes}:
+            yield f"{grantee} may {privilege} the unwalled table {what}"
 
 
 def _doors(query: Query) -> Iterator[str]:

@@ -5,6 +5,12 @@ from psycopg import sql
 
 from apps.core.wall.roles import APP, AUDIT_WRITER, DOOR, MIGRATOR, ROLES, SYSTEM, WORKER, Role
 
+ATTRIBUTES = ("LOGIN", "BYPASSRLS", "SUPERUSER", "CREATEDB", "CREATEROLE", "REPLICATION")
+CURRENT = """
+SELECT rolcanlogin, rolbypassrls, rolsuper, rolcreatedb, rolcreaterole, rolreplication FROM pg_roles WHERE rolname = %s
+"""
+NEW_ROLE = (False,) * len(ATTRIBUTES)
+
 
 def provision(admin_url: str, database: str, passwords: dict[str, str]) -> list[str]:
     """Bring roles, `database` and its grants into being, logged in by `admin_url`.
@@ -27,17 +33,14 @@ def provision(admin_url: str, database: str, passwords: dict[str, str]) -> list[
 
 def _ensure_role(connection: psycopg.Connection, role: Role, password: str | None) -> str:
     name = sql.Identifier(role.name)
-    exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role.name]).fetchone()
-    if not exists:
+    row = connection.execute(CURRENT, [role.name]).fetchone()
+    if row is None:
         connection.execute(sql.SQL("CREATE ROLE {}").format(name))
-    attributes = " ".join(
-        (
-            "LOGIN" if role.can_login else "NOLOGIN",
-            "BYPASSRLS" if role.bypasses_rls else "NOBYPASSRLS",
-            "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION",
-        )
-    )
-    connection.execute(sql.SQL("ALTER ROLE {} " + attributes).format(name))
+    # Only what differs is altered: naming SUPERUSER, even to deny it, takes a superuser.
+    for current, wanted, attribute in zip(row or NEW_ROLE, _wanted(role), ATTRIBUTES, strict=True):
+        if current != wanted:
+            words = sql.SQL(attribute if wanted else f"NO{attribute}")
+            connection.execute(sql.SQL("ALTER ROLE {} {}").format(name, words))
     if password:
         # Hashed here, so that the clear text never reaches the server's log.
         secret = connection.pgconn.encrypt_password(password.encode(), role.name.encode(), b"scram-sha-256").decode()
@@ -46,7 +49,11 @@ def _ensure_role(connection: psycopg.Connection, role: Role, password: str | Non
         connection.execute(
             sql.SQL("ALTER ROLE {} SET {} = {}").format(name, sql.Identifier(setting), sql.Literal(value))
         )
-    return f"role {role.name} {'is in place' if exists else 'created'}"
+    return f"role {role.name} {'is in place' if row else 'created'}"
+
+
+def _wanted(role: Role) -> tuple[bool, ...]:
+    return (role.can_login, role.bypasses_rls, False, False, False, False)
 
 
 def _ensure_database(connection: psycopg.Connection, database: str) -> str:

@@ -32,7 +32,7 @@ class ExceptionSerializer(StrictInput):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         given = {"start", "end"} & set(attrs)
         if len(given) == 1 or (attrs["kind"] == "open" and not given):
-            missing = ({"start", "end"} - given).pop()
+            missing = next(name for name in ("start", "end") if name not in given)
             raise serializers.ValidationError(
                 {missing: [serializers.ErrorDetail("start and end go together; open needs both.", "required")]}
             )

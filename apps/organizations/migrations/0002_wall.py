@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
         Door(
             "organization_list()",
             "SETOF uuid",
-            "SELECT id FROM organizations_organization WHERE status = 'active' AND deleted_at IS NULL ORDER BY id",
+            "SELECT id FROM organizations_organization WHERE deleted_at IS NULL ORDER BY id",
             reads=["organizations_organization"],
         ),
         Door(

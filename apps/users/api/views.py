@@ -10,7 +10,8 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core.api.serializers import strict_input
+from apps.core.addresses import client_address
+from apps.core.api.serializers import no_input, strict_input
 from apps.core.api.views import ApiView, RecordViewSet, TenantView
 from apps.users import services
 from apps.users.api.serializers import MeSerializer, RefreshRequest, TokenPair, TokenRequest
@@ -18,9 +19,7 @@ from apps.users.models import User
 
 
 def device_of(request: HttpRequest) -> services.Device:
-    return services.Device(
-        address=request.META.get("REMOTE_ADDR") or None, user_agent=request.headers.get("User-Agent", "")
-    )
+    return services.Device(address=client_address(request), user_agent=request.headers.get("User-Agent", ""))
 
 
 class TokenView(ApiView):
@@ -56,6 +55,7 @@ class LogoutView(TenantView):
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
         """End the session that this access token belongs to."""
+        no_input(request.data)
         services.sign_out(actor=self.actor, at=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 

@@ -1,0 +1,35 @@
+"""The benchmarks still run. Their figures are nobody's business here: this machine is busy with the suite."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests import databases
+
+TINY = {
+    "wall_cost": ("--rows", "2000", "--rounds", "3"),
+    "list_detail": ("--rows", "2000", "--requests", "4", "--blocks", "2"),
+}
+FIGURE = {
+    "wall_cost": r"the walls cost at p50: [+-]\d+\.\d{3} ms, [+-]\d+\.\d %",
+    "list_detail": r"detail: product .*\d\.\d\d x",
+}
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_benchmark_prints_its_figures(name):
+    run = subprocess.run(
+        [sys.executable, "-m", f"tests.benchmarks.{name}", *TINY[name]],
+        cwd=databases.ROOT,
+        env={key: value for key, value in os.environ.items() if key != "DATABASE_ROLE"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr[-4000:]
+    assert re.search(FIGURE[name], run.stdout), run.stdout

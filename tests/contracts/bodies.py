@@ -1,0 +1,122 @@
+"""A valid body for any operation: from its serializer, and from the factory of the model behind it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+from rest_framework import serializers
+
+from apps.core.actors import Actor
+from apps.core.api import strict
+from apps.core.api.renderers import dumps
+from apps.users.models import User
+from tests.contracts import rows
+from tests.contracts.routes import Route
+from tests.contracts.world import World, session_of
+from tests.factories import PASSWORD
+
+Body = dict[str, Any]
+
+# What a serializer cannot tell: (route, method) -> the body.
+GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
+    ("auth/token/", "POST"): lambda world: {"email": world.people["admin"].email, "password": PASSWORD},
+    ("auth/token/refresh/", "POST"): lambda world: {"refresh": session_of(world.people["admin"]).refresh},
+}
+# A plain id in an action's input refers to the model of the view's reference, or of the registry, that is called alike;
+# where it is called otherwise, here: (serializer, field) -> model.
+NAMED: dict[tuple[str, str], type[Any]] = {}
+
+
+def valid_body(world: World, route: Route, method: str) -> Body:
+    """What `method` accepts from an administrator of acme."""
+    if (str(route), method) in GIVEN:
+        return GIVEN[str(route), method](world)
+    serializer = route.input(method)
+    if serializer is None:
+        return {}
+    body = _of_model(world, serializer) if isinstance(serializer, serializers.ModelSerializer) else {}
+    for name, field in serializer.fields.items():
+        if name not in body and field.required and not field.read_only:
+            body[name] = sample(world, route, serializer, name, field)
+    return body
+
+
+def _of_model(world: World, serializer: serializers.ModelSerializer) -> Body:
+    model = serializer.Meta.model
+    fields = {name: field for name, field in serializer.fields.items() if not (field.read_only or field.write_only)}
+    plain = tuple(name for name, field in fields.items() if not isinstance(field, strict.ReferenceField))
+    with world.acme.entered():
+        row = rows.factory_of(model).build(**{field.name: None for field in rows.references(model)})
+        context = {"actor": Actor.system(world.acme.id, "test"), "fields": plain}
+        body: Body = orjson.loads(dumps(type(serializer)(context=context).to_representation(row)))
+    for name, target in reference_fields(serializer):
+        if name in fields:
+            body[name] = str(world.own[target].pk)
+    return body
+
+
+def reference_fields(serializer: serializers.BaseSerializer | None) -> Iterator[tuple[str, type[Any]]]:
+    """The writable references of a body, each with the model that it refers to."""
+    for name, field in getattr(serializer, "fields", {}).items():
+        if not field.read_only and isinstance(field, serializers.PrimaryKeyRelatedField):
+            yield name, field.queryset.model
+
+
+def plain_ids(route: Route, serializer: serializers.BaseSerializer | None) -> Iterator[tuple[str, type[Any]]]:
+    """The writable ids of an action's input, each with the model that its name refers to."""
+    if isinstance(serializer, serializers.ModelSerializer):
+        return
+    for name, field in getattr(serializer, "fields", {}).items():
+        if not field.read_only and isinstance(field, serializers.UUIDField):
+            yield name, model_called(route, serializer, name)
+
+
+def model_called(route: Route, serializer: Any, name: str) -> type[Any]:
+    given = NAMED.get((type(serializer).__name__, name))
+    if given is not None:
+        return given
+    own = {field.name: field.remote_field.model for field in rows.references(route.model)} if route.model else {}
+    every = {str(model._meta.verbose_name).replace(" ", "_"): model for model in rows.tenant_models()}
+    found = own.get(name) or every.get(name)
+    assert found is not None, f"what does {name} of {type(serializer).__name__} refer to? Say so in bodies.NAMED"
+    return found
+
+
+def sample(world: World, route: Route, serializer: Any, name: str, field: serializers.Field) -> Any:
+    """A value of the field's type."""
+    for kind, make in _SAMPLES:
+        if isinstance(field, kind):
+            return make(field)
+    if isinstance(field, serializers.PrimaryKeyRelatedField):
+        return str(world.own[field.queryset.model].pk)
+    if isinstance(field, serializers.UUIDField):
+        return str(world.own[model_called(route, serializer, name)].pk)
+    if isinstance(field, serializers.ListSerializer | serializers.ListField):
+        return [sample(world, route, serializer, name, field.child)]
+    if isinstance(field, serializers.BaseSerializer):
+        return {
+            inner: sample(world, route, field, inner, child)
+            for inner, child in field.fields.items()
+            if child.required and not child.read_only
+        }
+    raise AssertionError(f"no sample for {type(field).__name__} {name} of {route}; add one to bodies.py")
+
+
+_SAMPLES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (serializers.BooleanField, lambda field: True),
+    (serializers.ChoiceField, lambda field: next(str(choice) for choice in field.choices if choice != "")),
+    (serializers.IntegerField, lambda field: field.min_value if field.min_value is not None else 1),
+    (serializers.DateTimeField, lambda field: "2027-03-01T09:00:00Z"),
+    (serializers.DateField, lambda field: "2027-03-01"),
+    (serializers.EmailField, lambda field: "somebody.new@acme.example"),
+    (strict.TimeZoneField, lambda field: "UTC"),
+    (strict.ClockField, lambda field: "09:00"),
+    (serializers.URLField, lambda field: "https://example.org/"),
+    (serializers.DictField | serializers.JSONField, lambda field: {}),
+    (serializers.CharField, lambda field: "text".ljust(getattr(field, "min_length", None) or 0, "x")),
+)
+
+
+def owned(model: type[Any] | None) -> bool:
+    """Whether rows of this model belong to people, so that a colleague's row differs from one's own."""
+    return model is not None and any(field.remote_field.model is User for field in rows.references(model))

@@ -1,0 +1,362 @@
+"""The matrix: every route, every method, five principals, their own rows, a colleague's, a foreigner's and nobody's.
+
+What a foreign row answers must be, to the letter, what a row that never existed answers.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID, uuid4
+
+from django.db import models
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from apps.core.actors import Actor
+from apps.core.authorization import Action, Reach, decide, may
+from apps.users.models import Session
+from tests import conftest
+from tests.contracts import bodies
+from tests.contracts.bodies import valid_body
+from tests.contracts.routes import METHODS, Route
+from tests.contracts.world import World, session_of
+
+PRINCIPALS = ("admin", "manager", "agent", "end user", "anonymous")
+SUCCESS = frozenset(range(200, 300))
+# Answers of a handler that understood the request and refused it for the record's state.
+DOMAIN_REFUSALS = frozenset({409, 422})
+
+# Routes that answer without a sign-in, and why.
+PUBLIC = {
+    "auth/token/": "signing in is how one becomes somebody",
+    "auth/token/refresh/": "the refresh token is the credential",
+}
+# What they may be tried with: (route, method) -> the attack's body, and its twin's that names nothing foreign.
+FORGED: dict[tuple[str, str], Callable[[World], tuple[dict[str, str], dict[str, str]]]] = {
+    ("auth/token/refresh/", "POST"): lambda world: (
+        {"refresh": f"{world.globex.id.hex}.{world.foreign[Session].pk.hex}.{'x' * 43}"},
+        {"refresh": f"{world.globex.id.hex}.{uuid4().hex}.{'x' * 43}"},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is sent; `ids` tells what of it differs between an attack and its harmless twin."""
+
+    method: str
+    path: str
+    query: dict[str, Any] = field(default_factory=dict)
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
+
+    @property
+    def url(self) -> str:
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.url} {self.body or ''}"
+
+
+@dataclass
+class Walk:
+    """One route walked by everybody. `problems` says what was wrong, `reached` which methods did their work."""
+
+    world: World
+    route: Route
+    problems: list[str] = field(default_factory=list)
+    reached: set[str] = field(default_factory=set)
+    _clients: dict[str, conftest.Api] = field(default_factory=dict)
+
+    # --- sending
+
+    def client(self, principal: str) -> conftest.Api:
+        if principal not in self._clients:
+            user = self.world.people.get(principal)
+            self._clients[principal] = conftest.Api()
+            if user is not None:
+                self._clients[principal].credentials(HTTP_AUTHORIZATION=f"Bearer {session_of(user).access}")
+        return self._clients[principal]
+
+    def actor(self, principal: str) -> Actor:
+        return self.world.people[principal].as_actor()
+
+    def send(self, principal: str, request: Request) -> HttpResponseBase:
+        """The answer, searched for anything of globex."""
+        answer = getattr(self.client(principal), request.method.lower())(
+            request.url, **({"data": request.body} if request.body is not None else {}), headers=request.headers
+        )
+        received = text_of(answer)
+        sent = f"{request.url} {request.body} {request.headers}"
+        if traces := self.world.traces(received, sent):
+            self.problems.append(f"{principal} {request} was shown {sorted(set(traces))}: {received[:300]}")
+        if answer.status_code >= 500:
+            self.problems.append(f"{principal} {request} failed: {answer.status_code} {received[:300]}")
+        is_about_the_caller = not getattr(self.route.view, "is_tenant_route", True)
+        if is_about_the_caller and answer.status_code in SUCCESS and request.method not in {"GET", "HEAD", "OPTIONS"}:
+            # It may have ended the caller's own session.
+            self._clients.pop(principal, None)
+        return answer
+
+    def expect(self, principal: str, request: Request, statuses: frozenset[int]) -> HttpResponseBase:
+        answer = self.send(principal, request)
+        if answer.status_code not in statuses:
+            self.problems.append(
+                f"{principal} {request} got {answer.status_code}, not {sorted(statuses)}: {text_of(answer)[:300]}"
+            )
+        return answer
+
+    def attack(self, principal: str, foreign: Request, unknown: Request, statuses: frozenset[int]) -> None:
+        """Expect `statuses` of the attack, and the very same answer where nothing foreign is named."""
+        first, second = self.expect(principal, foreign, statuses), self.expect(principal, unknown, statuses)
+        if (first.status_code, _bare(first, foreign)) != (second.status_code, _bare(second, unknown)):
+            self.problems.append(
+                f"{principal} {foreign} can be told from {unknown}: {text_of(first)[:300]} | {text_of(second)[:300]}"
+            )
+
+    # --- what is due
+
+    def refusal(self, principal: str, method: str) -> int | None:
+        """The status that a caller gets before any record is looked at; None where the handler is reached."""
+        if not self.route.is_protected:
+            return None if self.route.action(method) or method == "OPTIONS" else 405
+        if principal == "anonymous":
+            return 401
+        if method != "OPTIONS" and self.route.action(method) is None:
+            return 405
+        if method == "OPTIONS" or self.is_granted(principal, self.route.grant(method)):
+            return None
+        return 403
+
+    def is_granted(self, principal: str, grant: Action | None) -> bool:
+        return grant is None or may(self.actor(principal), grant, self.route.view.resource)  # type: ignore[attr-defined]
+
+    def on_foreign(self, principal: str, method: str) -> frozenset[int]:
+        refusal = self.refusal(principal, method)
+        if method == "OPTIONS":
+            return frozenset({refusal or 204})
+        if refusal == 403 and self.route.grant(method) is not Action.READ and self.is_granted(principal, Action.READ):
+            return frozenset({404})
+        return frozenset({refusal or 404})
+
+    def on_own(self, principal: str, method: str, target: str) -> frozenset[int]:
+        refusal = self.refusal(principal, method)
+        if refusal is not None:
+            return frozenset({refusal})
+        if method == "OPTIONS":
+            return frozenset({204})
+        usual = {"create": {201}, "partial_update": {200}, "destroy": {204}, "list": {200}, "retrieve": {200}}
+        statuses = frozenset(usual.get(str(self.route.action(method)), SUCCESS | DOMAIN_REFUSALS))
+        if self.route.is_protected and self.route.grant(method) is not None:
+            decision = decide(self.actor(principal), self.route.grant(method), self.route.view.resource)  # type: ignore[attr-defined]
+            is_narrow = decision.reach is not Reach.ORGANIZATION
+            statuses |= {403, 404} if is_narrow and target != "own" else frozenset()
+        return statuses
+
+    # --- rows and their addresses
+
+    def ids(self, row: Any) -> dict[str, Any]:
+        """The placeholders of this route, filled from a row of its view's model."""
+        last = self.route.keys[-1] if self.route.keys else ""
+        found = {}
+        for key in self.route.keys:
+            name = key.removesuffix("_pk").removesuffix("_id")
+            if key == getattr(self.route.view, "lookup_field", "pk") or (key == last and key in {"pk", "id"}):
+                found[key] = row.pk
+            else:
+                assert hasattr(row, f"{name}_id"), f"{self.route}: {type(row).__name__} has no reference {name}"
+                found[key] = getattr(row, f"{name}_id")
+        return found
+
+    def own_row(self, principal: str, method: str, target: str) -> Any:
+        """A row of acme: a fresh one where it will be changed or must belong to the caller."""
+        model = self.route.model
+        if not self.route.keys or model is None:
+            return None
+        owner = self.world.people.get(principal, self.world.peer)
+        will_change = method not in {"GET", "HEAD", "OPTIONS"} and self.refusal(principal, method) is None
+        if target == "own" and not will_change and not bodies.owned(model):
+            return self.world.own[model]
+        row = self.world.fresh(model, self.world.peer if target == "peer" else owner)
+        if target == "deleted":
+            with self.world.acme.entered():
+                type(row).objects.filter(pk=row.pk).update(deleted_at=timezone.now())
+        return row
+
+    # --- the matrix
+
+    def walk_own(self) -> None:
+        """Everybody on what is theirs, or a colleague's: the role table's answer, and never a failure."""
+        for principal, method in itertools.product(PRINCIPALS, METHODS):
+            for target in self.targets(method):
+                row = self.own_row(principal, method, target)
+                path = self.route.url(**self.ids(row)) if row is not None else self.route.url()
+                has_body = self.route.action(method) is not None and method in {"POST", "PATCH", "PUT"}
+                body = valid_body(self.world, self.route, method) if has_body else None
+                answer = self.expect(
+                    principal, Request(method, path, body=body), self.on_own(principal, method, target)
+                )
+                if answer.status_code in SUCCESS | DOMAIN_REFUSALS and self.route.action(method):
+                    self.reached.add(method)
+
+    def targets(self, method: str) -> tuple[str, ...]:
+        model = self.route.model
+        if not self.route.keys or model is None or self.route.action(method) is None:
+            return ("own",)
+        is_verb = self.route.action(method) not in {"partial_update", "destroy", "retrieve", "list", "create"}
+        found = ("own", "peer") if bodies.owned(model) else ("own",)
+        return (*found, "deleted") if is_verb and hasattr(model, "deleted_at") else found
+
+    def walk_foreign(self) -> None:
+        """Everybody on rows of globex: as if there were none."""
+        for principal, request, twin, statuses in itertools.chain(
+            self._by_address(), self._by_body(), self._by_forgery(), self._by_filter(), self._by_header()
+        ):
+            self.attack(principal, request, twin, statuses)
+        for principal, request in self._by_query():
+            refusal = self.refusal(principal, "GET")
+            self.expect(principal, request, frozenset({refusal or 200}))
+
+    def principals(self, method: str) -> list[str]:
+        """Those who get as far as the handler; at least one, so that nothing is left out."""
+        found = [name for name in PRINCIPALS if self.refusal(name, method) is None]
+        return found if self.route.is_protected else ["anonymous"]
+
+    def _by_address(self) -> Iterator[tuple[str, Request, Request, frozenset[int]]]:
+        if not self.route.keys or self.route.model is None:
+            return
+        foreign = self.ids(self.world.foreign[self.route.model])
+        own = self.ids(self.world.own[self.route.model])
+        for size in range(1, len(own) + 1):
+            for smuggled in itertools.combinations(own, size):
+                unknown = {key: uuid4() for key in smuggled}
+                bad, harmless = ({**own, **{key: ids[key] for key in smuggled}} for ids in (foreign, unknown))
+                for principal, method in itertools.product(PRINCIPALS, METHODS):
+                    if self.route.action(method) is None and principal not in {"admin", "anonymous"}:
+                        continue  # 405 for everybody alike, as walk_own has seen
+                    has_body = self.route.action(method) is not None and method in {"POST", "PATCH", "PUT"}
+                    body = valid_body(self.world, self.route, method) if has_body else None
+                    yield (
+                        principal,
+                        Request(method, self.route.url(**bad), body=body, marks=_texts(foreign.values())),
+                        Request(method, self.route.url(**harmless), body=body, marks=_texts(unknown.values())),
+                        self.on_foreign(principal, method),
+                    )
+
+    def _by_body(self) -> Iterator[tuple[str, Request, Request, frozenset[int]]]:
+        """Foreign references, and the tenant itself, in an otherwise valid body: 400, as for an id that never was."""
+        for method in sorted({"POST", "PATCH"} & self.route.implemented()):
+            serializer = self.route.input(method)
+            fields = [*bodies.reference_fields(serializer), *bodies.plain_ids(self.route, serializer)]
+            smuggled = [(name, self.world.foreign[model].pk) for name, model in fields]
+            if serializer is not None:
+                names = ("organization_id", "organization", "tenant", "id")
+                smuggled += [(name, self.world.globex.id) for name in names if name not in dict(fields)]
+            for principal, (name, foreign) in itertools.product(self.principals(method), smuggled):
+                unknown = uuid4()
+                row = self.own_row(principal, method, "own")
+                path = self.route.url(**self.ids(row)) if row is not None else self.route.url()
+                body = valid_body(self.world, self.route, method)
+                yield (
+                    principal,
+                    Request(method, path, body={**body, name: str(foreign)}, marks=(str(foreign),)),
+                    Request(method, path, body={**body, name: str(unknown)}, marks=(str(unknown),)),
+                    frozenset({400}),
+                )
+
+    def _by_forgery(self) -> Iterator[tuple[str, Request, Request, frozenset[int]]]:
+        for (name, method), forge in FORGED.items():
+            if name == str(self.route):
+                attack, twin = (Request(method, self.route.url(), body=body) for body in forge(self.world))
+                yield "anonymous", attack, twin, frozenset({401})
+
+    def _by_filter(self) -> Iterator[tuple[str, Request, Request, frozenset[int]]]:
+        """Each filter with the value that finds the foreign row, against one that finds nothing."""
+        if not self.route.is_list() or self.route.model is None:
+            return
+        row = self.world.foreign[self.route.model]
+        for principal in self.principals("GET"):
+            for name, filter_ in self.route.view.filterset_class.base_filters.items():  # type: ignore[attr-defined]
+                value = getattr(row, str(filter_.field_name), None)
+                if value is None or not _is_particular(row, str(filter_.field_name)):
+                    continue
+                nothing = str(uuid4())
+                yield (
+                    principal,
+                    Request("GET", self.own_path(), query={name: value}, marks=(str(value),)),
+                    Request("GET", self.own_path(), query={name: nothing}, marks=(nothing,)),
+                    frozenset({200}),
+                )
+
+    def _by_header(self) -> Iterator[tuple[str, Request, Request, frozenset[int]]]:
+        """Naming another tenant beside one's own token."""
+        if not self.route.is_protected or "GET" not in self.route.implemented():
+            return
+        slug = self.world.globex.organization.slug
+        for principal in self.principals("GET"):
+            is_refused = getattr(self.route.view, "is_tenant_route", True)
+            bad, harmless = (
+                Request("GET", self.own_path(), headers={"X-Organization": name}, marks=(name,))
+                for name in (slug, "no-such-tenant")
+            )
+            yield principal, bad, harmless, frozenset({403 if is_refused else 200})
+
+    def _by_query(self) -> Iterator[tuple[str, Request]]:
+        """Everything a list can be asked: order, fields, expansion, search, count, ranges, and mallory's own cursor."""
+        view: Any = self.route.view
+        if self.route.is_list():
+            shape = {"fields": ",".join(view().readable_fields()), "page_size": 200}
+            expand = ",".join(view().expandable())
+            queries: list[dict[str, Any]] = [{"count": "true", "page_size": 200}, shape]
+            queries += [{"ordering": f"{sign}{name}", "page_size": 2} for name in view.orderings for sign in ("", "-")]
+            queries += [{"expand": expand, "page_size": 200}] if expand else []
+            queries += [{"search": "CANARY"}, {"search": "GLOBEX"}] if view.search_columns else []
+            queries += list(self._ranges())
+            queries += (
+                [{"cursor": self.world.cursors[str(self.route)]}] if str(self.route) in self.world.cursors else []
+            )
+            for principal, query in itertools.product(PRINCIPALS, queries):
+                yield principal, Request("GET", self.own_path(), query=query)
+
+    def _ranges(self) -> Iterator[dict[str, Any]]:
+        """Filters that own rows match too: the answer may hold those, and only those."""
+        row = self.world.foreign[self.route.model]  # type: ignore[index]
+        for name, filter_ in self.route.view.filterset_class.base_filters.items():  # type: ignore[attr-defined]
+            value = getattr(row, str(filter_.field_name), None)
+            if value is not None and not _is_particular(row, str(filter_.field_name)):
+                given = value.isoformat() if hasattr(value, "isoformat") else value
+                yield {name: str(given).lower() if isinstance(given, bool) else given}
+
+    def own_path(self) -> str:
+        if not self.route.keys or self.route.model is None:
+            return self.route.url()
+        return self.route.url(**self.ids(self.world.own[self.route.model]))
+
+
+def _is_particular(row: models.Model, name: str) -> bool:
+    """Whether the column tells rows of one tenant from another's: ids and free texts, not choices, flags or instants."""
+    column = next((f for f in row._meta.fields if name in {f.name, f.attname}), None)
+    if column is None or column.choices:
+        return False
+    return isinstance(getattr(row, name), str | UUID)
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    return tuple(str(value) for value in values)
+
+
+def text_of(answer: HttpResponseBase) -> str:
+    """Body and headers."""
+    content = b"".join(answer.streaming_content) if answer.streaming else answer.content  # type: ignore[attr-defined]
+    return f"{content.decode(errors='replace')}\n{answer.headers}"
+
+
+def _bare(answer: HttpResponseBase, request: Request) -> str:
+    """The answer without what differs from request to request anyway."""
+    text = text_of(answer).replace(str(answer.get("X-Request-ID", "")), "")
+    for mark in request.marks:
+        text = text.replace(mark, "…")
+    return text

@@ -1,0 +1,84 @@
+"""The OpenAPI document is the router, no more and no less; and migrations are what the models say."""
+
+import io
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.contracts.matrix import PUBLIC
+from tests.contracts.routes import routes, shape_of
+
+VERBS = {"get", "post", "put", "patch", "delete", "head", "options", "trace"}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return SchemaGenerator().get_schema(request=None, public=True)
+
+
+def operations(document: dict[str, Any]) -> set[tuple[str, str]]:
+    return {
+        (shape_of(path), verb.upper()) for path, item in document["paths"].items() for verb in item if verb in VERBS
+    }
+
+
+@pytest.mark.bar(53)
+def test_the_document_and_the_router_name_the_same_operations(document: dict[str, Any]) -> None:
+    routed = {(route.shape, method) for route in routes() for method in route.implemented() - {"HEAD"}}
+
+    assert operations(document) == routed
+
+
+@pytest.mark.bar(53)
+def test_every_route_answers_something() -> None:
+    assert [str(route) for route in routes() if not route.implemented()] == []
+
+
+@pytest.mark.bar(53)
+def test_no_two_routes_share_a_path() -> None:
+    shapes = [route.shape for route in routes()]
+
+    assert sorted(shapes) == sorted(set(shapes))
+
+
+@pytest.mark.bar(53)
+def test_every_operation_but_the_public_ones_asks_for_the_bearer_token(document: dict[str, Any]) -> None:
+    public = {shape_of(f"/api/v1/{name}") for name in PUBLIC}
+    unprotected = {
+        shape_of(path)
+        for path, item in document["paths"].items()
+        for operation in item.values()
+        if {"bearer": []} not in operation.get("security", [])
+    }
+    assert unprotected == public
+
+
+def test_the_document_is_generated_without_a_warning() -> None:
+    GENERATOR_STATS.reset()
+    with GENERATOR_STATS.silence():
+        SchemaGenerator().get_schema(request=None, public=True)
+
+    assert (dict(GENERATOR_STATS._warn_cache), dict(GENERATOR_STATS._error_cache)) == ({}, {})
+
+
+def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+
+
+def test_every_operation_has_an_id_of_its_own(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+
+    assert sorted(ids) == sorted(set(ids))
+
+
+def test_migrations_are_current(db: None) -> None:
+    output = io.StringIO()
+    try:
+        call_command("makemigrations", check=True, dry_run=True, stdout=output)
+    except SystemExit:
+        pytest.fail(f"a migration is missing:\n{output.getvalue()}")

@@ -1,0 +1,128 @@
+"""Nobody of acme sees, changes or can tell the existence of anything of globex: with both walls, and with either alone."""
+
+import pytest
+import redis
+from django.conf import settings
+
+from apps.core.api.views import ApiView, TenantView
+from tests.contracts import bodies, rows
+from tests.contracts.bodies import valid_body
+from tests.contracts.matrix import FORGED, PUBLIC, Request, Walk, text_of
+from tests.contracts.routes import Route, routes
+from tests.contracts.world import CANARY, TRACE, World, connected_as, take_down_the_orm_wall
+from tests.factories import IdempotencyKeyFactory
+
+ROUTES = routes()
+READABLE = [route for route in ROUTES if "GET" in route.implemented()]
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.mark.bar(5)
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_a_foreign_record_is_like_one_that_never_was(
+    world: World, walls: str, route: Route, log_lines: list[str]
+) -> None:
+    before = world.snapshot(world.globex.id)
+    walk = Walk(world, route)
+    walk.walk_foreign()
+
+    assert walk.problems == []
+    assert world.snapshot(world.globex.id) == before
+    assert [line for line in log_lines if TRACE.search(line)] == []
+
+
+@pytest.mark.bar(1)
+@pytest.mark.bar(5)
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_everybody_gets_from_their_own_tenant_what_their_grants_say(
+    world: World, route: Route, log_lines: list[str]
+) -> None:
+    before = world.snapshot(world.globex.id)
+    walk = Walk(world, route)
+    walk.walk_own()
+
+    assert walk.problems == []
+    assert walk.reached == route.implemented(), "each method must have done its work for somebody"
+    assert world.snapshot(world.globex.id) == before
+    assert [line for line in log_lines if TRACE.search(line)] == []
+
+
+@pytest.mark.bar(5)
+@pytest.mark.parametrize("route", [route for route in READABLE if not set(route.keys) - {"pk"}], ids=str)
+def test_the_owner_reads_the_canary_that_others_must_not(world: World, route: Route) -> None:
+    ids = {"pk": world.foreign[route.model].pk} if route.keys else {}
+    answer = world.as_mallory.get(route.url(**ids), {"page_size": 200} if route.is_list() else {})
+
+    assert answer.status_code == 200
+    assert CANARY in text_of(answer)
+
+
+def test_an_answer_kept_in_another_tenant_is_not_replayed(world: World, walls: str) -> None:
+    """Not even for the same person's key, as an operator who acts in both would send it."""
+    dan, key = world.people["admin"], f"key of {walls}"
+    with world.globex.entered():
+        IdempotencyKeyFactory(actor_id=dan.pk, key=key, body=CANARY, location=CANARY)
+    walk = Walk(world, next(route for route in ROUTES if str(route) == "sites/"))
+    body = valid_body(world, walk.route, "POST")
+    answer = walk.send("admin", Request("POST", "/api/v1/sites/", body=body, headers={"Idempotency-Key": f'"{key}"'}))
+
+    assert (answer.status_code, walk.problems) == (201, [])
+    assert "Idempotency-Replayed" not in answer.headers
+
+
+@pytest.mark.bar(5)
+def test_nothing_of_globex_lies_in_redis(world: World) -> None:
+    for url in (settings.CACHE_URL, settings.REDIS_URL):
+        client = redis.from_url(url)
+        for key in client.scan_iter():
+            assert not TRACE.search(key.decode(errors="replace"))
+            assert not TRACE.search(client.dump(key).decode(errors="replace"))
+
+
+@pytest.mark.bar(5)
+def test_every_text_of_globex_is_a_canary(world: World) -> None:
+    """Columns with choices and those of a few characters keep their values; every other text was replaced."""
+    columns = {(m._meta.db_table, f.column): f for m in rows.tenant_models() for f in m._meta.local_fields}
+
+    assert {name for name in world.without_canary if not columns[name].choices} == {("audit_rowchange", "operation")}
+
+
+@pytest.mark.bar(1)
+def test_every_walled_table_has_rows_on_both_sides(world: World) -> None:
+    assert [table for table, digest in world.snapshot(world.globex.id).items() if digest == EMPTY] == []
+    assert [table for table, digest in world.snapshot(world.acme.id).items() if digest == EMPTY] == []
+
+
+EMPTY = "d41d8cd98f00b204e9800998ecf8427e"  # md5 of nothing
+
+
+@pytest.mark.bar(3)
+@pytest.mark.bar(4)
+@pytest.mark.parametrize("route", [route for route in READABLE if route.is_list() or route.keys], ids=str)
+def test_with_both_walls_down_the_matrix_sees_the_leak(
+    world: World, route: Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the tests above cannot fail to see: the same walk, reading only, finds a problem on every one of these routes."""
+    take_down_the_orm_wall(monkeypatch)
+    monkeypatch.setattr(Route, "implemented", lambda route: {"GET"})
+    monkeypatch.setattr("tests.contracts.matrix.METHODS", ("GET",))
+    walk = Walk(world, route)
+    with connected_as("migrator"):
+        walk.walk_foreign()
+
+    assert any("was shown" in problem for problem in walk.problems)
+
+
+@pytest.mark.bar(1)
+def test_only_the_listed_routes_are_public() -> None:
+    assert {str(route) for route in ROUTES if not route.is_protected} == set(PUBLIC)
+    assert all(issubclass(route.view, ApiView | TenantView) for route in ROUTES)
+
+
+@pytest.mark.bar(1)
+def test_what_the_matrix_is_told_by_hand_names_routes_that_exist() -> None:
+    operations = {(str(route), method) for route in ROUTES for method in route.implemented()}
+
+    assert set(bodies.GIVEN) <= operations
+    assert set(FORGED) <= operations

@@ -1,0 +1,209 @@
+"""Two tenants with a row of every model each; every text of globex is a canary that nobody of acme may ever read."""
+
+import binascii
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.core.signing import b64_decode
+from django.db import connection, models, transaction
+from django.utils import timezone
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from apps.core import tenancy
+from apps.core.querysets import TenantQuerySet, tenant_column
+from apps.organizations.models import Organization
+from apps.users.models import User, UserType
+from apps.users.services import Device, Pair, _open_session
+from tests import conftest
+from tests.contracts import rows
+from tests.contracts.routes import Route
+
+CANARY = "CANARY-GLOBEX"
+# As much of it as the shortest column holds, in any case.
+TRACE = re.compile(r"canary-g", re.IGNORECASE)
+ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
+ENCODED = re.compile(r"[A-Za-z0-9_-]{24,}")
+SHORTEST = len("CANARY-G")
+
+# JSON whose form its serializer insists on, with the canary where a text may be; others get it in every string they hold.
+SHAPED = {
+    ("organizations_businesscalendar", "exceptions"): [{"date": CANARY, "kind": CANARY}],
+}
+# Columns that cannot hold the canary although no choices bind them, and why.
+CANNOT_HOLD: dict[tuple[str, str], str] = {}
+
+TEXTS = """
+SELECT table_name, column_name, data_type, character_maximum_length FROM information_schema.columns
+WHERE table_schema = 'public' AND table_name = ANY (%s) AND is_generated = 'NEVER'
+  AND (data_type IN ('text', 'character varying', 'character', 'json', 'jsonb') OR udt_name = 'citext')
+"""
+
+
+class World:
+    """The cast, a row of every model on either side, and what may not cross."""
+
+    def __init__(self, superuser: psycopg.Connection) -> None:
+        self.superuser = superuser
+        self.acme, self.globex = conftest.make_tenant("acme", "Acme"), conftest.make_tenant("globex", "Globex")
+        self.people = {
+            "admin": conftest.person(self.acme, "dan", UserType.ADMIN),
+            "manager": conftest.person(self.acme, "carol", UserType.MANAGER),
+            "agent": conftest.person(self.acme, "alice", UserType.AGENT),
+            "end user": conftest.person(self.acme, "bob", UserType.END_USER),
+        }
+        self.peer = conftest.person(self.acme, "erin", UserType.AGENT)
+        self.mallory = conftest.person(self.globex, "mallory", UserType.ADMIN)
+        self.own = self._rows(self.acme, self.people["admin"])
+        self.foreign = self._rows(self.globex, self.mallory)
+        # A second of each, so that a page of one has a next.
+        self._rows(self.globex, self.mallory)
+        self.as_mallory = conftest.Api()
+        self.as_mallory.credentials(HTTP_AUTHORIZATION=f"Bearer {session_of(self.mallory).access}")
+        self.cursors: dict[str, str] = {}
+        self.without_canary = plant(self.superuser, self.globex.id)
+        self.foreign_ids = self._ids(self.globex.id)
+        with self.globex.entered():
+            for row in (*self.foreign.values(), self.mallory):
+                row.refresh_from_db()
+
+    def _rows(self, tenant: conftest.Tenant, owner: User) -> dict[type[models.Model], Any]:
+        with tenant.entered():
+            made = {
+                model: rows.make(model, owner)
+                for model in rows.tenant_models()
+                if model is not Organization and model._meta.label not in rows.NO_FACTORY
+            }
+        return made | {Organization: tenant.organization}
+
+    def fresh(self, model: type[models.Model], owner: User) -> Any:
+        """One more row of acme, for a request that will change it."""
+        with self.acme.entered():
+            return rows.make(model, owner)
+
+    def collect_cursors(self, lists: list[Route]) -> None:
+        """Mallory's own place in each list, which she might hand to somebody of acme."""
+        for route in lists:
+            following = self.as_mallory.get(route.url(), {"page_size": 1}).json()["next"]
+            self.cursors[str(route)] = parse_qs(urlsplit(following).query)["cursor"][0]
+
+    def snapshot(self, organization_id: Any) -> dict[str, str]:
+        """A digest of all that a tenant has, table by table."""
+        return {
+            model._meta.db_table: self.superuser.execute(
+                sql.SQL(
+                    "SELECT md5(COALESCE(string_agg(t::text, '|' ORDER BY t::text), '')) FROM {} t WHERE {} = %s"
+                ).format(sql.Identifier(model._meta.db_table), sql.Identifier(tenant_column(model))),
+                [organization_id],
+            ).fetchone()[0]
+            for model in rows.tenant_models()
+        }
+
+    def count(self, model: type[models.Model], organization_id: Any) -> int:
+        statement = sql.SQL("SELECT count(*) FROM {} WHERE {} = %s").format(
+            sql.Identifier(model._meta.db_table), sql.Identifier(tenant_column(model))
+        )
+        return self.superuser.execute(statement, [organization_id]).fetchone()[0]
+
+    def _ids(self, organization_id: Any) -> set[str]:
+        found = {str(organization_id).replace("-", "")}
+        for model in rows.tenant_models():
+            statement = sql.SQL("SELECT {} FROM {} WHERE {} = %s").format(
+                sql.Identifier(model._meta.pk.column),
+                sql.Identifier(model._meta.db_table),
+                sql.Identifier(tenant_column(model)),
+            )
+            found |= {str(row[0]).replace("-", "") for row in self.superuser.execute(statement, [organization_id])}
+        return found
+
+    def traces(self, text: str, sent: str = "") -> list[str]:
+        """What of globex is in `text`: canaries and ids, also inside cursors, except ids that the caller sent."""
+        decoded = [text, *(_decoded(word) for word in ENCODED.findall(text))]
+        known = _ids_in(sent)
+        return [
+            trace for part in decoded for trace in (*TRACE.findall(part), *((_ids_in(part) & self.foreign_ids) - known))
+        ]
+
+
+def _ids_in(text: str) -> set[str]:
+    return {found.replace("-", "").lower() for found in ID.findall(text)}
+
+
+def _decoded(word: str) -> str:
+    try:
+        return b64_decode(word.encode()).decode(errors="replace")
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def session_of(user: User) -> Pair:
+    with tenancy.tenant(user.organization_id), transaction.atomic():
+        return _open_session(user, at=timezone.now(), device=Device())[1]
+
+
+def plant(superuser: psycopg.Connection, organization_id: Any) -> set[tuple[str, str]]:
+    """Put the canary into every text and JSON column of a tenant's rows; returns the columns that kept another value."""
+    by_table = {model._meta.db_table: model for model in rows.tenant_models()}
+    kept = set()
+    superuser.execute("SET session_replication_role = replica")  # neither triggers nor references have a say here
+    for table, column, kind, length in superuser.execute(TEXTS, [list(by_table)]).fetchall():
+        model = by_table[table]
+        field = next((f for f in model._meta.local_fields if f.column == column), None)
+        if (field is not None and field.choices) or (length or SHORTEST) < SHORTEST or (table, column) in CANNOT_HOLD:
+            kept.add((table, column))
+            continue
+        names = {
+            "table": sql.Identifier(table),
+            "column": sql.Identifier(column),
+            "key": sql.Identifier(model._meta.pk.column),
+            "tenant": sql.Identifier(tenant_column(model)),
+        }
+        if kind in {"json", "jsonb"}:
+            _plant_json(superuser, names, SHAPED.get((table, column)), organization_id)
+        else:
+            # The end of the id keeps unique values unique; what is stored normalised stays so.
+            canary = CANARY.lower() if column.endswith("_normalised") else CANARY
+            update = "UPDATE {table} SET {column} = left(%s || right({key}::text, 12), %s) WHERE {tenant} = %s"
+            superuser.execute(sql.SQL(update).format(**names), [f"{canary}-", length or 100, organization_id])
+    superuser.execute("SET session_replication_role = origin")
+    return kept
+
+
+def _plant_json(superuser: psycopg.Connection, names: dict[str, Any], shaped: Any, organization_id: Any) -> None:
+    select = sql.SQL("SELECT {key}, {column} FROM {table} WHERE {tenant} = %s").format(**names)
+    update = sql.SQL("UPDATE {table} SET {column} = %s WHERE {key} = %s").format(**names)
+    for key, value in superuser.execute(select, [organization_id]).fetchall():
+        superuser.execute(update, [Jsonb(shaped or with_canary(value)), key])
+
+
+def with_canary(value: Any) -> Any:
+    """`value` with the canary for every string in it; where there is none, one is added."""
+    if isinstance(value, dict):
+        return {key: with_canary(item) for key, item in value.items()} or {CANARY: CANARY}
+    if isinstance(value, list):
+        return [with_canary(item) for item in value] or [CANARY]
+    return CANARY if isinstance(value, str) or value is None else value
+
+
+@contextmanager
+def connected_as(role: str) -> Iterator[None]:
+    """Django's own connection under another login, until the block ends."""
+    login = settings.DATABASE_LOGINS[role]
+    before = {key: connection.settings_dict[key] for key in ("USER", "PASSWORD", "HOST", "PORT")}
+    connection.close()
+    connection.settings_dict.update({key: login[key] for key in before})
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict.update(before)
+
+
+def take_down_the_orm_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TenantQuerySet, "in_tenant", lambda queryset, organization_id: queryset)

@@ -1,0 +1,48 @@
+"""Every endpoint there is, read from the URL resolver and never from a list by hand."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from apps.core.api.views import RecordViewSet
+
+
+@dataclass(frozen=True)
+class Route:
+    """One address of a record view: its path with `<…>` parts, the view, and which method is which action."""
+
+    path: str
+    view: type[RecordViewSet]
+    actions: dict[str, str]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+def record_routes() -> list[Route]:
+    return sorted(_found(get_resolver().url_patterns, "/"), key=lambda route: route.path)
+
+
+def lists() -> list[Route]:
+    return [route for route in record_routes() if route.actions.get("get") == "list"]
+
+
+def creations() -> list[Route]:
+    return [
+        route
+        for route in record_routes()
+        if route.actions.get("post") == "create" and "post" in route.view.http_method_names
+    ]
+
+
+def _found(patterns: Any, prefix: str) -> Iterator[Route]:
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from _found(pattern.url_patterns, path)
+        elif isinstance(pattern, URLPattern):
+            view = getattr(pattern.callback, "cls", None)
+            if isinstance(view, type) and issubclass(view, RecordViewSet):
+                yield Route(path, view, dict(pattern.callback.actions))

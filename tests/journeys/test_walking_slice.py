@@ -1,0 +1,148 @@
+"""One thread through everything: HTTP, sign-in, a write, its event, broker, worker, relay and the consumer; and the wall."""
+
+import http.client
+import json
+import time
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import transaction
+
+from apps.core import tenancy
+from apps.core.models import new_id
+from apps.organizations.services import find_organization
+from tests.faults.processes import Processes, free_port, is_ready, wait_until
+from tests.sink.models import Arrival
+from tests.sink.tasks import PULSE_SECONDS
+
+pytestmark = pytest.mark.journey
+
+API = "/api/v1"
+ARRIVES_WITHIN_SECONDS = 10
+
+
+class Client:
+    """Speaks JSON to the web process over real HTTP, signed in or not."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.token = ""
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], Any]:
+        """Status, headers by lower-case name, and the body as JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        given = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        if body is not None:
+            given["Content-Type"] = "application/json"
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), {**given, **headers})
+            answer = connection.getresponse()
+            text = answer.read()
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, json.loads(text) if text else None
+        finally:
+            connection.close()
+
+    def get(self, path: str) -> Any:
+        """The body of a 200."""
+        status, _, body = self.ask("GET", path)
+        assert status == 200, body
+        return body
+
+    def sign_in(self, account: dict[str, str]) -> None:
+        status, _, pair = self.ask(
+            "POST", f"{API}/auth/token/", {"email": account["email"], "password": account["password"]}
+        )
+        assert status == 200, pair
+        self.token = pair["access"]
+
+
+@pytest.fixture
+def accounts(processes: Processes) -> dict[str, Any]:
+    """The demo's people, as its loader writes them down."""
+    file = processes.directory / "demo.json"
+    processes.manage("load_demo", "--write", str(file))
+    assert file.stat().st_mode & 0o777 == 0o600
+    written: dict[str, Any] = json.loads(file.read_text())
+    return written["organizations"]
+
+
+def is_serving(port: int) -> bool:
+    try:
+        return Client(port).ask("GET", "/health/ready/")[0] == 200
+    except OSError:
+        return False
+
+
+def arrived(organization_id: UUID, event_id: str) -> int:
+    with tenancy.tenant(organization_id), transaction.atomic():
+        return Arrival.objects.filter(event_id=event_id).count()
+
+
+def test_a_team_made_over_http_is_audited_delivered_once_and_nobody_elses(processes, accounts):
+    port = free_port()
+    processes.broker()
+    worker, relay, beat, web = processes.worker(), processes.relay(), processes.beat(), processes.web(port)
+    wait_until(lambda: is_serving(port), "the web process is ready", 60)
+    wait_until(lambda: is_ready(worker), "the worker is ready", 60)
+    acme, globex, nobody = Client(port), Client(port), Client(port)
+    acme.sign_in(accounts["acme"]["admin"])
+    globex.sign_in(accounts["globex"]["admin"])
+
+    # A write, with the request's id and a key that makes it safe to send again.
+    headers = {"X-Request-ID": "journey-request-0001", "Idempotency-Key": "journey-key-1"}
+    status, answer, team = acme.ask("POST", f"{API}/teams/", {"name": "Walking Slice"}, **headers)
+    written_at = time.monotonic()
+    assert (status, answer["location"]) == (201, f"{API}/teams/{team['id']}/")
+    status, answer, repeated = acme.ask("POST", f"{API}/teams/", {"name": "Walking Slice"}, **headers)
+    assert (status, answer["idempotency-replayed"], repeated) == (201, "true", team)
+
+    # Its event: one, naming who, what, how and by which request.
+    (event,) = acme.get(f"{API}/audit/events/?subject_id={team['id']}")["results"]
+    me = acme.get(f"{API}/auth/me/")
+    assert (event["name"], event["changes"]) == ("team.created", {"name": [None, "Walking Slice"]})
+    assert (event["actor_id"], event["via"], event["request_id"]) == (me["id"], "api", "journey-request-0001")
+
+    # Its delivery, once, through relay, broker and worker.
+    organization_id = find_organization("acme")
+    wait_until(
+        lambda: arrived(organization_id, event["id"]) > 0, "the event reached its consumer", ARRIVES_WITHIN_SECONDS
+    )
+    print(f"arrived after {time.monotonic() - written_at:.2f} s")
+    assert "Task audit.deliver" in worker.said()
+    assert "broker_away" not in relay.said()
+    assert acme.get(f"{API}/audit/dispatches/")["results"] == []
+
+    # And the organization next door sees nothing of it: by list, search, count, filter or id.
+    everything = globex.get(f"{API}/teams/?page_size=200&count=true")
+    assert team["id"] not in {row["id"] for row in everything["results"]}
+    assert everything["count"] == len(everything["results"]) == 2
+    for path in (
+        f"{API}/teams/?search=Walking&count=true",
+        f"{API}/teams/?name=Walking%20Slice&count=true",
+        f"{API}/audit/events/?subject_id={team['id']}&count=true",
+        f"{API}/audit/events/?actor_id={me['id']}&count=true",
+    ):
+        assert globex.get(path) == {"next": None, "previous": None, "results": [], "count": 0}
+    for path in (f"{API}/teams/{{}}/", f"{API}/audit/events/{{}}/"):
+        for foreign in (team["id"], event["id"]):
+            foreign_status, _, problem = globex.ask("GET", path.format(foreign))
+            unknown_status, _, unlike = globex.ask("GET", path.format(new_id()))
+            assert (foreign_status, problem["code"], problem["title"]) == (404, unlike["code"], unlike["title"])
+            assert unknown_status == 404
+    assert globex.ask("PATCH", f"{API}/teams/{team['id']}/", {"name": "Taken"})[0] == 404
+    assert globex.ask("DELETE", f"{API}/teams/{team['id']}/")[0] == 404
+    calendar = acme.get(f"{API}/sla/calendars/")["results"][0]["id"]
+    status, _, problem = globex.ask("POST", f"{API}/teams/", {"name": "Borrowed", "calendar": calendar})
+    assert (status, [(error["pointer"], error["code"]) for error in problem["errors"]]) == (
+        400,
+        [("/calendar", "does_not_exist")],
+    )
+    assert acme.get(f"{API}/teams/{team['id']}/") == team
+    assert nobody.ask("GET", f"{API}/teams/")[0] == 401
+
+    # Nothing came twice, and everybody still stands.
+    wait_until(lambda: "core.run_job" in worker.said(), "beat woke the schedule", 5 + PULSE_SECONDS)
+    assert arrived(organization_id, event["id"]) == 1
+    assert [child.is_running for child in (worker, relay, beat, web)] == [True] * 4
+    assert json.loads(processes.manage("relay", "--status").stdout) == {"waiting": 0, "overdue_seconds": 0.0, "dead": 0}

@@ -1,0 +1,207 @@
+"""Forged, stale and mixed-up access tokens: all 401, and none opens anything (T19)."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from datetime import timedelta
+from uuid import UUID
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from django.conf import settings
+from django.utils import timezone
+
+from apps.core.errors import NotSignedIn
+from apps.core.models import new_id
+from apps.users import tokens
+from apps.users.services import Device, _open_session
+from tests.core.expectations import assert_problem
+
+ME = "/api/v1/auth/me/"
+TEAMS = "/api/v1/teams/"
+KEY = settings.SIMPLE_JWT["SIGNING_KEY"]
+
+
+def encoded(value) -> str:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def signed(header, claims, key=KEY, digest=hashlib.sha256) -> str:
+    """A token signed by hand, so that a library's own care cannot get in the way of the forgery."""
+    start = f"{encoded(header)}.{encoded(claims)}"
+    return (
+        f"{start}.{encoded(hmac.new(key.encode() if isinstance(key, str) else key, start.encode(), digest).digest())}"
+    )
+
+
+HS = {"alg": "HS256", "typ": "JWT"}
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+PUBLIC = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+@pytest.fixture
+def pair(acme, dan):
+    """What an administrator got at sign-in."""
+    with acme.entered():
+        return _open_session(dan, at=timezone.now(), device=Device())[1]
+
+
+@pytest.fixture
+def good(pair):
+    """Their token and its claims."""
+    return pair.access, jwt.decode(pair.access, options={"verify_signature": False})
+
+
+def corpus(token, claims, globex, mallory, refresh):
+    now = int(time.time())
+    header, payload, signature = token.split(".")
+
+    def but(**changes):
+        return {key: value for key, value in {**claims, **changes}.items() if value is not None}
+
+    return {
+        # the algorithm
+        "alg none": f"{encoded({'alg': 'none', 'typ': 'JWT'})}.{payload}.",
+        "alg None": f"{encoded({'alg': 'None'})}.{payload}.",
+        "alg none with the old signature": f"{encoded({'alg': 'none'})}.{payload}.{signature}",
+        "alg empty": f"{encoded({'alg': ''})}.{payload}.{signature}",
+        "alg missing": signed({"typ": "JWT"}, claims),
+        "alg a list": signed({"alg": ["HS256"]}, claims),
+        "alg null": signed({"alg": None}, claims),
+        "alg HS512 with our key": signed({"alg": "HS512"}, claims, digest=hashlib.sha512),
+        "alg HS384 with our key": signed({"alg": "HS384"}, claims, digest=hashlib.sha384),
+        "alg RS256": jwt.encode(claims, RSA, "RS256"),
+        "alg ES256": jwt.encode(claims, EC, "ES256"),
+        "RS and HS confused": signed(HS, claims, key=PUBLIC),
+        "header says RS256, signed as HS256": signed({"alg": "RS256"}, claims),
+        # the key
+        "another key": signed(HS, claims, key="k" * 64),
+        "an empty key": signed(HS, claims, key=""),
+        "kid of a file": signed({**HS, "kid": "/dev/null"}, claims, key=""),
+        "kid of SQL": signed({**HS, "kid": "x' UNION SELECT 'k"}, claims, key="k"),
+        "jwk in the header": signed({**HS, "jwk": {"kty": "oct", "k": encoded(b"k" * 64)}}, claims, key="k" * 64),
+        "jku in the header": signed({**HS, "jku": "https://evil.example/keys"}, claims, key="k" * 64),
+        "crit in the header": signed({**HS, "crit": ["exp"], "exp": 1}, claims),
+        # the time
+        "expired": signed(HS, but(exp=now - 1, iat=now - 301)),
+        "expired long ago": signed(HS, but(exp=0, iat=0)),
+        "no exp": signed(HS, but(exp=None)),
+        "exp a text": signed(HS, but(exp="tomorrow")),
+        "exp infinite": signed(HS, encoded_infinity(claims)),
+        "exp beyond all time": signed(HS, but(exp="9" * 5000)),
+        "nbf in the future": signed(HS, but(nbf=now + 300)),
+        "iat in the future": signed(HS, but(iat=now + 300)),
+        # for whom
+        "another audience": signed(HS, but(aud="other-api")),
+        "no audience": signed(HS, but(aud=None)),
+        "another issuer": signed(HS, but(iss="evil")),
+        "no issuer": signed(HS, but(iss=None)),
+        "typ refresh": signed(HS, but(typ="refresh")),
+        "typ mfa": signed(HS, but(typ="mfa")),
+        "no typ": signed(HS, but(typ=None)),
+        "the refresh token": refresh,
+        # about whom; all signed with our key, so only the session row is left to refuse
+        "another organization": signed(HS, but(org=str(globex.id))),
+        "another organization and its user": signed(HS, but(org=str(globex.id), sub=str(mallory.pk))),
+        "another user": signed(HS, but(sub=str(mallory.pk))),
+        "a user who never was": signed(HS, but(sub=str(new_id()))),
+        "a session that never was": signed(HS, but(sid=str(new_id()))),
+        "an organization that never was": signed(HS, but(org=str(new_id()))),
+        "no organization": signed(HS, but(org=None)),
+        "no session": signed(HS, but(sid=None)),
+        "no user": signed(HS, but(sub=None)),
+        "user is a number": signed(HS, but(sub=1)),
+        "session is a list": signed(HS, but(sid=[claims["sid"]])),
+        "session is null": signed(HS, {**claims, "sid": None}),
+        "organization is SQL": signed(HS, but(org="' OR 1=1--")),
+        "claims are a list": signed(HS, [claims]),
+        "claims are a text": signed(HS, "x"),
+        # the form
+        "truncated": token[:-10],
+        "no signature": f"{header}.{payload}.",
+        "two parts": f"{header}.{payload}",
+        "four parts": f"{token}.{signature}",
+        "another payload under the signature": f"{header}.{encoded(but(sub=str(mallory.pk)))}.{signature}",
+        "one bit of the signature": f"{header}.{payload}.{'B' if signature[0] != 'B' else 'C'}{signature[1:]}",
+        "header is no JSON": f"{encoded(b'{')}.{payload}.{signature}",
+        "header is a list": signed([], claims),
+        "header is a thousandfold list": f"{encoded(b'[' * 100_000)}.{payload}.{signature}",
+        "payload is a thousandfold list": signed(HS, b"[" * 100_000),
+        "payload is not UTF-8": signed(HS, b"\xff\xfe"),
+        "not base64": "!!!.???.***",
+        "dots": "..",
+        "not ASCII": "ü.ü.ü",
+        "latin": "\xff\xfe",
+        "long": "a" * 100_000,
+        "NUL": "a\x00b",
+        "twice": f"{token} {token}",
+        "with a comma": f"{token},{token}",
+    }
+
+
+def encoded_infinity(claims) -> bytes:
+    return json.dumps({**claims, "exp": 1}).replace('"exp": 1', '"exp": 1e400').encode()
+
+
+NAMES = corpus("a.b.c", {"sid": ""}, type("T", (), {"id": ""}), type("U", (), {"pk": ""}), "")
+
+
+@pytest.mark.bar(19)
+@pytest.mark.asvs("9.1.1", "9.1.2", "9.2.1", "9.2.2", "9.2.3")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_token_that_is_not_ours_now_and_for_this_is_401(*, globex, mallory, api, pair, good, name):
+    forged = corpus(*good, globex, mallory, pair.refresh)[name]
+    client = api()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {forged}")
+
+    answer = client.post(TEAMS, {"name": "Forged"})
+
+    assert answer.status_code == 401, answer.content
+    code = {"expired": "token_expired", "expired long ago": "token_expired"}.get(name)
+    is_signed_by_us = name.startswith(
+        ("another organization", "another user", "a user", "a session", "an organization")
+    )
+    assert_problem(answer, 401, code or ("session_ended" if is_signed_by_us else "token_invalid"))
+    assert answer["WWW-Authenticate"] == 'Bearer realm="itsm"'
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {good[0]}")
+    assert client.get(TEAMS).json()["results"] == []
+
+
+def test_the_corpus_is_as_long_as_the_bar_wants():
+    assert len(NAMES) >= 30
+
+
+def test_the_good_token_is_good_and_says_only_who_where_and_until_when(acme, api, dan, good):
+    token, claims = good
+    client = api()
+    client.credentials(HTTP_AUTHORIZATION=f"bearer  {token}")
+
+    assert client.get(ME).json()["id"] == str(dan.pk)
+    assert set(claims) == {"sub", "sid", "org", "typ", "iat", "exp", "aud", "iss"}
+    assert (claims["exp"] - claims["iat"], claims["typ"]) == (300, "access")
+    assert jwt.get_unverified_header(token)["alg"] == "HS256"
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Token", "JWT", "Digest", "bearer:", "Bearer\t"])
+def test_only_the_bearer_scheme_is_accepted(acme, api, good, scheme):
+    client = api()
+    client.credentials(HTTP_AUTHORIZATION=f"{scheme} {good[0]}")
+
+    assert client.get(ME).status_code == 401
+
+
+def test_a_token_ends_five_minutes_after_it_was_issued():
+    ids = {name: new_id() for name in ("user_id", "session_id", "organization_id")}
+    now = timezone.now()
+
+    young = tokens.read(tokens.issue(**ids, at=now - timedelta(minutes=4, seconds=50)))
+    assert (young.user_id, young.session_id, young.organization_id) == tuple(UUID(str(value)) for value in ids.values())
+    with pytest.raises(NotSignedIn) as refusal:
+        tokens.read(tokens.issue(**ids, at=now - timedelta(minutes=5, seconds=1)))
+    assert refusal.value.code == "token_expired"
