@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 
 from apps.core import constraints, records
 from apps.core.actors import Actor
-from apps.core.authorization import Action, may
+from apps.core.authorization import Action, may, require, within_reach
 from apps.core.errors import DomainError
 
 
@@ -31,26 +31,28 @@ class RecordAdmin(ModelAdmin):
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return self.model._default_manager.visible_to(actor_of(request)).order_by(*(self.ordering or ("-pk",)))
+        actor = actor_of(request)
+        visible = within_reach(self.model._default_manager.visible_to(actor), actor, Action.READ, self.resource)
+        return visible.order_by(*(self.ordering or ("-pk",)))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may(request, Action.READ)
+        return self._may(request, Action.READ, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return self._may(request, self.write_action or Action.CREATE)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may(request, self.write_action or Action.UPDATE)
+        return self._may(request, self.write_action or Action.UPDATE, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._may(request, self.write_action or Action.DELETE)
+        return self._may(request, self.write_action or Action.DELETE, obj)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self._may(request, Action.READ)
 
-    def _may(self, request: HttpRequest, action: Action) -> bool:
+    def _may(self, request: HttpRequest, action: Action, record: Any = None) -> bool:
         actor: Actor | None = getattr(request, "actor", None)
-        return actor is not None and may(actor, action, self.resource)
+        return actor is not None and may(actor, action, self.resource, record)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Choices from the caller's organization only; a foreign id in the form is no choice."""
@@ -65,6 +67,7 @@ class RecordAdmin(ModelAdmin):
             self.change_record(records.lock(self.model, obj.pk, actor=actor), actor=actor, at=at, values=values)
         else:
             created = self.create_record(actor=actor, at=at, values=form.cleaned_data)
+            require(actor, self.write_action or Action.CREATE, self.resource, created)
             obj.pk = created.pk
 
     def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
