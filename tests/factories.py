@@ -44,7 +44,7 @@ def make_organization(**values: Any) -> Organization:
     organization = Organization(id=new_id(), created_at=timezone.now(), updated_at=timezone.now(), **values)
     with tenancy.tenant(organization.pk), transaction.atomic():
         organization.save(force_insert=True)
-        create_built_in_roles(actor=Actor.system(organization.pk, "test"), at=timezone.now())
+        create_built_in_roles(organization.pk, at=timezone.now())
     return organization
 
 

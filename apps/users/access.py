@@ -7,25 +7,36 @@ from uuid import UUID
 
 from apps.core import events, records
 from apps.core.actors import Actor
-from apps.core.authorization import WIDTH, Action, Reach, decide
+from apps.core.authorization import Action, Reach
 from apps.core.errors import Conflict, Denied, FieldError, Invalid
 from apps.users.events import ROLE_GRANTS_CHANGED
 from apps.users.models import Grant, Role, RoleAssignment, User, UserType
+from apps.users.rights import Rights
 from apps.users.role_table import BUILT_IN, VOCABULARY, Table
 
 
-def create_built_in_roles(*, actor: Actor, at: datetime) -> None:
-    """The four roles of the contract, for a new organization."""
+def create_built_in_roles(organization_id: UUID, *, at: datetime) -> None:
+    """The four roles of the contract, for a new organization; part of the fact that it was created."""
     for key, table in BUILT_IN.items():
-        values = {"name": UserType(key).label, "key": key, "description": "Built in; copy it to change it."}
-        role = records.create(Role, actor=actor, at=at, values=values)
+        role = Role.objects.create(
+            organization_id=organization_id,
+            name=UserType(key).label,
+            key=key,
+            description="Built in; copy it to change it.",
+            created_at=at,
+            updated_at=at,
+        )
         _write_grants(role, table)
 
 
 def assign_built_in(user: User, *, actor: Actor, at: datetime) -> RoleAssignment:
-    """Give a user the built-in role of their type."""
+    """Give a new user the built-in role of their type; part of the fact that they were created, which names it."""
     role = Role.objects.get(organization_id=user.organization_id, key=user.user_type)
-    return assign(actor=actor, at=at, role_id=role.pk, user_id=user.pk, valid_from=at)
+    _refuse_giving_more(actor, _granted(role.pk))
+    assignment: RoleAssignment = RoleAssignment.objects.create(
+        organization_id=user.organization_id, role=role, user=user, valid_from=at, created_at=at, updated_at=at
+    )
+    return assignment
 
 
 def assign(*, actor: Actor, at: datetime, **values: Any) -> RoleAssignment:
@@ -36,21 +47,36 @@ def assign(*, actor: Actor, at: datetime, **values: Any) -> RoleAssignment:
     if len(given) != 1:
         raise Invalid(errors=[FieldError("/user", "either_or", "Give either a user or a team.")])
     _refuse_backwards(values["valid_from"], values.get("valid_until"))
-    _refuse_giving_more(actor, _granted(values["role_id"]))
+    limit, until = values.get("limited_to_team_id"), values.get("valid_until")
+    _refuse_giving_more(actor, _granted(values["role_id"]), limited_to_team_id=limit, until=until)
     return records.create(RoleAssignment, actor=actor, at=at, values=values)
 
 
 def change_assignment(
     assignment: RoleAssignment, *, actor: Actor, at: datetime, values: Mapping[str, Any]
 ) -> RoleAssignment:
-    """Change period or limit of a locked assignment; who and what stay, or it would be another one."""
+    """Change period or limit of a locked assignment; who and what stay, or it would be another one.
+
+    A longer period or another limit gives the role anew, so it raises Denied where the actor does not hold what it grants.
+    """
     for name in ("role", "user", "team"):
         if f"{name}_id" in values:
             raise Invalid(errors=[FieldError(f"/{name}", "immutable", "Delete the assignment and make another.")])
     _refuse_backwards(
         values.get("valid_from", assignment.valid_from), values.get("valid_until", assignment.valid_until)
     )
+    if _gives_more(assignment, values):
+        limit = values.get("limited_to_team_id", assignment.limited_to_team_id)
+        until = values.get("valid_until", assignment.valid_until)
+        _refuse_giving_more(actor, _granted(assignment.role_id), limited_to_team_id=limit, until=until)
     return records.change(assignment, actor=actor, at=at, values=values)
+
+
+def _gives_more(assignment: RoleAssignment, values: Mapping[str, Any]) -> bool:
+    begun, ended, limit = assignment.valid_from, assignment.valid_until, assignment.limited_to_team_id
+    begins, ends = values.get("valid_from", begun), values.get("valid_until", ended)
+    is_longer = begins < begun or (ended is not None and (ends is None or ends > ended))
+    return is_longer or (limit is not None and values.get("limited_to_team_id", limit) != limit)
 
 
 def create_role(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Role:
@@ -64,15 +90,19 @@ def create_role(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Rol
 
 
 def change_role(role: Role, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Role:
-    """Change a locked custom role; `grants` replaces all of them. Raises Conflict for a built-in one."""
+    """Change a locked custom role; `grants` replaces all of them. Raises Conflict for a built-in one, Invalid, Denied."""
     refuse_built_in(role)
     plain = {name: value for name, value in values.items() if name != "grants"}
-    records.change(role, actor=actor, at=at, values=plain)
-    if "grants" in values:
-        table = _as_table(values["grants"])
-        _refuse_giving_more(actor, table)
-        _replace_grants(role, table, actor=actor, at=at)
-    return role
+    if "grants" not in values:
+        return records.change(role, actor=actor, at=at, values=plain)
+    table = _as_table(values["grants"])
+    _refuse_giving_more(actor, table)
+    before, after = _rows(role), _lines(table)
+    if before == after:
+        return records.change(role, actor=actor, at=at, values=plain)
+    Grant.objects.filter(role_id=role.pk).delete()
+    _write_grants(role, table)
+    return _record_grants(role, plain, (before, after), actor=actor, at=at)
 
 
 def refuse_built_in(role: Role) -> None:
@@ -87,33 +117,49 @@ def _granted(role_id: UUID) -> Table:
     return table
 
 
-def _refuse_giving_more(actor: Actor, table: Table) -> None:
+def _refuse_giving_more(
+    actor: Actor, table: Table, *, limited_to_team_id: UUID | None = None, until: datetime | None = None
+) -> None:
     """Nobody gives away what they do not hold: the way to more rights is not through oneself. Raises Denied."""
+    if actor.is_system:
+        return
+    rights = actor.authorizer if isinstance(actor.authorizer, Rights) else Rights(actor.required_id)
     for resource, actions in table.items():
         for action, reach in actions.items():
-            held = decide(actor, action, resource)
-            if held.reach is None or WIDTH[held.reach] < WIDTH[reach]:
+            if not rights.may_give(action, resource, reach, limited_to_team_id=limited_to_team_id, until=until):
                 grant = f"{resource}.{action}"
                 raise Denied(f"You cannot give {grant} in reach {reach}: you do not hold it yourself.", grant=grant)
 
 
-def _replace_grants(role: Role, table: Table, *, actor: Actor, at: datetime) -> None:
-    before = _rows(role)
-    Grant.objects.filter(role_id=role.pk).delete()
-    _write_grants(role, table)
-    after = _rows(role)
-    if before == after:
-        return
-    # The version keys the cache of grants, so it must grow even when nothing else changed.
+def _record_grants(
+    role: Role, plain: Mapping[str, Any], grants: tuple[list[str], list[str]], *, actor: Actor, at: datetime
+) -> Role:
+    """One fact, whatever else changed with the grants. Their version keys the cache, so it grows by this alone."""
+    before = records.plain(role, plain)
+    for name, value in plain.items():
+        setattr(role, name, value)
+    after = records.plain(role, plain)
+    differing: dict[str, tuple[Any, Any]] = {
+        name: (before[name], after[name]) for name in after if before[name] != after[name]
+    }
     role.version += 1
     role.updated_at = at
-    role.save(update_fields=["version", "updated_at"])
-    events.record(ROLE_GRANTS_CHANGED, role, actor=actor, at=at, changes={"grants": (before, after)})
+    role.save(update_fields=[*differing, "version", "updated_at"])
+    events.record(ROLE_GRANTS_CHANGED, role, actor=actor, at=at, changes={**differing, "grants": grants})
+    return role
 
 
 def _rows(role: Role) -> list[str]:
-    grants = Grant.objects.filter(role_id=role.pk).order_by("resource", "action")
-    return [str(grant) for grant in grants]
+    return sorted(str(grant) for grant in Grant.objects.filter(role_id=role.pk))
+
+
+def _lines(table: Table) -> list[str]:
+    """A table as _rows would show it once it is written."""
+    return sorted(
+        str(Grant(resource=resource, action=action, reach=reach))
+        for resource, actions in table.items()
+        for action, reach in actions.items()
+    )
 
 
 def _write_grants(role: Role, table: Table) -> None:

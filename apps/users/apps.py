@@ -10,10 +10,24 @@ class UsersConfig(AppConfig):
     verbose_name = "Users"
 
     def ready(self) -> None:
-        from apps.users import demo, events, subscribers  # noqa: F401, PLC0415 - each registers itself
+        from apps.organizations import models as structure  # noqa: PLC0415 - as above
+        from apps.users import demo, events, models, subjects, subscribers  # noqa: F401, PLC0415 - each registers itself  # noqa: PLC0415 - as above
         from apps.users.api.sign_in import BearerSignIn  # noqa: PLC0415 - needs the models
 
         identity.install(BearerSignIn())
         allow_installation_wide_key(
             "user_email", "an e-mail address signs in before the tenant is known; a clash is a neutral 409"
         )
+        # Organizations stand below and cannot name what explains rights to them.
+        for resource, model in {
+            "users": models.User,
+            "roles": models.Role,
+            "skills": models.Skill,
+            "team_members": models.TeamMember,
+            "teams": structure.Team,
+            "departments": structure.Department,
+            "sites": structure.Site,
+            "cost_centres": structure.CostCentre,
+            "calendars": structure.BusinessCalendar,
+        }.items():
+            subjects.explainable(resource, model)

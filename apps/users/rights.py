@@ -19,12 +19,13 @@ from apps.users.role_table import ADMIN, Table
 
 @dataclass(frozen=True, slots=True)
 class HeldGrant:
-    """One grant as somebody holds it: by which role, and perhaps for one team only."""
+    """One grant as somebody holds it: by which role, perhaps for one team only, perhaps until an instant."""
 
     reach: Reach
     role: str
     limited_to_team_id: UUID | None = None
     assignment_id: UUID | None = None
+    valid_until: datetime | None = None
 
     @property
     def effective_reach(self) -> Reach:
@@ -69,6 +70,17 @@ class Rights:
             condition |= self._condition(grant, columns)
         return condition
 
+    def may_give(
+        self, action: Action, resource: str, reach: Reach, *, limited_to_team_id: UUID | None, until: datetime | None
+    ) -> bool:
+        """Whether this person holds so much: what they have for one team, or for a time, they give for no more than that."""
+        return any(
+            WIDTH[grant.reach] >= WIDTH[reach]
+            and grant.limited_to_team_id in {None, limited_to_team_id}
+            and (grant.valid_until is None or (until is not None and until <= grant.valid_until))
+            for grant in self.grants.get((resource, action), ())
+        )
+
     def _covers(self, grant: HeldGrant, subject: Any) -> bool:
         if grant.effective_reach is Reach.ORGANIZATION:
             return True
@@ -103,27 +115,33 @@ class Rights:
 
 
 def rights_of(user: User, *, at: datetime) -> Rights:
-    """The rights of `user` at `at` (UTC), in one query; what each role grants is cached by the role's version."""
-    teams = TeamMember.objects.filter(user_id=user.pk, team__deleted_at=None).values("team_id")
+    """The rights of `user` at `at` (UTC), in one query; what each role grants is cached by the role's version.
+
+    Rights live in the user's own organization: inside another tenant this finds none.
+    """
+    home = user.organization_id
+    teams = TeamMember.objects.in_tenant(home).filter(user_id=user.pk, team__deleted_at=None).values("team_id")
     held = (
-        RoleAssignment.objects.filter(Q(user_id=user.pk) | Q(team_id__in=teams), valid_from__lte=at)
+        RoleAssignment.objects.in_tenant(home)
+        .filter(Q(user_id=user.pk) | Q(team_id__in=teams), valid_from__lte=at)
         .filter(Q(valid_until=None) | Q(valid_until__gt=at))
         .annotate(my_teams=ArraySubquery(teams))
-        .values_list("id", "role_id", "role__version", "role__name", "limited_to_team_id", "my_teams")
+        .values_list("id", "role_id", "role__version", "role__name", "limited_to_team_id", "valid_until", "my_teams")
     )
     team_ids: frozenset[UUID] = frozenset()
     grants: dict[tuple[str, str], list[HeldGrant]] = defaultdict(list)
-    for assignment_id, role_id, version, role, limit, my_teams in held:
+    for assignment_id, role_id, version, role, limit, until, my_teams in held:
         team_ids = frozenset(my_teams)
-        for resource, action, reach in grants_of(role_id, version):
-            grants[resource, action].append(HeldGrant(Reach(reach), role, limit, assignment_id))
+        for resource, action, reach in grants_of(home, role_id, version):
+            grants[resource, action].append(HeldGrant(Reach(reach), role, limit, assignment_id, until))
     return Rights(user.pk, user.department_id, team_ids, {key: tuple(value) for key, value in grants.items()})
 
 
 @lru_cache(maxsize=4096)
-def grants_of(role_id: UUID, version: int) -> tuple[tuple[str, str, str], ...]:
+def grants_of(organization_id: UUID, role_id: UUID, version: int) -> tuple[tuple[str, str, str], ...]:
     """What a role grants at one of its versions; every change of its grants makes a new version."""
-    return tuple(Grant.objects.filter(role_id=role_id).values_list("resource", "action", "reach"))
+    grants = Grant.objects.in_tenant(organization_id).filter(role_id=role_id)
+    return tuple(grants.values_list("resource", "action", "reach"))
 
 
 def rights_from_table(user_id: UUID, role: str, table: Table) -> Rights:

@@ -1,7 +1,6 @@
 """What users do about facts from below."""
 
 from apps.audit.models import Event
-from apps.core.actors import Actor
 from apps.core.events import after, inside
 from apps.organizations.events import ORGANIZATION_SUSPENDED
 from apps.users.access import create_built_in_roles
@@ -17,4 +16,4 @@ def end_sessions(event: Event) -> None:
 @inside("organization.created")
 def give_built_in_roles(event: Event) -> None:
     """A new organization has its four roles from its first moment."""
-    create_built_in_roles(actor=Actor.system(event.organization_id, "roles"), at=event.at)
+    create_built_in_roles(event.organization_id, at=event.at)

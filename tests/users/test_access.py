@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from apps.audit.models import Event
 from apps.core.authorization import Action
 from apps.users.models import Role, RoleAssignment, TeamMember
 from apps.users.rights import rights_of
@@ -171,3 +172,110 @@ def test_agents_read_roles_and_cannot_assign_them(acme, alice, api):
     answer = api(alice).post(ASSIGNMENTS, {"role": role_id(acme, "admin"), "user": str(alice.pk)})
 
     assert (answer.status_code, answer.json()["grant"]) == (403, "roles.create")
+
+
+def test_one_change_of_name_and_grants_is_one_event(acme, dan, api):
+    grants = [{"resource": "sites", "action": "read", "reach": "organization"}]
+    role = api(dan).post(ROLES, {"name": "Caretaker"}).json()["id"]
+
+    changed = api(dan).patch(f"{ROLES}{role}/", {"name": "Janitor", "grants": grants}).json()
+
+    assert (changed["name"], changed["grants"], changed["version"]) == ("Janitor", grants, 2)
+    with acme.entered():
+        event = Event.objects.filter(subject_id=role).exclude(name="role.created").get()
+        assert event.name == "role.grants_changed"
+        assert event.changes == {
+            "name": ["Caretaker", "Janitor"],
+            "grants": [[], ["sites.read (organization)"]],
+        }
+
+
+@pytest.mark.parametrize(
+    ("values", "status"),
+    [
+        ({"valid_until": None}, 403),
+        ({"limited_to_team": None}, 403),
+        ({"valid_from": "2020-01-01T00:00:00Z"}, 403),
+        ({"valid_until": "shorter"}, 200),
+    ],
+)
+def test_an_assignment_is_made_longer_or_wider_only_by_who_holds_what_it_gives(
+    acme, dan, bob, api, team, values, status
+):
+    now = timezone.now()
+    keeper = [{"resource": "roles", "action": action, "reach": "organization"} for action in ("read", "update")]
+    role = api(dan).post(ROLES, {"name": "Role keeper", "grants": keeper}).json()["id"]
+    api(dan).post(ASSIGNMENTS, {"role": role, "user": str(bob.pk)})
+    body = {
+        "role": role_id(acme, "admin"),
+        "user": str(bob.pk),
+        "limited_to_team": str(team.pk),
+        "valid_until": (now + timedelta(days=2)).isoformat(),
+    }
+    given = api(dan).post(ASSIGNMENTS, body).json()["id"]
+    if values.get("valid_until") == "shorter":
+        values = {"valid_until": (now + timedelta(days=1)).isoformat()}
+
+    assert api(bob).patch(f"{ASSIGNMENTS}{given}/", values).status_code == status
+
+
+def test_what_somebody_holds_for_one_team_they_give_for_that_team_alone(acme, dan, bob, alice, api, team):
+    with acme.entered():
+        other = factories.TeamFactory()
+    keeper = [{"resource": "roles", "action": action, "reach": "organization"} for action in ("create", "read")]
+    role = api(dan).post(ROLES, {"name": "Role keeper", "grants": keeper}).json()["id"]
+    api(dan).post(ASSIGNMENTS, {"role": role, "user": str(bob.pk)})
+    manager = {"role": role_id(acme, "manager"), "limited_to_team": str(team.pk)}
+    api(dan).post(ASSIGNMENTS, {**manager, "user": str(bob.pk)})
+    # In his own teams, he would say; but he holds it for one of them.
+    climb = [{"resource": "reports", "action": "run", "reach": "team"}]
+
+    given = [
+        api(bob).post(ASSIGNMENTS, {**manager, "user": str(alice.pk)}),
+        api(bob).post(ASSIGNMENTS, {**manager, "user": str(alice.pk), "limited_to_team": str(other.pk)}),
+        api(bob).post(ASSIGNMENTS, {**manager, "user": str(alice.pk), "limited_to_team": None}),
+        api(bob).post(ROLES, {"name": "Runner", "grants": climb}),
+    ]
+
+    assert [answer.status_code for answer in given] == [201, 403, 403, 403]
+
+
+def test_explain_answers_about_people_within_reach_alone(acme, dan, bob, alice, api):
+    own = [{"resource": "roles", "action": "read", "reach": "own"}]
+    role = api(dan).post(ROLES, {"name": "Curious", "grants": own}).json()["id"]
+    api(dan).post(ASSIGNMENTS, {"role": role, "user": str(bob.pk)})
+    question = {"resource": "teams", "action": "read"}
+
+    assert api(bob).get(EXPLAIN, {**question, "user": str(bob.pk)}).status_code == 200
+    assert api(bob).get(EXPLAIN, {**question, "user": str(alice.pk)}).status_code == 400
+
+
+def test_explain_answers_about_one_record(acme, dan, bob, api, team):
+    with acme.entered():
+        other = factories.TeamFactory()
+    api(dan).post(ASSIGNMENTS, {"role": role_id(acme, "admin"), "user": str(bob.pk), "limited_to_team": str(team.pk)})
+    question = {"user": str(bob.pk), "resource": "teams", "action": "update"}
+
+    answers = [api(dan).get(EXPLAIN, {**question, "object": str(one.pk)}).json() for one in (team, other)]
+
+    assert [answer["allowed"] for answer in answers] == [True, False]
+
+
+def test_rights_stay_at_home(acme, globex, dan):
+    """Whichever tenant is in force, and whether row-level security stands or not."""
+    with globex.entered():
+        assert rights_of(dan, at=timezone.now()).grants == {}
+
+
+def test_the_admin_shows_what_is_in_reach(acme, dan, carol, api, team, client):
+    """An administrator by type, whose role is limited to one team, finds that team there and no other."""
+    with acme.entered():
+        other = factories.TeamFactory(name="Elsewhere")
+        RoleAssignment.objects.filter(user=dan).update(limited_to_team=team)
+    client.post("/admin/login/", {"username": dan.email, "password": factories.PASSWORD})
+
+    shown = client.get("/admin/organizations/team/").content.decode()
+
+    assert team.name in shown and "Elsewhere" not in shown
+    assert client.get(f"/admin/organizations/team/{team.pk}/change/").status_code == 200
+    assert client.get(f"/admin/organizations/team/{other.pk}/change/").status_code == 302

@@ -13,7 +13,7 @@ from apps.core import records
 from apps.core.api.filters import filters_for
 from apps.core.api.pagination import invalid_parameter
 from apps.core.api.views import RecordViewSet, TenantView
-from apps.core.authorization import Action
+from apps.core.authorization import Action, within_reach
 from apps.users import access
 from apps.users.api.serializers import Explanation, RoleAssignmentSerializer, RoleSerializer
 from apps.users.models import Role, RoleAssignment, User
@@ -60,6 +60,10 @@ class RoleAssignmentViewSet(RecordViewSet):
     )
     orderings = ("created_at", "valid_from")
 
+    def shaped(self, queryset: Any) -> Any:
+        shaped = super().shaped(queryset)
+        return shaped.prefetch_related("role__grants") if "role" in self.expanded() else shaped
+
     def create_record(self, values: Mapping[str, Any]) -> Any:
         return access.assign(actor=self.actor, at=timezone.now(), **values)
 
@@ -95,7 +99,9 @@ class ExplainView(TenantView):
         return Response({"allowed": decision.is_allowed, "reach": decision.reach, "because": list(decision.because)})
 
     def _user(self) -> User:
-        user: User | None = User.objects.visible_to(self.actor).filter(pk=self._id("user")).first()
+        # Rights are read as far as the caller's grant to read them reaches.
+        people = within_reach(User.objects.visible_to(self.actor), self.actor, Action.READ, self.resource)
+        user: User | None = people.filter(pk=self._id("user")).first()
         if user is None:
             raise invalid_parameter("user", "There is no such user.", "does_not_exist")
         return user
