@@ -9,7 +9,9 @@ from rest_framework import serializers
 from apps.core.actors import Actor
 from apps.core.api import strict
 from apps.core.api.renderers import dumps
-from apps.users.models import User
+from apps.core.models import new_id
+from apps.organizations.models import Team
+from apps.users.models import Role, User
 from tests.contracts import rows
 from tests.contracts.routes import Route
 from tests.contracts.world import World, session_of
@@ -17,10 +19,33 @@ from tests.factories import PASSWORD
 
 Body = dict[str, Any]
 
+GRANTS = [{"resource": "sites", "action": "read", "reach": "organization"}]
 # What a serializer cannot tell: (route, method) -> the body.
 GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     ("auth/token/", "POST"): lambda world: {"email": world.people["admin"].email, "password": PASSWORD},
     ("auth/token/refresh/", "POST"): lambda world: {"refresh": session_of(world.people["admin"]).refresh},
+    ("roles/", "POST"): lambda world: {"name": f"Role {new_id()}", "grants": GRANTS},
+    ("roles/<uuid:pk>/", "PATCH"): lambda world: {"name": f"Role {new_id()}", "grants": GRANTS},
+    # To a user or to a team, never to both.
+    ("role-assignments/", "POST"): lambda world: {
+        "role": str(world.own[Role].pk),
+        "user": str(world.peer.pk),
+        "limited_to_team": str(world.own[Team].pk),
+        "valid_until": "2027-03-01T09:00:00Z",
+    },
+    # Whose and what it is cannot be changed.
+    ("role-assignments/<uuid:pk>/", "PATCH"): lambda world: {"valid_until": "2027-03-01T09:00:00Z"},
+}
+# What a read must be asked: route -> the query, with somebody of the given world's side in it.
+ASKED: dict[str, Callable[[User], dict[str, str]]] = {
+    "auth/permissions/explain/": lambda user: {"user": str(user.pk), "resource": "teams", "action": "read"},
+}
+# The ids that such a query may name: route -> parameter -> the model, and what else the query then says.
+ASKED_FOR: dict[str, dict[str, tuple[type[Any], dict[str, str]]]] = {
+    "auth/permissions/explain/": {
+        "user": (User, {}),
+        "object": (Team, {"resource": "teams"}),
+    },
 }
 # A plain id in an action's input refers to the model of the view's reference, or of the registry, that is called alike;
 # where it is called otherwise, here: (serializer, field) -> model.
@@ -39,6 +64,11 @@ def valid_body(world: World, route: Route, method: str) -> Body:
         if name not in body and field.required and not field.read_only:
             body[name] = sample(world, route, serializer, name, field)
     return body
+
+
+def valid_query(world: World, route: Route, method: str) -> dict[str, str]:
+    """What a read of acme must be asked, by anybody: nothing, but for a few."""
+    return ASKED[str(route)](world.peer) if method in {"GET", "HEAD"} and str(route) in ASKED else {}
 
 
 def _of_model(world: World, serializer: serializers.ModelSerializer) -> Body:

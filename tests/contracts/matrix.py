@@ -19,7 +19,7 @@ from apps.core.authorization import Action, Reach, decide, may
 from apps.users.models import Session
 from tests import conftest
 from tests.contracts import bodies
-from tests.contracts.bodies import valid_body
+from tests.contracts.bodies import valid_body, valid_query
 from tests.contracts.routes import METHODS, Route
 from tests.contracts.world import World, session_of
 
@@ -82,7 +82,7 @@ class Walk:
         return self._clients[principal]
 
     def actor(self, principal: str) -> Actor:
-        return self.world.people[principal].as_actor()
+        return self.world.actors[principal]
 
     def send(self, principal: str, request: Request) -> HttpResponseBase:
         """The answer, searched for anything of globex."""
@@ -196,9 +196,8 @@ class Walk:
                 path = self.route.url(**self.ids(row)) if row is not None else self.route.url()
                 has_body = self.route.action(method) is not None and method in {"POST", "PATCH", "PUT"}
                 body = valid_body(self.world, self.route, method) if has_body else None
-                answer = self.expect(
-                    principal, Request(method, path, body=body), self.on_own(principal, method, target)
-                )
+                request = Request(method, path, query=valid_query(self.world, self.route, method), body=body)
+                answer = self.expect(principal, request, self.on_own(principal, method, target))
                 if answer.status_code in SUCCESS | DOMAIN_REFUSALS and self.route.action(method):
                     self.reached.add(method)
 
@@ -213,7 +212,12 @@ class Walk:
     def walk_foreign(self) -> None:
         """Everybody on rows of globex: as if there were none."""
         for principal, request, twin, statuses in itertools.chain(
-            self._by_address(), self._by_body(), self._by_forgery(), self._by_filter(), self._by_header()
+            self._by_address(),
+            self._by_body(),
+            self._by_parameter(),
+            self._by_forgery(),
+            self._by_filter(),
+            self._by_header(),
         ):
             self.attack(principal, request, twin, statuses)
         for principal, request in self._by_query():
@@ -267,6 +271,21 @@ class Walk:
                     frozenset({400}),
                 )
 
+    def _by_parameter(self) -> Iterator[tuple[str, Request, Request, frozenset[int]]]:
+        """Foreign ids in the query of a read that asks for ids."""
+        for method in sorted({"GET", "HEAD"} & self.route.implemented()):
+            query = valid_query(self.world, self.route, method)
+            for name, (model, changes) in bodies.ASKED_FOR.get(str(self.route), {}).items():
+                foreign, unknown = self.world.foreign[model].pk, uuid4()
+                for principal in PRINCIPALS:
+                    refusal = self.refusal(principal, method)
+                    yield (
+                        principal,
+                        Request(method, self.own_path(), {**query, **changes, name: foreign}, marks=(str(foreign),)),
+                        Request(method, self.own_path(), {**query, **changes, name: unknown}, marks=(str(unknown),)),
+                        frozenset({refusal} if refusal else {400, 404}),
+                    )
+
     def _by_forgery(self) -> Iterator[tuple[str, Request, Request, frozenset[int]]]:
         for (name, method), forge in FORGED.items():
             if name == str(self.route):
@@ -295,11 +314,11 @@ class Walk:
         """Naming another tenant beside one's own token."""
         if not self.route.is_protected or "GET" not in self.route.implemented():
             return
-        slug = self.world.globex.organization.slug
+        slug, query = self.world.globex.organization.slug, valid_query(self.world, self.route, "GET")
         for principal in self.principals("GET"):
             is_refused = getattr(self.route.view, "is_tenant_route", True)
             bad, harmless = (
-                Request("GET", self.own_path(), headers={"X-Organization": name}, marks=(name,))
+                Request("GET", self.own_path(), query, headers={"X-Organization": name}, marks=(name,))
                 for name in (slug, "no-such-tenant")
             )
             yield principal, bad, harmless, frozenset({403 if is_refused else 200})
