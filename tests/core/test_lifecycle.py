@@ -19,7 +19,9 @@ NOW = timezone.now()
 
 def actor(role):
     user_id = new_id()
-    return Actor(ActorKind.USER, new_id(), user_id, role, authorizer=rights_from_table(user_id, role, BUILT_IN[role]))
+    return Actor(
+        ActorKind.USER, new_id(), user_id, role, authorizer=rights_from_table(user_id, role, BUILT_IN.get(role, {}))
+    )
 
 
 ADMIN, AGENT = actor(UserType.ADMIN), actor(UserType.AGENT)

@@ -191,16 +191,17 @@ def test_one_change_of_name_and_grants_is_one_event(acme, dan, api):
 
 
 @pytest.mark.parametrize(
-    ("values", "status"),
+    ("begins", "values", "status"),
     [
-        ({"valid_until": None}, 403),
-        ({"limited_to_team": None}, 403),
-        ({"valid_from": "2020-01-01T00:00:00Z"}, 403),
-        ({"valid_until": "shorter"}, 200),
+        (-1, {"valid_until": None}, 403),
+        (-1, {"limited_to_team": None}, 403),
+        (1, {"valid_from": "2020-01-01T00:00:00Z"}, 403),
+        (1, {"valid_until": None}, 403),
+        (1, {"valid_until": "shorter"}, 200),
     ],
 )
 def test_an_assignment_is_made_longer_or_wider_only_by_who_holds_what_it_gives(
-    acme, dan, bob, api, team, values, status
+    *, acme, dan, bob, api, team, begins, values, status
 ):
     now = timezone.now()
     keeper = [{"resource": "roles", "action": action, "reach": "organization"} for action in ("read", "update")]
@@ -210,6 +211,7 @@ def test_an_assignment_is_made_longer_or_wider_only_by_who_holds_what_it_gives(
         "role": role_id(acme, "admin"),
         "user": str(bob.pk),
         "limited_to_team": str(team.pk),
+        "valid_from": (now + timedelta(hours=begins)).isoformat(),
         "valid_until": (now + timedelta(days=2)).isoformat(),
     }
     given = api(dan).post(ASSIGNMENTS, body).json()["id"]
