@@ -6,8 +6,9 @@ import time
 
 import structlog
 from celery import Celery
-from celery.signals import setup_logging, worker_init
+from celery.signals import setup_logging, task_prerun, worker_init
 from django.core.exceptions import ImproperlyConfigured
+from django.db import close_old_connections
 from django.db.utils import OperationalError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "itsm_project.settings")
@@ -27,6 +28,12 @@ app.set_default()
 @setup_logging.connect
 def keep_our_logging(**_: object) -> None:
     """Django's settings configured logging already; connecting here keeps Celery from replacing it."""
+
+
+@task_prerun.connect
+def renew_connections(**_: object) -> None:
+    """As before every request: a connection that broke or grew old is replaced, the others are tried before their first use."""
+    close_old_connections()
 
 
 @worker_init.connect

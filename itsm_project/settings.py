@@ -181,6 +181,8 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
+# Celery would open a new connection for every task; itsm_project.celery has each one checked before a task uses it.
+CELERY_DB_REUSE_MAX = 1000
 # Beat only wakes; which job is due, and whether somebody already took it, is decided by the database's clock. No `expires`:
 # it would compare beat's clock with the worker's, and a difference of seconds would drop every tick.
 CELERY_BEAT_SCHEDULE = {"tick": {"task": "core.tick", "schedule": timedelta(seconds=5)}}

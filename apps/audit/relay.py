@@ -25,8 +25,9 @@ log = structlog.get_logger(__name__)
 
 POLL_SECONDS = 2.0
 BATCH = 200
-# The broker holds no more messages than this: a lease that runs out in a long queue sends another one.
-QUEUE_LIMIT = 1000
+# The broker holds no more messages than workers take in a few seconds: a lease that runs out in a long queue sends another.
+QUEUE_LIMIT = 200
+FULL_QUEUE_REST_SECONDS = 0.1
 BROKER_REST_SECONDS = 5.0
 BROKER_ERRORS = (BrokerError, RedisError, OSError)
 # What only Django's own connections may be given; all the rest, above all TLS, holds for the listener too.
@@ -59,6 +60,7 @@ class Relay:
     def __init__(self) -> None:
         self.is_stopping = False
         self.is_proved = False
+        self.is_queue_full = False
         self.broker_rests_until = 0.0
         self.listener: psycopg.Connection | None = None
 
@@ -102,11 +104,16 @@ class Relay:
 
     def room(self) -> int:
         """How many messages the broker may still be given; BATCH while it is away."""
+        self.is_queue_full = False
+        if not self.may_ask_broker():
+            return BATCH
         try:
-            return max(0, QUEUE_LIMIT - queued()) if self.may_ask_broker() else BATCH
+            free = max(0, QUEUE_LIMIT - queued())
         except BROKER_ERRORS as error:
             self.rest_broker(error)
             return BATCH
+        self.is_queue_full = free == 0
+        return free
 
     def hand_over(self, organization_id: UUID, dispatch_id: UUID) -> None:
         """To Celery; or, while the broker is away, straight to the consumer."""
@@ -127,7 +134,10 @@ class Relay:
         self.broker_rests_until = time.monotonic() + BROKER_REST_SECONDS
 
     def wait(self) -> None:
-        """Sleep until something is committed, at most POLL_SECONDS."""
+        """Sleep until something is committed, at most POLL_SECONDS; while the queue is full, until there may be room again."""
+        if self.is_queue_full:
+            time.sleep(FULL_QUEUE_REST_SECONDS)
+            return
         if self.listener is None:
             given = connections["system"].get_connection_params().items()
             parameters = {name: value for name, value in given if name not in DJANGO_PARAMETERS}

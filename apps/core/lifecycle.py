@@ -102,8 +102,13 @@ class Lifecycle:
         missing = [
             FieldError(f"/{key}", "required", f"{name} requires {key}.")
             for key in transition.requires
-            if not given.get(key)
+            if _is_missing(given.get(key))
         ]
         if missing:
             raise Invalid(errors=missing)
         return transition
+
+
+def _is_missing(value: Any) -> bool:
+    """Nothing was given, or only white space; 0 and False are values."""
+    return value is None or (isinstance(value, str) and not value.strip())

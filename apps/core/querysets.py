@@ -1,9 +1,12 @@
 """The first wall: every queryset of a tenant's rows carries the tenant as a literal."""
 
+from functools import cache
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from django.db import models
+from django.db.models.lookups import Exact
+from django.db.models.sql.where import AND
 
 from apps.core import tenancy
 from apps.core.actors import Actor
@@ -25,7 +28,13 @@ class TenantQuerySet(models.QuerySet[M]):
         """Only this organization's rows; asking twice for the same one adds nothing."""
         if self.walled_for == organization_id:
             return self
-        walled = self.filter(**{tenant_column(self.model): organization_id})
+        column = _own_column(self.model)
+        if column is None or self.query.is_sliced or self.query.combinator:
+            walled = self.filter(**{tenant_column(self.model): organization_id})
+        else:
+            # What filter() arrives at, without its search for a path: a third of the price, and paid by every query.
+            walled = self.all()
+            walled.query.where.add(Exact(column.get_col(walled.query.get_initial_alias()), organization_id), AND)
         walled.walled_for = organization_id
         return walled
 
@@ -37,6 +46,13 @@ class TenantQuerySet(models.QuerySet[M]):
 def tenant_column(model: type[models.Model]) -> str:
     """The column of `model`'s own table that names the tenant."""
     return str(getattr(model, "tenant_field", "organization_id"))
+
+
+@cache
+def _own_column(model: type[models.Model]) -> "models.Field[Any, Any] | None":
+    """The tenant's column where the model's own table has it; a child of a base table has it only there."""
+    columns = {field.attname: field for field in model._meta.local_concrete_fields}
+    return columns.get(tenant_column(model))
 
 
 class TenantManager(models.Manager[M]):

@@ -48,9 +48,7 @@ def lock(model: type[V], pk: UUID, *, actor: Actor, expected_version: int | None
         raise NotFound
     locked: V = row
     if expected_version is not None and locked.version != expected_version:
-        raise Stale(
-            f"It is at version {locked.version} now, you sent {expected_version}.", current_version=locked.version
-        )
+        raise Stale(f"It is at version {locked.version} now; read it again.", current_version=locked.version)
     return locked
 
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 
 from apps.core.actors import Actor
-from apps.core.admin import AliveAdmin, RecordAdmin
+from apps.core.admin import AliveAdmin, RecordAdmin, actor_of
 from apps.core.authorization import Action
 from apps.organizations import services
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
@@ -46,6 +47,10 @@ class DepartmentAdmin(RecordAdmin):
     list_select_related = ("parent", "cost_centre")
     search_fields = ("name",)
     ordering = ("name",)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        services.lock_chart(actor_of(request).organization_id)
+        super().save_model(request, obj, form, change)
 
     def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
         if "parent" in values:

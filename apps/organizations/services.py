@@ -112,8 +112,17 @@ def _transition(
     return locked
 
 
+def lock_chart(organization_id: UUID) -> None:
+    """Let one move at a time happen in an organization's chart, until the transaction ends.
+
+    Taken before any department is locked, so that two opposite moves neither close a circle nor deadlock.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))", [f"departments:{organization_id}"])
+
+
 def change_department(department: Department, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Department:
-    """Change a locked department. Raises Invalid when its new parent lies below it."""
+    """Change a department, locked after the chart (lock_chart). Raises Invalid when its new parent lies below it."""
     parent_id = values.get("parent_id")
     if parent_id is not None and parent_id != department.parent_id:
         _refuse_cycle(department, parent_id)
@@ -121,10 +130,8 @@ def change_department(department: Department, *, actor: Actor, at: datetime, val
 
 
 def _refuse_cycle(department: Department, parent_id: UUID) -> None:
-    """Walk up from the new parent. The whole chart is locked first, ordered by id, so that two moves cannot close a circle."""
-    chart: dict[UUID, UUID | None] = dict(
-        Department.objects.select_for_update().order_by("id").values_list("id", "parent_id")
-    )
+    """Walk up from the new parent."""
+    chart: dict[UUID, UUID | None] = dict(Department.objects.values_list("id", "parent_id"))
     above: UUID | None = parent_id
     while above is not None:
         if above == department.pk:

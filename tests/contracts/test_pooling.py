@@ -243,10 +243,11 @@ def by_pgbouncer(size: int) -> Iterator[str]:
         configuration = Path(directory, "pgbouncer.ini")
         configuration.write_text(pgbouncer_ini(port, size))
         configuration.chmod(0o644)
-        # It refuses to run as root.
-        nobody = pwd.getpwnam("nobody")
-        user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
-        process = subprocess.Popen([PGBOUNCER, "-q", str(configuration)], stderr=subprocess.PIPE, **user)
+        process = subprocess.Popen(
+            [PGBOUNCER, "-q", str(configuration)],
+            stderr=subprocess.PIPE,
+            **account_for(settings.DATABASE_LOGINS["app"]),
+        )
         try:
             wait_for(port, process)
             with alias(
@@ -256,6 +257,19 @@ def by_pgbouncer(size: int) -> Iterator[str]:
         finally:
             process.terminate()
             process.wait(10)
+
+
+def account_for(login: dict[str, Any]) -> dict[str, Any]:
+    """It refuses to run as root; then it runs as the account that owns the server's socket directory, or as nobody."""
+    if os.geteuid() != 0:
+        return {}
+    directory = Path(login["HOST"])
+    owner = pwd.getpwuid(directory.stat().st_uid) if directory.is_dir() else pwd.getpwnam("nobody")
+    account = pwd.getpwnam("nobody") if owner.pw_uid == 0 else owner
+    user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    if directory.is_dir() and subprocess.run(["test", "-x", str(directory)], check=False, **user).returncode:
+        pytest.skip(f"the account {account.pw_name}, which pgbouncer would run as, cannot reach {directory}")
+    return user
 
 
 def pgbouncer_ini(port: int, size: int) -> str:

@@ -72,7 +72,7 @@ def test_demo_and_test_modes_are_exempt(settings, mode, identifier, changes):
 @pytest.mark.bar(47)
 def test_the_command_line_refuses_them_and_the_default_mode_is_production():
     environment = {
-        **{key: value for key, value in os.environ.items() if key not in {"ITSM_MODE", "ITSM_ENV_FILE"}},
+        **{key: value for key, value in os.environ.items() if key not in {"ITSM_MODE", "DATABASE_ROLE"}},
         "ITSM_ENV_FILE": "/nonexistent",
         "SECRET_KEY": "short",
         "DATABASE_URL": "postgres://itsm_app:x@/nowhere",

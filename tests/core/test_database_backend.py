@@ -39,7 +39,9 @@ def test_a_rollback_undoes_what_a_tenant_wrote(fresh_database: None, acme: Tenan
 
 def test_a_transaction_that_cannot_begin_is_not_gone_on_with(fresh_database: None, acme: Tenant) -> None:
     with superuser() as admin:
-        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'itsm_app'")
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'itsm_app' AND datname = current_database()"
+        )
     with pytest.raises(OperationalError), acme.entered():
         raise AssertionError("it must not get here")
     with acme.entered():
@@ -70,7 +72,9 @@ def test_a_connection_that_the_server_closed_is_noticed_at_once(fresh_database: 
     with acme.entered():
         assert connection.is_usable()
     with superuser() as admin:
-        admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'itsm_app'")
+        admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'itsm_app' AND datname = current_database()"
+        )
     assert not connection.is_usable()
 
 

@@ -51,9 +51,10 @@ class Crew:
         self.worker.kill_main()
         self.worker = self.processes.worker()
 
+    def is_at_work(self) -> bool:
+        return is_ready(self.worker) and "relay_started" in self.relay.said()
+
     def kill_pool_child(self) -> None:
-        wait_until(lambda: is_ready(self.worker), "the worker is ready", 60)
-        time.sleep(random.uniform(0, 0.3))
         wait_until(self.worker.kill_fork, "a pool child to kill", 10)
 
     def kill_relay(self) -> None:
@@ -67,13 +68,13 @@ def test_nothing_is_lost_or_done_twice_while_workers_and_relays_are_killed(proce
     ledger = Ledger(acme)
     processes.broker()
     crew = Crew(processes)
-    wait_until(lambda: is_ready(crew.worker), "the worker is ready", 60)
     faults = [crew.kill_whole_worker, crew.kill_pool_child, crew.kill_relay] * KILLS_OF_EACH
     faults += [crew.kill_main_worker] * (KILLS_OF_EACH // 2)
     random.shuffle(faults)
     started = time.monotonic()
 
     for position, fault in enumerate(faults):
+        wait_until(crew.is_at_work, "worker and relay are at work", 60)
         ledger.write(EVENTS * (position + 1) // len(faults) - ledger.written)
         time.sleep(random.uniform(0, 0.5))
         fault()

@@ -20,7 +20,6 @@ from apps.core.api.pagination import invalid_parameter
 from apps.core.errors import FieldError, Invalid
 from apps.core.fields import TenantForeignKey
 
-RESERVED = frozenset({"page_size", "cursor", "count", "ordering", "search", "fields", "expand"})
 MAX_SEARCH_LENGTH = 200
 
 

@@ -151,7 +151,7 @@ def _common(view: RecordViewSet) -> list[OpenApiParameter]:
 def _filter(name: str, filter_: Any) -> OpenApiParameter:
     kind = type(filter_).__name__
     if name.endswith("__in"):
-        return OpenApiParameter(name, str, description="Comma-separated.")
+        return OpenApiParameter(name, {"type": "string", "minLength": 1}, description="Comma-separated.")
     if kind == "UUIDFilter":
         return OpenApiParameter(name, {"type": "string", "format": "uuid"})
     if kind == "StrictDateTimeFilter":
@@ -162,4 +162,4 @@ def _filter(name: str, filter_: Any) -> OpenApiParameter:
         return OpenApiParameter(name, {"type": "number"})
     if kind == "ChoiceFilter":
         return OpenApiParameter(name, str, enum=[key for key, _ in filter_.extra["choices"]])
-    return OpenApiParameter(name, str)
+    return OpenApiParameter(name, {"type": "string", "minLength": 1})

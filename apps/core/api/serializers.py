@@ -22,8 +22,6 @@ Represent = Callable[[Any, "RecordSerializer"], dict[str, Any]]
 # Whoever sends more wrong keys than this learns nothing from the rest.
 MAX_UNKNOWN = 100
 
-OUT_OF_BODY = ("id", "organization_id", "created_at", "updated_at", "version")
-
 
 class RecordSerializer(serializers.ModelSerializer[Any]):
     """One kind of record. `Meta.expandable` maps a reference's name to (serializer class, resource to ask the grant of)."""

@@ -188,7 +188,7 @@ class Door(WallOperation):
         for statement in (
             *(f'GRANT SELECT ON "{table}" TO {DOOR}' for table in self.reads),
             f"CREATE OR REPLACE FUNCTION {self.signature} RETURNS {self.returns} LANGUAGE sql STABLE SECURITY DEFINER"
-            f" SET search_path = pg_catalog, public AS $$ {self.body} $$",
+            f" SET search_path = pg_catalog, public, pg_temp AS $$ {self.body} $$",
             f"ALTER FUNCTION {name} OWNER TO {DOOR}",
             f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC",
             f"GRANT EXECUTE ON FUNCTION {name} TO {APP}, {WORKER}",

@@ -27,6 +27,10 @@ class DepartmentViewSet(RecordViewSet):
     default_ordering = "name"
     search_columns = ("name",)
 
+    def locked(self, request: Request) -> Any:
+        services.lock_chart(self.actor.organization_id)
+        return super().locked(request)
+
     def change_record(self, record: Any, values: Mapping[str, Any]) -> Any:
         return services.change_department(record, actor=self.actor, at=timezone.now(), values=values)
 
