@@ -24,8 +24,15 @@ class RequestContextMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        started = time.perf_counter()
         request_id = logs.begin_request(request.headers.get("X-Request-ID", ""))
+        try:
+            return self._answer(request, request_id)
+        finally:
+            # The thread goes on to other work, which is not this request's.
+            logs.end_request()
+
+    def _answer(self, request: HttpRequest, request_id: str) -> HttpResponse:
+        started = time.perf_counter()
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
         # The path without its query: search words and cursors are nobody's business in a log.
