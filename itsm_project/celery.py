@@ -38,15 +38,17 @@ def renew_connections(**_: object) -> None:
 
 @worker_init.connect
 def refuse_to_work_through_a_hole(**_: object) -> None:
-    """A worker proves the wall before it takes its first task, and waits for a database that is away.
+    """A worker proves settings and wall before it takes its first task, and waits for a database that is away.
 
     Raises SystemExit, because Celery only logs what a signal's receiver raises otherwise.
     """
-    from itsm_project.startup import prove_wall  # noqa: PLC0415 - the apps are loaded only now
+    from apps.core import proof  # noqa: PLC0415 - the apps are loaded only now
+    from itsm_project.startup import refuse_unsafe_settings  # noqa: PLC0415
 
     while True:
         try:
-            return prove_wall()
+            refuse_unsafe_settings()
+            return proof.complete()
         except ImproperlyConfigured as error:
             sys.exit(str(error))
         except OperationalError as error:

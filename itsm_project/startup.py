@@ -5,19 +5,9 @@ from django.core.checks import Tags, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import OperationalError
 
-from apps.core.wall.catalogue import assert_walled
-from apps.organizations.services import refuse_demo_in_production
+from apps.core import proof
 
 log = structlog.get_logger(__name__)
-
-
-def prove_wall() -> None:
-    """Raises ImproperlyConfigured when the wall has a hole or production holds the demo.
-
-    Raises OperationalError while the database is away.
-    """
-    assert_walled()
-    refuse_demo_in_production()
 
 
 def refuse_unsafe_settings() -> None:
@@ -30,10 +20,10 @@ def refuse_unsafe_settings() -> None:
 def assert_may_serve() -> None:
     """Raises ImproperlyConfigured when a setting is unsafe, the wall has a hole or production holds the demo.
 
-    While the database is away nothing can be proved and nothing be served: /health/ready/ repeats the proof when it is back.
+    While the database is away nothing can be proved; requests are then answered 503 until the proof succeeds (ProofMiddleware).
     """
     refuse_unsafe_settings()
     try:
-        prove_wall()
+        proof.complete()
     except OperationalError as error:
         log.warning("started_without_database", error=str(error))

@@ -13,7 +13,7 @@ from django.db import connections, transaction
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.core import tenancy
+from apps.core import proof, tenancy
 from apps.core.actors import Actor
 from apps.organizations.models import Organization
 from apps.users.models import User, UserType
@@ -50,6 +50,8 @@ def django_db_setup(django_db_blocker: Any, worker_id: str) -> Iterator[None]:
     with django_db_blocker.unblock():
         name = databases.create_for_worker(worker_id)
         databases.use(name)
+        # As at the start of a server: requests are answered 503 before.
+        proof.complete()
         yield
         connections.close_all()
         databases.drop(name)

@@ -62,13 +62,19 @@ def record(
         via=context.via if context else "command",
         is_historic=is_historic,
         changes={key: list(pair) for key, pair in (changes or {}).items()},
-        data=data,
+        data={**data, **_from_elsewhere(actor)},
     )
     for handle in events.subscribers_inside(name):
         handle(event)
     if not is_historic:
         _queue(event)
     return event
+
+
+def _from_elsewhere(actor: Actor) -> dict[str, str]:
+    """A platform operator who acts in an organization that is not theirs is told apart from its own people."""
+    home = actor.home_organization_id
+    return {"operator_of": str(home)} if home is not None and home != actor.organization_id else {}
 
 
 def _queue(event: Event) -> None:

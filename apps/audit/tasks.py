@@ -1,4 +1,4 @@
-"""Celery's side of delivery, and the platform's pulse."""
+"""Celery's side of delivery."""
 
 from uuid import UUID
 

@@ -1,5 +1,7 @@
 from django.apps import AppConfig
 
+from apps.core import proof
+
 
 class CoreConfig(AppConfig):
     name = "apps.core"
@@ -8,3 +10,6 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         from apps.core import checks  # noqa: F401, PLC0415 - registers the checks
+        from apps.core.wall.catalogue import assert_walled  # noqa: PLC0415
+
+        proof.demand(assert_walled)

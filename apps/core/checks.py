@@ -1,5 +1,6 @@
 """System checks: settings that are unsafe in production are errors with an id, not advice."""
 
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,7 @@ MIN_SECRET_KEY_LENGTH = 50
 
 @register(Tags.security)
 def refuse_unsafe_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """itsm.E001-E007. Demo and test modes are exempt; production is the default mode."""
+    """itsm.E001-E008. Demo and test modes are exempt; production is the default mode."""
     if settings.ITSM_MODE != "production":
         return []
     return [
@@ -46,7 +47,21 @@ def _rules() -> list[tuple[bool, str, str, str]]:
             "REDIS_URL has no password.",
             "Protect the broker; it carries work.",
         ),
+        (
+            any(map(_is_no_network, settings.TRUSTED_PROXIES)),
+            "E008",
+            "TRUSTED_PROXIES holds what is no network.",
+            "Write each as 10.0.0.0/8, without host bits.",
+        ),
     ]
+
+
+def _is_no_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return True
+    return False
 
 
 def _is_weak_key(key: str) -> bool:

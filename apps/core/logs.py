@@ -29,6 +29,11 @@ def begin_request(offered: str) -> str:
     return request_id
 
 
+def end_request() -> None:
+    _request_id.set("")
+    structlog.contextvars.clear_contextvars()
+
+
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A value whose name sounds secret never reaches a line."""
     for key in event:

@@ -4,9 +4,13 @@ import time
 from collections.abc import Callable
 
 import structlog
+from django.core.exceptions import ImproperlyConfigured
+from django.db.utils import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 
-from apps.core import logs
+from apps.core import logs, proof
+from apps.core.api import problems
+from apps.core.errors import Unavailable
 
 log = structlog.get_logger("access")
 
@@ -20,8 +24,15 @@ class RequestContextMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        started = time.perf_counter()
         request_id = logs.begin_request(request.headers.get("X-Request-ID", ""))
+        try:
+            return self._answer(request, request_id)
+        finally:
+            # The thread goes on to other work, which is not this request's.
+            logs.end_request()
+
+    def _answer(self, request: HttpRequest, request_id: str) -> HttpResponse:
+        started = time.perf_counter()
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
         # The path without its query: search words and cursors are nobody's business in a log.
@@ -47,3 +58,19 @@ class ApiHeadersMiddleware:
             response.setdefault("Cache-Control", "no-store")
             response.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
         return response
+
+
+class ProofMiddleware:
+    """Nothing but health is answered before this process has proved what it must (apps.core.proof)."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not proof.is_complete() and not request.path.startswith("/health/"):
+            try:
+                proof.complete()
+            except (ImproperlyConfigured, DatabaseError) as error:
+                log.error("not_proved", error=str(error))
+                return problems.plain_response(Unavailable("This process may not serve yet.", retry_after=5))
+        return self.get_response(request)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import connections
 
+from apps.core import logs
 from apps.core.errors import TenantRequired
 
 
@@ -74,8 +75,8 @@ def tenant(
     via: str = "command",
     is_read_only: bool = False,
 ) -> Iterator[None]:
-    """Act for one organization until the block ends."""
-    with enter(TenantContext(organization_id, actor_id, request_id, via, is_read_only)):
+    """Act for one organization until the block ends. The request id is the current request's unless another is given."""
+    with enter(TenantContext(organization_id, actor_id, request_id or logs.current_request_id(), via, is_read_only)):
         yield
 
 

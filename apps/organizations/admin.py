@@ -6,8 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from apps.core.actors import Actor
-from apps.core.admin import AliveAdmin, RecordAdmin, actor_of
-from apps.core.authorization import Action
+from apps.core.admin import AliveAdmin, ReadOnlyAdmin, RecordAdmin, actor_of
 from apps.organizations import services
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
 
@@ -60,15 +59,13 @@ class DepartmentAdmin(RecordAdmin):
 
 
 @admin.register(BusinessCalendar)
-class BusinessCalendarAdmin(RecordAdmin):
+class BusinessCalendarAdmin(ReadOnlyAdmin):
     """Read here; written through the API, which checks the windows, until the calendar editor comes."""
 
     resource = "calendars"
-    write_action = Action.CONFIGURE
     list_display = ("name", "time_zone")
     search_fields = ("name",)
     ordering = ("name",)
-    readonly_fields = ("windows", "exceptions")
 
 
 @admin.register(Team)

@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 
+from apps.core import proof
 from apps.core.wall.unwalled import allow_installation_wide_key
 
 
@@ -9,6 +10,7 @@ class OrganizationsConfig(AppConfig):
     verbose_name = "Organizations"
 
     def ready(self) -> None:
-        from apps.organizations import demo, events, tasks  # noqa: F401, PLC0415 - each registers itself
+        from apps.organizations import demo, events, services, tasks  # noqa: F401, PLC0415 - each registers itself
 
+        proof.demand(services.refuse_demo_in_production)
         allow_installation_wide_key("organization_slug", "a slug names the tenant before the tenant is known")

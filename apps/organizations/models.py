@@ -11,6 +11,7 @@ from apps.core.authorization import Reach, ReachColumns
 from apps.core.fields import TenantForeignKey
 from apps.core.models import SoftDeleteModel, VersionedModel, new_id
 from apps.core.querysets import SoftDeleteObjects
+from apps.core.validators import validate_language, validate_time_zone
 from apps.organizations.lifecycle import OrganizationStatus
 
 SLUG = RegexValidator(
@@ -27,8 +28,8 @@ class Organization(models.Model):
     name = models.CharField(max_length=200)
     slug = models.CharField(max_length=50, validators=[SLUG])
     domain_names = models.JSONField(default=list, blank=True)
-    time_zone = models.CharField(max_length=63, default="UTC")
-    language = models.CharField(max_length=10, default="en")
+    time_zone = models.CharField(max_length=63, default="UTC", validators=[validate_time_zone])
+    language = models.CharField(max_length=10, default="en", validators=[validate_language])
     status = models.CharField(
         max_length=12, choices=OrganizationStatus, default=OrganizationStatus.ACTIVE, editable=False
     )
@@ -67,7 +68,7 @@ class BusinessCalendar(VersionedModel):
     """
 
     name = models.CharField(max_length=120)
-    time_zone = models.CharField(max_length=63)
+    time_zone = models.CharField(max_length=63, validators=[validate_time_zone])
     windows = models.JSONField(default=list, encoder=DjangoJSONEncoder)
     exceptions = models.JSONField(default=list, blank=True, encoder=DjangoJSONEncoder)
 
@@ -83,7 +84,7 @@ class Site(VersionedModel):
     """A place with its own time zone."""
 
     name = models.CharField(max_length=120)
-    time_zone = models.CharField(max_length=63, default="UTC")
+    time_zone = models.CharField(max_length=63, default="UTC", validators=[validate_time_zone])
     address = models.TextField(blank=True, max_length=1000)
     is_active = models.BooleanField(default=True)
 

@@ -1,6 +1,6 @@
 """Verbs on tenants and their structure that are more than writing a plain record."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -45,11 +45,21 @@ def refuse_demo_in_production() -> None:
             )
 
 
-def each_organization(part: str) -> Iterator[Actor]:
-    """Visit every organization, each in its own tenant and transaction, as the platform's `part`."""
+def for_each_organization(part: str, visit: Callable[[Actor], object]) -> None:
+    """Visit every organization, each in its own tenant and transaction, as the platform's `part`.
+
+    One that fails keeps no other from its turn. Raises ExceptionGroup in the end, of all failures.
+    """
+    failures: list[Exception] = []
     for organization_id in organization_ids():
-        with tenancy.tenant(organization_id, via="task"), transaction.atomic():
-            yield Actor.system(organization_id, part)
+        try:
+            with tenancy.tenant(organization_id, via="task"), transaction.atomic():
+                visit(Actor.system(organization_id, part))
+        except Exception as failure:
+            failure.add_note(f"organization {organization_id}")
+            failures.append(failure)
+    if failures:
+        raise ExceptionGroup(f"{part} failed in {len(failures)} organizations", failures)
 
 
 def create_organization(

@@ -1,4 +1,4 @@
-"""Sign in, stay signed in, sign out. Each opens its own transaction: before it there is no tenant to be in."""
+"""Sign in, stay signed in, sign out. Signing in and refreshing open their own transaction: before them there is no tenant."""
 
 import hashlib
 import hmac
@@ -15,7 +15,7 @@ from django.core.signing import BadSignature, Signer
 from django.db import connection, transaction
 from django.db.models import Model
 
-from apps.core import events, tenancy
+from apps.core import events, records, tenancy
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, NotSignedIn
 from apps.core.models import new_id
@@ -151,10 +151,11 @@ def extend(session: Session, *, at: datetime) -> None:
 
 def set_password(user: User, *, actor: Actor, at: datetime, password: str) -> None:
     """A new password for somebody who has proved who they are; all sessions but the actor's own end."""
-    user.password = make_password(password)
-    user.version += 1
-    user.updated_at = at
-    user.save(update_fields=["password", "version", "updated_at"])
+    locked = records.lock(User, user.pk, actor=actor)
+    user.password = locked.password = make_password(password)
+    locked.version += 1
+    locked.updated_at = at
+    locked.save(update_fields=["password", "version", "updated_at"])
     sessions = Session.objects.filter(user_id=user.pk, revoked_at=None)
     others = sessions.exclude(pk=actor.session_id) if actor.session_id else sessions
     ended = others.update(revoked_at=at)

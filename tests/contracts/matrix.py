@@ -144,6 +144,9 @@ class Walk:
 
     def on_own(self, principal: str, method: str, target: str) -> frozenset[int]:
         refusal = self.refusal(principal, method)
+        if refusal == 403 and target == "deleted":
+            # Only those who may delete find what is hidden; to others it is like what never was.
+            return self.on_foreign(principal, method)
         if refusal is not None:
             return frozenset({refusal})
         if method == "OPTIONS":

@@ -13,11 +13,3 @@ class UnsupportedMediaType(DomainError):
     status = 415
     code = "unsupported_media_type"
     title = "The media type is not accepted"
-
-
-class TooMany(DomainError):
-    """The caller's rate limit is used up; `retry_after` (seconds) says when to come back."""
-
-    status = 429
-    code = "too_many_requests"
-    title = "Too many requests"

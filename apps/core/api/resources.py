@@ -50,7 +50,7 @@ class Resource:
         )
         return type(f"{self.model.__name__}Serializer", (RecordSerializer,), {**self.declared, "Meta": meta})
 
-    def viewset(self, serializer: type[RecordSerializer] | None = None) -> type[RecordViewSet]:
+    def viewset(self) -> type[RecordViewSet]:
         return type(
             f"{self.model.__name__}ViewSet",
             (RecordViewSet,),
@@ -58,7 +58,7 @@ class Resource:
                 "__doc__": f"{str(self.model._meta.verbose_name_plural).capitalize()} of the caller's organization.",
                 "model": self.model,
                 "resource": self.grant or self.path.rsplit("/", 1)[-1].replace("-", "_"),
-                "serializer_class": serializer or self.serializer(),
+                "serializer_class": self.serializer(),
                 "filterset_class": filters_for(self.model, (*self.filters, "created_at", "updated_at")),
                 "orderings": self.orderings,
                 "default_ordering": self.default_ordering,

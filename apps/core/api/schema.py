@@ -21,7 +21,6 @@ PROBLEMS = {
     415: "The body is not application/json in UTF-8.",
     422: "The input is well formed but breaks a rule of the domain.",
     428: "This organization requires If-Match.",
-    429: "Too many requests; see Retry-After.",
     503: "A dependency is down; see Retry-After.",
 }
 
@@ -91,10 +90,10 @@ class ApiSchema(AutoSchema):
     def _problem_codes(self) -> list[int]:
         codes = [400, 405, 503]
         if isinstance(self.view, TenantView):
-            codes += [401, 403, 404, 429]
+            codes += [401, 403, 404]
         if self.method in {"POST", "PATCH", "DELETE"}:
             codes += [409, 413, 415, 422]
-            codes += [401, 429] if not isinstance(self.view, TenantView) and isinstance(self.view, ApiView) else []
+            codes += [401] if not isinstance(self.view, TenantView) and isinstance(self.view, ApiView) else []
         if self.method in {"PATCH", "DELETE"}:
             codes += [412, 428]
         return codes

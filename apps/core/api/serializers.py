@@ -163,9 +163,7 @@ def compiled(serializer_class: type[RecordSerializer], wanted: tuple[str, ...] |
 
 
 def _is_computed(field: serializers.Field[Any, Any, Any, Any]) -> bool:
-    return isinstance(field, serializers.SerializerMethodField | serializers.BaseSerializer) or getattr(
-        field, "is_computed", False
-    )
+    return isinstance(field, serializers.SerializerMethodField | serializers.BaseSerializer)
 
 
 def _attribute(field: serializers.Field[Any, Any, Any, Any]) -> str:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from apps.core import records
 from apps.core.api.serializers import no_input
 from apps.core.api.views import RecordViewSet
-from apps.core.authorization import Action
+from apps.core.authorization import Action, may
 from apps.core.errors import NotFound
 
 
@@ -22,7 +22,8 @@ class SoftDeleteViewSet(RecordViewSet):
 
     def visible(self) -> Any:
         everything = super().visible()
-        return everything if self.action == "restore" else everything.alive()
+        finds_hidden = self.action == "restore" and may(self.actor, Action.DELETE, self.resource)
+        return everything if finds_hidden else everything.alive()
 
     def locked(self, request: Request) -> Any:
         record = super().locked(request)

@@ -2,14 +2,14 @@
 
 import re
 from datetime import date, datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+
+from apps.core.validators import zone_names
 
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2200
 
@@ -136,12 +136,6 @@ class ReferenceField(serializers.PrimaryKeyRelatedField[Any]):
         return super().run_validation(data)
 
 
-@cache
-def time_zones() -> frozenset[str]:
-    """Every IANA name; finding them reads a directory tree, so once."""
-    return frozenset(available_timezones())
-
-
 @extend_schema_field({"type": "string", "maxLength": 63, "example": "Europe/Berlin"})
 class TimeZoneField(TextField):
     """An IANA time zone's name."""
@@ -150,7 +144,7 @@ class TimeZoneField(TextField):
 
     def to_internal_value(self, data: Any) -> str:
         name = super().to_internal_value(data)
-        if name not in time_zones():
+        if name not in zone_names():
             self.fail("unknown_zone")
         return name
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 from uuid import UUID
 
+import structlog
 from django.db import transaction
 from django.db.utils import OperationalError
 from django.http import HttpRequest
@@ -108,6 +109,7 @@ class TenantView(ApiView):
             self.caller = identity.sign_in().caller_of(request._request, claims, is_tenant_route=self.is_tenant_route)
             # An operator signs in at home and acts elsewhere; for everybody else this names the actor to the database.
             acting = replace(context, organization_id=self.actor.organization_id, actor_id=self.actor.id)
+            structlog.contextvars.bind_contextvars(organization_id=str(self.actor.organization_id))
             with tenancy.enter(acting):
                 self.check_grant(request)
                 return self._answer_once(request, *args, **kwargs)

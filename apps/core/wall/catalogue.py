@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 
 from apps.core.wall.roles import APP, DOOR, SYSTEM, TENANT_ROLES, WORKER
 from apps.core.wall.unwalled import INSTALLATION_WIDE_KEYS, UNWALLED
@@ -66,13 +67,7 @@ WHERE r.rolname <> current_user AND pg_has_role(current_user, r.oid, 'MEMBER')
 
 def findings() -> list[str]:
     """Every hole in the wall, a sentence each; empty when it stands."""
-    with transaction.atomic(), connection.cursor() as cursor:
-
-        def query(statement: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-            cursor.execute(statement, parameters)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
-            return rows
-
+    with _querying("default") as query:
         return [
             *_login(query),
             *_tables(query),
@@ -81,6 +76,25 @@ def findings() -> list[str]:
             *_grants(query),
             *_doors(query),
         ]
+
+
+@contextmanager
+def _querying(alias: str) -> Iterator[Query]:
+    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+
+        def query(statement: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+            cursor.execute(statement, parameters)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
+
+        yield query
+
+
+def assert_bound(alias: str) -> None:
+    """Refuse a second login that row-level security does not bind. Raises ImproperlyConfigured saying why."""
+    with _querying(alias) as query:
+        if found := list(_login(query)):
+            raise ImproperlyConfigured(f"The login {alias} is not bound by the wall:\n  " + "\n  ".join(found))
 
 
 def assert_walled() -> None:

@@ -16,7 +16,7 @@ def provision(admin_url: str, database: str, passwords: dict[str, str]) -> list[
     """Bring roles, `database` and its grants into being, logged in by `admin_url`.
 
     `passwords` maps role names to what they log in with; a role that is absent keeps the one it has. Returns what was done,
-    a line each. Raises psycopg.errors.InsufficientPrivilege when the login may not create roles with BYPASSRLS.
+    a line each. Raises psycopg.errors.InsufficientPrivilege when the login is no superuser.
     """
     done = []
     with psycopg.connect(admin_url, autocommit=True) as connection:

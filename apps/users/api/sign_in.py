@@ -13,6 +13,7 @@ from apps.core.tenancy import TenantContext
 from apps.organizations.models import Organization
 from apps.organizations.services import find_organization
 from apps.users import tokens
+from apps.users.models import UserType
 from apps.users.rights import actor_for, operator_in
 from apps.users.services import live_session
 
@@ -47,7 +48,9 @@ class BearerSignIn:
         if found is None or found[0].user_id != claim.user_id:
             raise NotSignedIn("The session has ended.", code="session_ended")
         session, organization = found
-        acting_in, is_operator = organization.pk, organization.is_operator
+        acting_in = organization.pk
+        # Only the administrators among the operators; an End User of that organization is one anywhere.
+        is_operator = organization.is_operator and session.user.user_type == UserType.ADMIN
         if not is_tenant_route:
             slug = ""
         if slug and slug != organization.slug:

@@ -13,6 +13,7 @@ from apps.core.authorization import Authorizer, Reach, ReachColumns
 from apps.core.fields import TenantForeignKey
 from apps.core.models import SoftDeleteModel, TenantModel
 from apps.core.querysets import SoftDeleteObjects
+from apps.core.validators import validate_language, validate_time_zone
 from apps.organizations.models import Department, Site
 
 
@@ -46,8 +47,8 @@ class User(SoftDeleteModel, AbstractBaseUser):
     full_name = models.CharField(max_length=200)
     user_type = models.CharField(max_length=10, choices=UserType, default=UserType.END_USER)
     is_active = models.BooleanField(default=True)
-    time_zone = models.CharField(max_length=63, default="UTC")
-    language = models.CharField(max_length=10, default="en")
+    time_zone = models.CharField(max_length=63, default="UTC", validators=[validate_time_zone])
+    language = models.CharField(max_length=10, default="en", validators=[validate_language])
     department = TenantForeignKey["Department | None", "Department | None"](
         Department, models.PROTECT, null=True, blank=True, related_name="users"
     )

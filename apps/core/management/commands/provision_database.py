@@ -12,7 +12,7 @@ from apps.core.wall.roles import ROLES
 
 
 class Command(BaseCommand):
-    """Reads ADMIN_DATABASE_URL (a superuser, or a role that may create roles with BYPASSRLS) and the role logins."""
+    """Reads ADMIN_DATABASE_URL, a superuser's login, and the role logins."""
 
     help = "Create the database roles, the database and its grants on any PostgreSQL 15 or later. Safe to run again."
     requires_system_checks: list[str] = []

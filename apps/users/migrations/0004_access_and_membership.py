@@ -11,7 +11,7 @@ import apps.core.models
 class Migration(migrations.Migration):
     dependencies = [
         ("organizations", "0002_wall"),
-        ("users", "0002_wall"),
+        ("users", "0003_zones_and_languages"),
     ]
 
     operations = [

@@ -7,5 +7,5 @@ ACCESS = ("Role", "Grant", "RoleAssignment", "Skill", "TeamMember", "MemberSkill
 
 
 class Migration(migrations.Migration):
-    dependencies = [("users", "0003_access_and_membership"), ("organizations", "0002_wall")]
+    dependencies = [("users", "0004_access_and_membership"), ("organizations", "0002_wall")]
     operations = [Wall(*ACCESS), CaptureRows(*ACCESS)]
