@@ -197,6 +197,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# Secrets at rest (apps/core/secrets.py): id=secret pairs, the first encrypts, all decrypt; without any, SECRET_KEY is the key.
+ENCRYPTION_KEYS: dict[str, str] = env.dict("ENCRYPTION_KEYS", default={})
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=5)
 SESSION_IDLE_LIFETIME = timedelta(minutes=env.int("SESSION_IDLE_MINUTES", default=30))
 SESSION_ABSOLUTE_LIFETIME = timedelta(hours=env.int("SESSION_ABSOLUTE_HOURS", default=12))

@@ -11,7 +11,7 @@ from django.utils import timezone
 from apps.audit.models import Dispatch, Event
 from apps.core import tenancy
 from apps.core.actors import Actor
-from apps.core.models import IdempotencyKey, JobTick, new_id
+from apps.core.models import IdempotencyKey, Job, JobTick, new_id
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
 from apps.users.access import assign_built_in, create_built_in_roles
 from apps.users.models import (
@@ -180,6 +180,14 @@ class IdempotencyKeyFactory(TenantFactory):
     fingerprint = "0" * 64
     status = 201
     body = "{}"
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class JobFactory(TenantFactory):
+    class Meta:
+        model = Job
+
+    kind = "test"
     created_at = factory.LazyFunction(timezone.now)
 
 

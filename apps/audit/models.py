@@ -49,6 +49,8 @@ class Dispatch(TenantModel):
     consumer = models.CharField(max_length=80)
     next_at = models.DateTimeField()
     lease_until = models.DateTimeField(null=True)
+    # An outward consumer holds no row lock while it runs; this keeps a second message about the same delivery out.
+    running_until = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     done_at = models.DateTimeField(null=True)
     dead_at = models.DateTimeField(null=True)

@@ -1,9 +1,10 @@
-"""Base models of every app, and the platform's own tables: idempotency keys and job ticks."""
+"""Base models of every app, and the platform's own tables: idempotency keys, jobs and job ticks."""
 
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import models
+from django.db.models import Q
 from uuid_utils.compat import uuid7
 
 from apps.core.authorization import ReachColumns
@@ -81,6 +82,49 @@ class IdempotencyKey(TenantModel):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization_id", "actor_id", "key"], name="idempotency_once")]
         indexes = [models.Index(fields=["organization_id", "created_at"], name="idempotency_age")]
+
+
+class JobState(models.TextChoices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Job(TenantModel):
+    """Long work that somebody asked for: an import, an export. Its row is what `/jobs/{id}/` shows.
+
+    `errors` lists what was wrong with which row: [{"row": 3, "code", "detail"}]. `result` says what came of it.
+    """
+
+    kind = models.CharField(max_length=60)
+    state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
+    requested_by_id = models.UUIDField(null=True)
+    parameters = models.JSONField(default=dict)
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    errors = models.JSONField(default=list)
+    result = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(state__in=JobState.values), name="job_state")]
+        indexes = [
+            models.Index(fields=["organization_id", "requested_by_id", "-created_at"], name="job_of_requester"),
+            models.Index(fields=["organization_id", "-created_at", "-id"], name="job_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+    @property
+    def progress(self) -> int:
+        """Percent, 0 to 100; 100 only once it is done."""
+        if self.state == JobState.DONE:
+            return 100
+        return min(99, self.done * 100 // self.total) if self.total else 0
 
 
 class JobTick(models.Model):

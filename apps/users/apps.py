@@ -10,11 +10,13 @@ class UsersConfig(AppConfig):
     verbose_name = "Users"
 
     def ready(self) -> None:
-        from apps.organizations import models as structure  # noqa: PLC0415 - as above
-        from apps.users import demo, events, models, subjects, subscribers  # noqa: F401, PLC0415 - each registers itself  # noqa: PLC0415 - as above
-        from apps.users.api.sign_in import BearerSignIn  # noqa: PLC0415 - needs the models
+        from apps.core import jobs  # noqa: PLC0415 - needs the models, as all of these
+        from apps.organizations import models as structure  # noqa: PLC0415
+        from apps.users import demo, events, models, rights, subjects, subscribers  # noqa: F401, PLC0415
+        from apps.users.api.sign_in import BearerSignIn  # noqa: PLC0415
 
         identity.install(BearerSignIn())
+        jobs.install_actor_finder(rights.actor_now)
         allow_installation_wide_key(
             "user_email", "an e-mail address signs in before the tenant is known; a clash is a neutral 409"
         )

@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from apps.core.actors import Actor
 from apps.core.authorization import WIDTH, Action, Decision, Reach, ReachColumns
+from apps.core.errors import Denied
 from apps.users.models import Grant, RoleAssignment, TeamMember, User
 from apps.users.role_table import ADMIN, Table
 
@@ -157,6 +158,14 @@ def rights_from_table(user_id: UUID, role: str, table: Table) -> Rights:
 def actor_for(user: User, *, at: datetime, session_id: UUID | None = None) -> Actor:
     """The person with the rights they hold at `at` (UTC); for requests, and for jobs that run on somebody's behalf."""
     return user.as_actor(session_id=session_id, authorizer=rights_of(user, at=at))
+
+
+def actor_now(organization_id: UUID, user_id: UUID, at: datetime) -> Actor:
+    """The person behind a job, with the rights they hold at `at` (UTC). Raises Denied when they may not sign in any more."""
+    user = User.objects.in_tenant(organization_id).filter(pk=user_id).first()
+    if user is None or not user.may_sign_in:
+        raise Denied("Whoever asked for this may not sign in any more.", grant="")
+    return actor_for(user, at=at)
 
 
 def operator_in(organization_id: UUID, user: User, *, session_id: UUID | None = None) -> Actor:

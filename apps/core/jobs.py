@@ -1,0 +1,112 @@
+"""Jobs: long work that somebody asked for, done by a worker, watched through its row.
+
+A kind of job is registered with the function that does it. The function runs in the requester's tenant and in no
+transaction; it commits batch by batch through `transaction.atomic`, tells how far it is, and may be run again after a crash:
+it begins where `job.done` says it was, or does again what does no harm twice.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from apps.core import events
+from apps.core.actors import Actor
+from apps.core.errors import DomainError
+from apps.core.models import Job, JobState
+
+log = structlog.get_logger(__name__)
+
+REQUESTED = events.declare("job.requested", "Somebody asked for long work: an import, an export.")
+FINISHED = events.declare("job.finished", "A job ended: done, or failed for good.")
+# As long as Celery lets a task live, less what it takes to write the end down.
+LIMIT_SECONDS = 290
+MAX_ERRORS = 1000
+
+Work = Callable[[Job, Actor], Mapping[str, Any]]
+_kinds: dict[str, Work] = {}
+_find_actor: list[Callable[[UUID, UUID, datetime], Actor]] = []
+
+
+def kind(name: str) -> Callable[[Work], Work]:
+    """Register what does jobs of this kind. It returns the job's result; a DomainError it raises fails the job for good."""
+
+    def register(work: Work) -> Work:
+        if name in _kinds:
+            raise ValueError(f"two kinds of job are called {name}")
+        _kinds[name] = work
+        return work
+
+    return register
+
+
+def install_actor_finder(find: Callable[[UUID, UUID, datetime], Actor]) -> None:
+    """How to find a person with the rights they hold when the job runs: (organization, user, at). Raises Denied."""
+    _find_actor[:] = [find]
+
+
+def request(name: str, *, actor: Actor, at: datetime, parameters: Mapping[str, Any], total: int = 0) -> Job:
+    """Queue a job of a registered kind in the caller's transaction. Raises LookupError for an unknown kind."""
+    if name not in _kinds:
+        raise LookupError(f"no kind of job is called {name}")
+    job: Job = Job.objects.create(
+        organization_id=actor.organization_id,
+        kind=name,
+        requested_by_id=actor.id,
+        parameters=dict(parameters),
+        total=total,
+        created_at=at,
+    )
+    events.record(REQUESTED, job, actor=actor, at=at, kind=name)
+    return job
+
+
+@events.outward(REQUESTED, consumer="core.jobs", limit_seconds=LIMIT_SECONDS)
+def run(event: events.Fact) -> None:
+    """Do the job that was requested, with the rights that the requester holds now."""
+    at = timezone.now()
+    with transaction.atomic():
+        job: Job = Job.objects.select_for_update().get(pk=event.subject_id)
+        if job.state in {JobState.DONE, JobState.FAILED}:
+            return
+        job.state, job.started_at = JobState.RUNNING, job.started_at or at
+        job.save(update_fields=["state", "started_at"])
+    try:
+        with transaction.atomic():
+            actor = _actor_of(job, at)
+        result = _kinds[job.kind](job, actor)
+    except DomainError as refusal:
+        _finish(job, JobState.FAILED, errors=[{"row": None, "code": refusal.code, "detail": refusal.detail}])
+        return
+    _finish(job, JobState.DONE, result=result)
+
+
+def advance(job: Job, *, done: int, total: int | None = None, errors: Sequence[Mapping[str, Any]] = ()) -> None:
+    """Write down how far it is, in the transaction of the work that got there. At most MAX_ERRORS errors are kept."""
+    job.done = done
+    job.total = job.total if total is None else total
+    job.errors = [*job.errors, *errors][:MAX_ERRORS]
+    job.save(update_fields=["done", "total", "errors"])
+
+
+def _actor_of(job: Job, at: datetime) -> Actor:
+    if job.requested_by_id is None:
+        return Actor.system(job.organization_id, "jobs")
+    return _find_actor[0](job.organization_id, job.requested_by_id, at)
+
+
+def _finish(
+    job: Job, state: JobState, *, result: Mapping[str, Any] | None = None, errors: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    at = timezone.now()
+    with transaction.atomic():
+        job.state, job.finished_at = state, at
+        job.result = dict(result or {})
+        job.errors = [*job.errors, *errors][:MAX_ERRORS]
+        job.save(update_fields=["state", "finished_at", "result", "errors"])
+        system = Actor.system(job.organization_id, "jobs")
+        events.record(FINISHED, job, actor=system, at=at, kind=job.kind, state=str(state))
