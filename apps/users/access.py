@@ -40,16 +40,39 @@ def assign_built_in(user: User, *, actor: Actor, at: datetime) -> RoleAssignment
 
 
 def assign(*, actor: Actor, at: datetime, **values: Any) -> RoleAssignment:
-    """Give a role to a user or a team. Raises Invalid when it is to both or to neither, or ends before it begins."""
-    values.setdefault("valid_from", at)
-    values["valid_from"] = values["valid_from"] or at
+    """Give a role, or `grants` of an anonymous one, to a user or a team.
+
+    Raises Invalid when it is to both or to neither, of both or of neither, or ends before it begins.
+    """
+    values["valid_from"] = values.get("valid_from") or at
     given = [name for name in ("user_id", "team_id") if values.get(name)]
     if len(given) != 1:
         raise Invalid(errors=[FieldError("/user", "either_or", "Give either a user or a team.")])
+    grants = values.pop("grants", None) or []
+    if bool(values.get("role_id")) == bool(grants):
+        raise Invalid(errors=[FieldError("/role", "either_or", "Give either a role or direct grants.")])
     _refuse_backwards(values["valid_from"], values.get("valid_until"))
     limit, until = values.get("limited_to_team_id"), values.get("valid_until")
-    _refuse_giving_more(actor, _granted(values["role_id"]), limited_to_team_id=limit, until=until)
+    table = _as_table(grants) if grants else _granted(values["role_id"])
+    _refuse_giving_more(actor, table, limited_to_team_id=limit, until=until)
+    if grants:
+        values["role_id"] = _anonymous_role(actor, table, at=at).pk
     return records.create(RoleAssignment, actor=actor, at=at, values=values)
+
+
+def withdraw(assignment: RoleAssignment, *, actor: Actor, at: datetime) -> None:
+    """Delete a locked assignment; direct grants go with it."""
+    role = assignment.role
+    records.delete(assignment, actor=actor, at=at)
+    if role.is_anonymous:
+        role.delete()
+
+
+def _anonymous_role(actor: Actor, table: Table, *, at: datetime) -> Role:
+    """Part of the fact that somebody was given these grants, so it records none of its own."""
+    role: Role = Role.objects.create(organization_id=actor.organization_id, created_at=at, updated_at=at)
+    _write_grants(role, table)
+    return role
 
 
 def change_assignment(
@@ -59,8 +82,8 @@ def change_assignment(
 
     A longer period or another limit gives the role anew, so it raises Denied where the actor does not hold what it grants.
     """
-    for name in ("role", "user", "team"):
-        if f"{name}_id" in values:
+    for name, key in {"role": "role_id", "user": "user_id", "team": "team_id", "grants": "grants"}.items():
+        if key in values:
             raise Invalid(errors=[FieldError(f"/{name}", "immutable", "Delete the assignment and make another.")])
     _refuse_backwards(
         values.get("valid_from", assignment.valid_from), values.get("valid_until", assignment.valid_until)

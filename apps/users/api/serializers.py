@@ -63,17 +63,19 @@ class RoleSerializer(RecordSerializer):
 
 
 class RoleAssignmentSerializer(RecordSerializer):
-    """A role for a user or a team."""
+    """A role, or direct grants without one, for a user or a team."""
 
     valid_from = strict.InstantField(required=False)
+    grants: Any = serializers.ListSerializer(child=GrantSerializer(), required=False, max_length=500)
 
     class Meta:
         model = RoleAssignment
         fields = (
-            "id", "role", "user", "team", "limited_to_team", "valid_from", "valid_until",
+            "id", "role", "grants", "user", "team", "limited_to_team", "valid_from", "valid_until",
             "created_at", "updated_at", "version",
         )  # fmt: skip
         read_only_fields = ENVELOPE
+        extra_kwargs: ClassVar[dict[str, Any]] = {"role": {"required": False}}
         expandable: ClassVar[dict[str, Any]] = {"role": (RoleSerializer, "roles")}
 
 

@@ -97,3 +97,8 @@ class RoleAssignment(VersionedModel):
 
     def __str__(self) -> str:
         return f"{self.role} for {self.user or self.team}"
+
+    @property
+    def grants(self) -> list[Grant]:
+        """The direct grants; none where the assignment is of a role with a name, which lists its own."""
+        return list(self.role.grants.all()) if self.role.is_anonymous else []
