@@ -127,8 +127,9 @@ def proving(account: str, session_id: UUID) -> Iterator[None]:
     """
     owner, proofs = _account_key(account), _key("proofs", account)
     attempt = Attempt(_key("session", str(session_id)), ((proofs, PER_ACCOUNT),))
-    _take(proofs, owner, PER_ACCOUNT)
-    _take(attempt.place, owner, PER_PLACE)
+    with transaction.atomic():
+        _take(proofs, owner, PER_ACCOUNT)
+        _take(attempt.place, owner, PER_PLACE)
     try:
         yield
     except WrongProof:

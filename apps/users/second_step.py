@@ -41,6 +41,24 @@ def finish(*, mfa_token: str, code: str, at: datetime, device: Device) -> tuple[
     return signed_in
 
 
+def set_up_and_finish(*, mfa_token: str, code: str, at: datetime, device: Device) -> tuple[list[str], User, Session]:
+    """Confirm the second factor that was demanded and open the session: password and code are both proved.
+
+    Returns the recovery codes with it. Raises NotSignedIn, Conflict, WrongProof.
+    """
+    with setting_up(mfa_token, at=at, via=device.via) as user:
+        codes = mfa.confirm(user, actor=user.as_actor(), at=at, code=code)
+        if not services.still_may_sign_in(user):
+            raise mfa_tokens.invalid()
+        return codes, user, services.open_session(user, at=at, device=device)[0]
+
+
+def whom(mfa_token: str, *, at: datetime, via: str) -> User:
+    """Whose second step it is. Raises NotSignedIn when the token does not hold (any more)."""
+    with _meant(mfa_token, at=at, via=via) as user:
+        return user
+
+
 @contextmanager
 def setting_up(mfa_token: str, *, at: datetime, via: str = "api") -> Iterator[User]:
     """In the tenant and a transaction of somebody who must set a second factor up before they get a session."""
