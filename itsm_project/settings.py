@@ -196,6 +196,7 @@ PASSWORD_HASHERS = ["apps.users.hashers.Argon2Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "apps.users.passwords.NotAboutYou"},
 ]
 # Secrets at rest (apps/core/secrets.py): id=secret pairs, the first encrypts, all decrypt; without any, SECRET_KEY is the key.
 ENCRYPTION_KEYS: dict[str, str] = env.dict("ENCRYPTION_KEYS", default={})

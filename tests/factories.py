@@ -12,16 +12,21 @@ from apps.audit.models import Dispatch, Event
 from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.models import IdempotencyKey, Job, JobTick, new_id
+from apps.core.secrets import encrypt
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
 from apps.users.access import assign_built_in, create_built_in_roles
 from apps.users.models import (
     Grant,
     MemberSkill,
+    PasswordHistory,
+    RecoveryCode,
     Role,
     RoleAssignment,
     Session,
+    SignInCounter,
     Skill,
     TeamMember,
+    TotpDevice,
     User,
     UserType,
     normalise_email,
@@ -146,6 +151,46 @@ class SessionFactory(TenantFactory):
     created_at = factory.LazyFunction(timezone.now)
     idle_until = factory.LazyFunction(lambda: timezone.now() + timedelta(minutes=30))
     absolute_until = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=12))
+
+
+class TotpDeviceFactory(TenantFactory):
+    """Not confirmed, so that it counts for nothing yet."""
+
+    class Meta:
+        model = TotpDevice
+        # One per person.
+        django_get_or_create = ("organization_id", "user")
+
+    user = factory.SubFactory(UserFactory)
+    secret = factory.LazyFunction(lambda: encrypt("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"))
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class RecoveryCodeFactory(TenantFactory):
+    class Meta:
+        model = RecoveryCode
+
+    user = factory.SubFactory(UserFactory)
+    position = factory.Sequence(lambda n: n % 1000)
+    code_hash = factory.LazyFunction(hashed_password)
+
+
+class PasswordHistoryFactory(TenantFactory):
+    class Meta:
+        model = PasswordHistory
+
+    user = factory.SubFactory(UserFactory)
+    password = factory.LazyFunction(hashed_password)
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class SignInCounterFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = SignInCounter
+
+    key = factory.Sequence(lambda n: f"{n:064d}")
+    blocked_until = factory.LazyFunction(timezone.now)
+    full_at = factory.LazyFunction(timezone.now)
 
 
 class EventFactory(TenantFactory):

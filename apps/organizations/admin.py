@@ -17,7 +17,7 @@ class OrganizationAdmin(RecordAdmin):
 
     resource = "organizations"
     list_display = ("name", "slug", "status", "time_zone")
-    fields = ("name", "time_zone", "language", "requires_if_match")
+    fields = ("name", "time_zone", "language", "requires_if_match", "requires_mfa")
     ordering = ("name",)
 
 

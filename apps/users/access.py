@@ -113,8 +113,12 @@ def create_role(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Rol
 
 
 def change_role(role: Role, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Role:
-    """Change a locked custom role; `grants` replaces all of them. Raises Conflict for a built-in one, Invalid, Denied."""
-    refuse_built_in(role)
+    """Change a locked role; `grants` replaces all of them.
+
+    Raises Conflict for anything but `requires_mfa` of a built-in one, Invalid, Denied.
+    """
+    if set(values) - {"requires_mfa"}:
+        refuse_built_in(role)
     plain = {name: value for name, value in values.items() if name != "grants"}
     if "grants" not in values:
         return records.change(role, actor=actor, at=at, values=plain)
@@ -130,7 +134,9 @@ def change_role(role: Role, *, actor: Actor, at: datetime, values: Mapping[str, 
 
 def refuse_built_in(role: Role) -> None:
     if role.is_built_in:
-        raise Conflict("Built-in roles cannot be changed or deleted; copy it into a custom one.", code="built_in")
+        raise Conflict(
+            "Of a built-in role only requires_mfa can be changed; copy it into a custom one.", code="built_in"
+        )
 
 
 def _granted(role_id: UUID) -> Table:

@@ -21,7 +21,8 @@ class AdminTenantMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path.startswith("/admin/") or SESSION_KEY not in request.session:
+        is_signing_in = request.path.startswith("/admin/login/") and request.method == "POST"
+        if not request.path.startswith("/admin/") or SESSION_KEY not in request.session or is_signing_in:
             return self.get_response(request)
         organization_id = UUID(request.session[ORGANIZATION_KEY])
         request_id, at = logs.current_request_id(), timezone.now()

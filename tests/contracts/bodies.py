@@ -4,28 +4,83 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
+import pyotp
+from django.utils import timezone
 from rest_framework import serializers
 
 from apps.core.actors import Actor
 from apps.core.api import strict
 from apps.core.api.renderers import dumps
 from apps.core.models import new_id
+from apps.core.secrets import encrypt
 from apps.organizations.models import Team
-from apps.users.models import Role, User
+from apps.users import mfa_tokens
+from apps.users.models import Role, TotpDevice, User
 from tests.contracts import rows
 from tests.contracts.routes import Route
 from tests.contracts.world import World, session_of
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, hashed_password
 
 Body = dict[str, Any]
+
+SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+
+
+def code_now() -> str:
+    return pyotp.TOTP(SECRET).now()
+
+
+def enrolled(world: World, purpose: str = "", *, is_confirmed: bool = True) -> Body:
+    """Everybody of acme with an authenticator that has not been used yet; for a `purpose`, the administrator's mfa_token."""
+    at = timezone.now()
+    with world.acme.entered():
+        for user in world.people.values():
+            TotpDevice.objects.update_or_create(
+                organization_id=world.acme.id,
+                user_id=user.pk,
+                defaults={
+                    "secret": encrypt(SECRET),
+                    "created_at": at,
+                    "confirmed_at": at if is_confirmed else None,
+                    "last_step": 0,
+                },
+            )
+        admin = User.objects.get(pk=world.people["admin"].pk)
+    return {"mfa_token": mfa_tokens.challenge(admin, purpose, at=at).extra["mfa_token"]} if purpose else {}
+
+
+def with_one_factor(world: World) -> Body:
+    """The administrator's password, with whom nothing else is asked for."""
+    admin = world.people["admin"]
+    with world.acme.entered():
+        TotpDevice.objects.filter(user_id=admin.pk).delete()
+        User.objects.filter(pk=admin.pk).update(password=hashed_password())
+    return {"email": admin.email, "password": PASSWORD}
+
+
+def changed_password(world: World) -> Body:
+    """From everybody's usual one to one that nobody had."""
+    with world.acme.entered():
+        User.objects.update(password=hashed_password())
+    return {"current_password": PASSWORD, "new_password": f"a fresh one {new_id()}"}
+
 
 GRANTS = [{"resource": "sites", "action": "read", "reach": "organization"}]
 # What a serializer cannot tell: (route, method) -> the body.
 GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
-    ("auth/token/", "POST"): lambda world: {"email": world.people["admin"].email, "password": PASSWORD},
+    ("auth/token/", "POST"): with_one_factor,
     ("auth/token/refresh/", "POST"): lambda world: {"refresh": session_of(world.people["admin"]).refresh},
     ("roles/", "POST"): lambda world: {"name": f"Role {new_id()}", "grants": GRANTS},
     ("roles/<uuid:pk>/", "PATCH"): lambda world: {"name": f"Role {new_id()}", "grants": GRANTS},
+    ("auth/token/mfa/", "POST"): lambda world: {**enrolled(world, mfa_tokens.REQUIRED), "code": code_now()},
+    ("auth/mfa/setup/", "POST"): lambda world: enrolled(world, mfa_tokens.SETUP, is_confirmed=False),
+    ("auth/mfa/confirm/", "POST"): lambda world: {
+        **enrolled(world, mfa_tokens.SETUP, is_confirmed=False),
+        "code": code_now(),
+    },
+    ("auth/mfa/disable/", "POST"): lambda world: enrolled(world) | {"code": code_now()},
+    ("auth/mfa/recovery-codes/", "POST"): lambda world: enrolled(world) | {"code": code_now()},
+    ("auth/password/change/", "POST"): changed_password,
     # To a user or to a team, never to both.
     ("role-assignments/", "POST"): lambda world: {
         "role": str(world.own[Role].pk),

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
+from django.core import signing
 from django.db import models
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -32,6 +33,9 @@ DOMAIN_REFUSALS = frozenset({409, 422})
 PUBLIC = {
     "auth/token/": "signing in is how one becomes somebody",
     "auth/token/refresh/": "the refresh token is the credential",
+    "auth/token/mfa/": "the second step of signing in; the mfa_token and a code are the credential",
+    "auth/mfa/setup/": "by an access token, or by the mfa_token of a sign-in that demands a second factor",
+    "auth/mfa/confirm/": "as auth/mfa/setup/",
 }
 # What they may be tried with: (route, method) -> the attack's body, and its twin's that names nothing foreign.
 FORGED: dict[tuple[str, str], Callable[[World], tuple[dict[str, str], dict[str, str]]]] = {
@@ -39,7 +43,21 @@ FORGED: dict[tuple[str, str], Callable[[World], tuple[dict[str, str], dict[str, 
         {"refresh": f"{world.globex.id.hex}.{world.foreign[Session].pk.hex}.{'x' * 43}"},
         {"refresh": f"{world.globex.id.hex}.{uuid4().hex}.{'x' * 43}"},
     ),
+    ("auth/token/mfa/", "POST"): lambda world: _unsigned(world, {"code": "123456"}),
+    ("auth/mfa/setup/", "POST"): lambda world: _unsigned(world, {}),
+    ("auth/mfa/confirm/", "POST"): lambda world: _unsigned(world, {"code": "123456"}),
 }
+
+
+def _unsigned(world: World, rest: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """An mfa_token for mallory, and one for nobody, that no key of ours signed."""
+    ids = (world.globex.id, world.mallory.pk), (world.globex.id, uuid4())
+    forger = signing.TimestampSigner(key="another key", salt="mfa")
+    first, second = (
+        {"mfa_token": forger.sign_object(["mfa_setup_required", str(tenant), str(user), "x", 2**40]), **rest}
+        for tenant, user in ids
+    )
+    return first, second
 
 
 @dataclass(frozen=True)
@@ -157,6 +175,9 @@ class Walk:
             decision = decide(self.actor(principal), self.route.grant(method), self.route.view.resource)  # type: ignore[attr-defined]
             is_narrow = decision.reach is not Reach.ORGANIZATION
             statuses |= {403, 404} if is_narrow and target != "own" else frozenset()
+        elif self.route.is_protected and target == "peer":
+            # What being signed in is enough for is one's own; a colleague's is like what never was.
+            statuses = frozenset({404})
         return statuses
 
     # --- rows and their addresses
@@ -320,8 +341,10 @@ class Walk:
         slug, query = self.world.globex.organization.slug, valid_query(self.world, self.route, "GET")
         for principal in self.principals("GET"):
             is_refused = getattr(self.route.view, "is_tenant_route", True)
+            row = self.own_row(principal, "GET", "own")
+            path = self.route.url(**self.ids(row)) if row is not None else self.route.url()
             bad, harmless = (
-                Request("GET", self.own_path(), query, headers={"X-Organization": name}, marks=(name,))
+                Request("GET", path, query, headers={"X-Organization": name}, marks=(name,))
                 for name in (slug, "no-such-tenant")
             )
             yield principal, bad, harmless, frozenset({403 if is_refused else 200})

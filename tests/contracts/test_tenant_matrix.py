@@ -109,9 +109,14 @@ def test_every_walled_table_has_rows_on_both_sides(world: World) -> None:
 EMPTY = "d41d8cd98f00b204e9800998ecf8427e"  # md5 of nothing
 
 
+# Routes whose view asks for the caller's own rows besides, so that they show nobody else's even with both walls down.
+OWN = {"auth/sessions/", "auth/sessions/<uuid:pk>/"}
+LEAKING = [route for route in READABLE if (route.is_list() or route.keys) and str(route) not in OWN]
+
+
 @pytest.mark.bar(3)
 @pytest.mark.bar(4)
-@pytest.mark.parametrize("route", [route for route in READABLE if route.is_list() or route.keys], ids=str)
+@pytest.mark.parametrize("route", LEAKING, ids=str)
 def test_with_both_walls_down_the_matrix_sees_the_leak(
     world: World, route: Route, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,3 +144,4 @@ def test_what_the_matrix_is_told_by_hand_names_routes_that_exist() -> None:
     assert set(bodies.GIVEN) <= operations
     assert {(route, "GET") for route in {*bodies.ASKED, *bodies.ASKED_FOR}} <= operations
     assert set(FORGED) <= operations
+    assert {(route, "GET") for route in OWN} <= operations

@@ -21,7 +21,7 @@ from apps.core.querysets import TenantQuerySet, tenant_column
 from apps.organizations.models import Organization
 from apps.users.models import User, UserType
 from apps.users.rights import actor_for
-from apps.users.services import Device, Pair, _open_session
+from apps.users.services import Device, Pair, open_session
 from tests import conftest
 from tests.contracts import rows
 from tests.contracts.routes import Route
@@ -154,7 +154,7 @@ def _decoded(word: str) -> str:
 
 def session_of(user: User) -> Pair:
     with tenancy.tenant(user.organization_id), transaction.atomic():
-        return _open_session(user, at=timezone.now(), device=Device())[1]
+        return open_session(user, at=timezone.now(), device=Device())[1]
 
 
 Columns = set[tuple[str, str]]

@@ -22,6 +22,7 @@ class OrganizationSerializer(RecordSerializer):
             "language",
             "status",
             "requires_if_match",
+            "requires_mfa",
             "created_at",
             "updated_at",
             "version",

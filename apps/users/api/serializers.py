@@ -57,7 +57,10 @@ class RoleSerializer(RecordSerializer):
 
     class Meta:
         model = Role
-        fields = ("id", "name", "key", "description", "is_built_in", "grants", "created_at", "updated_at", "version")
+        fields = (
+            "id", "name", "key", "description", "is_built_in", "requires_mfa", "grants",
+            "created_at", "updated_at", "version",
+        )  # fmt: skip
         read_only_fields = (*ENVELOPE, "key", "is_built_in")
         extra_kwargs: ClassVar[dict[str, Any]] = {"name": {"required": True, "allow_blank": False}}
 

@@ -4,16 +4,32 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from apps.users.api.access import ExplainView, RoleAssignmentViewSet, RoleViewSet
+from apps.users.api.credentials import (
+    ConfirmView,
+    DisableView,
+    PasswordChangeView,
+    RecoveryCodesView,
+    SecondStepView,
+    SetupView,
+)
+from apps.users.api.sessions import SessionViewSet
 from apps.users.api.views import LogoutView, MeViewSet, RefreshView, TokenView
 
 router = SimpleRouter(use_regex_path=False)
 router.register("roles", RoleViewSet, basename="roles")
 router.register("role-assignments", RoleAssignmentViewSet, basename="role-assignments")
+router.register("auth/sessions", SessionViewSet, basename="sessions")
 
 urlpatterns = [
     path("auth/permissions/explain/", ExplainView.as_view(), name="explain"),
     path("auth/token/", TokenView.as_view(), name="token"),
     path("auth/token/refresh/", RefreshView.as_view(), name="token-refresh"),
+    path("auth/token/mfa/", SecondStepView.as_view(), name="token-mfa"),
+    path("auth/mfa/setup/", SetupView.as_view(), name="mfa-setup"),
+    path("auth/mfa/confirm/", ConfirmView.as_view(), name="mfa-confirm"),
+    path("auth/mfa/disable/", DisableView.as_view(), name="mfa-disable"),
+    path("auth/mfa/recovery-codes/", RecoveryCodesView.as_view(), name="mfa-recovery-codes"),
+    path("auth/password/change/", PasswordChangeView.as_view(), name="password-change"),
     path("auth/logout/", LogoutView.as_view(), name="logout"),
     path("auth/me/", MeViewSet.as_view({"get": "retrieve", "patch": "partial_update"}), name="me"),
     *router.urls,
