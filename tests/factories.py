@@ -16,7 +16,9 @@ from apps.organizations.models import BusinessCalendar, CostCentre, Department, 
 from apps.users.access import assign_built_in, create_built_in_roles
 from apps.users.models import (
     Grant,
+    LinkPurpose,
     MemberSkill,
+    PasswordLink,
     Role,
     RoleAssignment,
     Session,
@@ -146,6 +148,17 @@ class SessionFactory(TenantFactory):
     created_at = factory.LazyFunction(timezone.now)
     idle_until = factory.LazyFunction(lambda: timezone.now() + timedelta(minutes=30))
     absolute_until = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=12))
+
+
+class PasswordLinkFactory(TenantFactory):
+    class Meta:
+        model = PasswordLink
+
+    user = factory.SubFactory(UserFactory)
+    purpose = LinkPurpose.RESET
+    token_hash = "0" * 64
+    created_at = factory.LazyFunction(timezone.now)
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=1))
 
 
 class EventFactory(TenantFactory):

@@ -13,3 +13,8 @@ TOKEN_REUSED = declare("user.token_reused", "A used refresh token came back; its
 PASSWORD_CHANGED = declare("user.password_changed", "Password changed by its owner; their other sessions ended.")
 SESSIONS_ENDED = declare("organization.sessions_ended", "Every session ended, because the organization was suspended.")
 ROLE_GRANTS_CHANGED = declare("role.grants_changed", "What a custom role grants was changed.")
+declare_events(User, "email_changed", "deactivated", "activated", "restored")
+USER_INVITED = declare("user.invited", "A user was created who is mailed a link to set a password.")
+USER_UNLOCKED = declare("user.unlocked", "An administrator forgave somebody's failed attempts to sign in.")
+SESSIONS_REVOKED = declare("user.sessions_revoked", "An administrator ended every session of somebody.")
+RESET_REQUESTED = declare("user.password_reset_requested", "Somebody is mailed a link to set a new password.")

@@ -4,9 +4,12 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from apps.users.api.access import ExplainView, RoleAssignmentViewSet, RoleViewSet
+from apps.users.api.links import ResetConfirmView, ResetView
+from apps.users.api.people import ImportView, PeopleViewSet
 from apps.users.api.views import LogoutView, MeViewSet, RefreshView, TokenView
 
 router = SimpleRouter(use_regex_path=False)
+router.register("users", PeopleViewSet, basename="users")
 router.register("roles", RoleViewSet, basename="roles")
 router.register("role-assignments", RoleAssignmentViewSet, basename="role-assignments")
 
@@ -15,6 +18,9 @@ urlpatterns = [
     path("auth/token/", TokenView.as_view(), name="token"),
     path("auth/token/refresh/", RefreshView.as_view(), name="token-refresh"),
     path("auth/logout/", LogoutView.as_view(), name="logout"),
+    path("auth/password/reset/", ResetView.as_view(), name="password-reset"),
+    path("auth/password/reset/confirm/", ResetConfirmView.as_view(), name="password-reset-confirm"),
+    path("users/import/", ImportView.as_view(), name="users-import"),
     path("auth/me/", MeViewSet.as_view({"get": "retrieve", "patch": "partial_update"}), name="me"),
     *router.urls,
 ]
