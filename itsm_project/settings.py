@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "apps.audit",
     "apps.organizations",
     "apps.users",
+    "apps.notifications",
 ]
 if IS_TEST:
     # A consumer that only counts what reaches it; the fault tests compare its table with the events written.
@@ -273,6 +274,24 @@ SPECTACULAR_SETTINGS = {
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
 }
+
+# --- Mail ---------------------------------------------------------------------------------------------------------------
+
+# Keeps messages as rows that the admin shows; demo and test mode have it unless EMAIL_URL names a server.
+MAILBOX_BACKEND = "apps.notifications.delivery.mailbox.MailboxBackend"
+EMAIL_URL: str = env.str("EMAIL_URL", default="") or (
+    "smtp://localhost:25" if ITSM_MODE == "production" else "mailbox:"
+)
+_mail: dict[str, Any] = {} if EMAIL_URL == "mailbox:" else env.email_url_config(EMAIL_URL)  # type: ignore[no-untyped-call]
+EMAIL_BACKEND: str = _mail.get("EMAIL_BACKEND", MAILBOX_BACKEND)
+EMAIL_HOST: str = _mail.get("EMAIL_HOST") or "localhost"
+EMAIL_PORT: int = _mail.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER: str = _mail.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD: str = _mail.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS: bool = _mail.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL: bool = _mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = env.int("MAIL_TIMEOUT_SECONDS", default=10)
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("MAIL_FROM", default="") or f"no-reply@{urlsplit(BASE_URL).hostname}"
 
 # --- Time, text, files, logs --------------------------------------------------------------------------------------------
 

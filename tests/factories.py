@@ -13,12 +13,15 @@ from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.models import IdempotencyKey, Job, JobTick, new_id
 from apps.core.secrets import encrypt
+from apps.notifications.models import Mail, MailboxMessage
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
 from apps.users.access import assign_built_in, create_built_in_roles
 from apps.users.models import (
     Grant,
+    LinkPurpose,
     MemberSkill,
     PasswordHistory,
+    PasswordLink,
     RecoveryCode,
     Role,
     RoleAssignment,
@@ -191,6 +194,39 @@ class SignInCounterFactory(factory.django.DjangoModelFactory):
     key = factory.Sequence(lambda n: f"{n:064d}")
     blocked_until = factory.LazyFunction(timezone.now)
     full_at = factory.LazyFunction(timezone.now)
+
+
+class PasswordLinkFactory(TenantFactory):
+    class Meta:
+        model = PasswordLink
+
+    user = factory.SubFactory(UserFactory)
+    purpose = LinkPurpose.RESET
+    token_hash = "0" * 64
+    created_at = factory.LazyFunction(timezone.now)
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=1))
+
+
+class MailFactory(TenantFactory):
+    class Meta:
+        model = Mail
+
+    event_id = factory.LazyFunction(new_id)
+    recipient = factory.SubFactory(UserFactory)
+    address = "somebody@example.com"
+    kind = "invitation"
+    message_id = "<1@example.com>"
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class MailboxMessageFactory(TenantFactory):
+    class Meta:
+        model = MailboxMessage
+
+    recipients = factory.LazyFunction(lambda: ["somebody@example.com"])
+    subject = "Hello"
+    text = "A text"
+    created_at = factory.LazyFunction(timezone.now)
 
 
 class EventFactory(TenantFactory):

@@ -15,6 +15,8 @@ NOT_CAPTURED = {
     "audit_rowchange": "is the log",
     "audit_dispatch": "delivery state, moved by the relay",
     "core_idempotencykey": "answers kept for a day",
+    "notifications_mail": "delivery state of mails",
+    "notifications_mailboxmessage": "the demo's mail, kept instead of sent",
     "core_job": "progress of work whose every write is captured; who asked and how it ended are events",
 }
 

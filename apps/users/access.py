@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 from apps.core import events, records
 from apps.core.actors import Actor
 from apps.core.authorization import Action, Reach
 from apps.core.errors import Conflict, Denied, FieldError, Invalid
 from apps.users.events import ROLE_GRANTS_CHANGED
-from apps.users.models import Grant, Role, RoleAssignment, User, UserType
+from apps.users.models import Grant, Role, RoleAssignment, TeamMember, User, UserType
 from apps.users.rights import Rights
 from apps.users.role_table import BUILT_IN, VOCABULARY, Table
 
@@ -37,6 +39,39 @@ def assign_built_in(user: User, *, actor: Actor, at: datetime) -> RoleAssignment
         organization_id=user.organization_id, role=role, user=user, valid_from=at, created_at=at, updated_at=at
     )
     return assignment
+
+
+def replace_built_in(user: User, *, was: str, actor: Actor, at: datetime) -> None:
+    """After a change of type: the built-in role of the new one for that of the old; part of the fact that it changed.
+
+    Raises Denied when the new one grants what the actor does not hold.
+    """
+    assign_built_in(user, actor=actor, at=at)
+    RoleAssignment.objects.filter(user_id=user.pk, role__key=was).delete()
+
+
+def refuse_more_powerful(user: User, *, actor: Actor, at: datetime) -> None:
+    """Who could take an account over may do all that it may already. Raises Denied naming what they may not."""
+    if actor.is_system or actor.id == user.pk:
+        return
+    teams = TeamMember.objects.filter(user_id=user.pk).values("team_id")
+    held = RoleAssignment.objects.filter(Q(user_id=user.pk) | Q(team_id__in=teams))
+    for assignment in held.exclude(valid_until__lte=at):
+        _refuse_giving_more(
+            actor,
+            _granted(assignment.role_id),
+            limited_to_team_id=assignment.limited_to_team_id,
+            until=assignment.valid_until,
+        )
+
+
+def administrators(*, at: datetime) -> QuerySet[User]:
+    """Who can look after the whole organization at `at` (UTC): of that type, able to sign in, and with the role to do it."""
+    roles = RoleAssignment.objects.filter(
+        user_id=OuterRef("pk"), role__key=UserType.ADMIN, limited_to_team=None, valid_from__lte=at
+    ).filter(Q(valid_until=None) | Q(valid_until__gt=at))
+    able: QuerySet[User] = User.objects.filter(user_type=UserType.ADMIN, is_active=True, deleted_at=None)
+    return able.filter(Exists(roles))
 
 
 def assign(*, actor: Actor, at: datetime, **values: Any) -> RoleAssignment:

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 
 from apps.core.admin import ReadOnlyAdmin
-from apps.users.models import Grant, MemberSkill, Role, RoleAssignment, Session, Skill, TeamMember, User
+from apps.users.models import Grant, MemberSkill, PasswordLink, Role, RoleAssignment, Session, Skill, TeamMember, User
 
 # Django's groups are unused and their tables not writable; roles take their place.
 admin.site.unregister(Group)
@@ -93,3 +93,14 @@ class MemberSkillAdmin(ReadOnlyAdmin):
     list_filter = ("level",)
     search_fields = ("skill__name", "member__user__full_name")
     ordering = ("member", "skill")
+
+
+@admin.register(PasswordLink)
+class PasswordLinkAdmin(ReadOnlyAdmin):
+    resource = "users"
+    list_display = ("user", "purpose", "created_at", "expires_at", "spent_at")
+    list_select_related = ("user",)
+    list_filter = ("purpose",)
+    search_fields = ("user__full_name",)
+    ordering = ("-created_at",)
+    fields = ("user", "purpose", "created_at", "expires_at", "spent_at")

@@ -12,7 +12,7 @@ class UsersConfig(AppConfig):
     def ready(self) -> None:
         from apps.core import jobs, secrets  # noqa: PLC0415 - needs the models, as all of these
         from apps.organizations import models as structure  # noqa: PLC0415
-        from apps.users import demo, events, models, rights, subjects, subscribers, tasks  # noqa: F401, PLC0415
+        from apps.users import demo, events, imports, models, rights, subjects, subscribers, tasks  # noqa: F401, PLC0415
         from apps.users.api.sign_in import BearerSignIn  # noqa: PLC0415
 
         identity.install(BearerSignIn())

@@ -21,3 +21,7 @@ SESSION_ENDED = declare("user.session_ended", "One session ended from another on
 USER_SESSIONS_ENDED = declare("user.sessions_ended", "Sessions of a user ended by somebody who may.")
 SESSIONS_ENDED = declare("organization.sessions_ended", "Every session ended, because the organization was suspended.")
 ROLE_GRANTS_CHANGED = declare("role.grants_changed", "What a custom role grants was changed.")
+declare_events(User, "email_changed", "deactivated", "activated", "restored")
+USER_INVITED = declare("user.invited", "A user was created who is mailed a link to set a password.")
+USER_UNLOCKED = declare("user.unlocked", "An administrator forgave somebody's failed attempts to sign in.")
+RESET_REQUESTED = declare("user.password_reset_requested", "Somebody is mailed a link to set a new password.")

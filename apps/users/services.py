@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -33,12 +34,13 @@ from apps.users.events import (
     TOKEN_REUSED,
     USER_SESSIONS_ENDED,
 )
-from apps.users.models import Session, User, UserType, normalise_email
+from apps.users.models import Session, User, UserType, normalise_email, normalise_name
 
 # Losers of a race for the same refresh token get their successor's word instead of losing the session.
 RACE_WINDOW = timedelta(seconds=10)
 # How long an address counts as one that its owner signs in from.
 KNOWN_FOR = timedelta(days=90)
+UNIQUE_NAMES = ("username", "employee_number")
 REFUSED = "E-mail address or password are wrong, or the account may not sign in."
 
 
@@ -75,9 +77,13 @@ def create_user(
     full_name: str,
     user_type: str = UserType.END_USER,
     password: str | None = None,
-    **fields: object,
+    fact: str = "user.created",
+    **fields: Any,
 ) -> User:
-    """A user of the actor's organization; without a password nobody can sign in as them yet."""
+    """A user of the actor's organization; without a password nobody can sign in as them yet.
+
+    An address that anybody of the installation has is a neutral 409 at the edge (the constraint user_email).
+    """
     user = User(
         organization_id=actor.organization_id,
         email=email.strip(),
@@ -88,17 +94,18 @@ def create_user(
         created_at=at,
         updated_at=at,
         **fields,
+        **normalised_names(fields),
     )
     user.save(force_insert=True)
-    events.record(
-        "user.created",
-        user,
-        actor=actor,
-        at=at,
-        changes={"email": (None, user.email), "user_type": (None, str(user_type))},
-    )
+    told = records.plain(user, {"email": None, "full_name": None, "user_type": None, **fields})
+    events.record(fact, user, actor=actor, at=at, changes={name: (None, value) for name, value in told.items()})
     assign_built_in(user, actor=actor, at=at)
     return user
+
+
+def normalised_names(values: Mapping[str, Any]) -> dict[str, str]:
+    """The columns by which usernames and employee numbers are unique, for those of them that `values` sets."""
+    return {f"{name}_normalised": normalise_name(values[name]) for name in UNIQUE_NAMES if name in values}
 
 
 def sign_in(*, email: str, password: str, at: datetime, device: Device) -> tuple[User, Session, Pair]:

@@ -5,9 +5,11 @@ from typing import Any
 
 import orjson
 import pyotp
+from django.db import transaction
 from django.utils import timezone
 from rest_framework import serializers
 
+from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.api import strict
 from apps.core.api.renderers import dumps
@@ -15,7 +17,8 @@ from apps.core.models import new_id
 from apps.core.secrets import encrypt
 from apps.organizations.models import Team
 from apps.users import mfa_tokens
-from apps.users.models import Role, TotpDevice, User
+from apps.users.links import mint
+from apps.users.models import LinkPurpose, Role, TotpDevice, User
 from tests.contracts import rows
 from tests.contracts.routes import Route
 from tests.contracts.world import World, session_of
@@ -88,6 +91,12 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
         "limited_to_team": str(world.own[Team].pk),
         "valid_until": "2027-03-01T09:00:00Z",
     },
+    ("auth/password/reset/", "POST"): lambda world: {"email": world.peer.email},
+    ("auth/password/reset/confirm/", "POST"): lambda world: {
+        "token": link_of(world.peer),
+        "new_password": f"correct horse {new_id()}",
+    },
+    ("users/import/", "POST"): lambda world: {"csv": "email,full_name\nnew@acme.example,Somebody New\n"},
     # Whose and what it is cannot be changed.
     ("role-assignments/<uuid:pk>/", "PATCH"): lambda world: {"valid_until": "2027-03-01T09:00:00Z"},
 }
@@ -105,6 +114,12 @@ ASKED_FOR: dict[str, dict[str, tuple[type[Any], dict[str, str]]]] = {
 # A plain id in an action's input refers to the model of the view's reference, or of the registry, that is called alike;
 # where it is called otherwise, here: (serializer, field) -> model.
 NAMED: dict[tuple[str, str], type[Any]] = {}
+
+
+def link_of(user: User) -> str:
+    """The token of a link that was mailed to somebody."""
+    with tenancy.tenant(user.organization_id), transaction.atomic():
+        return mint(user, LinkPurpose.RESET, at=timezone.now())
 
 
 def valid_body(world: World, route: Route, method: str) -> Body:
@@ -203,5 +218,9 @@ _SAMPLES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 
 
 def owned(model: type[Any] | None) -> bool:
-    """Whether rows of this model belong to people, so that a colleague's row differs from one's own."""
-    return model is not None and any(field.remote_field.model is User for field in rows.references(model))
+    """Whether rows of this model belong to people, so that a colleague's row differs from one's own. People belong to nobody."""
+    return (
+        model is not User
+        and model is not None
+        and any(field.remote_field.model is User for field in rows.references(model))
+    )

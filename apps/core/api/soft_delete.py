@@ -19,11 +19,13 @@ class SoftDeleteViewSet(RecordViewSet):
     """DELETE hides, `POST …/restore/` brings back; only those who may delete find what is hidden."""
 
     grants: ClassVar[Any] = {**RecordViewSet.grants, "restore": Action.DELETE}
+    # Actions that say of a hidden record that it is deleted, to those who may know.
+    finds_hidden: ClassVar[frozenset[str]] = frozenset({"restore"})
 
     def visible(self) -> Any:
         everything = super().visible()
-        finds_hidden = self.action == "restore" and may(self.actor, Action.DELETE, self.resource)
-        return everything if finds_hidden else everything.alive()
+        is_found = self.action in self.finds_hidden and may(self.actor, Action.DELETE, self.resource)
+        return everything if is_found else everything.alive()
 
     def locked(self, request: Request) -> Any:
         record = super().locked(request)

@@ -8,6 +8,8 @@ from apps.core.api import strict
 from apps.core.api.resources import ENVELOPE
 from apps.core.api.serializers import RecordSerializer, StrictInput
 from apps.core.authorization import Action, Reach
+from apps.organizations.api.resources import SITES
+from apps.organizations.api.serializers import DepartmentSerializer
 from apps.users.models import Role, RoleAssignment, User
 
 MAX_PASSWORD = 1024
@@ -35,10 +37,78 @@ class MeSerializer(RecordSerializer):
     class Meta:
         model = User
         fields = (
-            "id", "email", "full_name", "user_type", "department", "site", "time_zone", "language",
-            "created_at", "updated_at", "version",
+            "id", "email", "full_name", "username", "employee_number", "job_title", "phone", "user_type",
+            "department", "site", "manager", "time_zone", "language", "created_at", "updated_at", "version",
         )  # fmt: skip
-        read_only_fields = (*ENVELOPE, "email", "user_type", "department", "site")
+        read_only_fields = (
+            *ENVELOPE, "email", "username", "employee_number", "job_title", "user_type", "department", "site", "manager",
+        )  # fmt: skip
+
+
+class PersonSerializer(RecordSerializer):
+    """Somebody as those see them who may know no more than their name."""
+
+    class Meta:
+        model = User
+        fields = ("id", "full_name")
+
+
+class UserSerializer(RecordSerializer):
+    """A person of the organization. Whether they are active is changed by its own actions, a password by themselves alone."""
+
+    time_zone = strict.TimeZoneField(max_length=63, required=False)
+
+    class Meta:
+        model = User
+        fields = (
+            "id", "email", "full_name", "username", "employee_number", "job_title", "phone", "user_type", "is_active",
+            "is_vip", "department", "site", "manager", "time_zone", "language",
+            "created_at", "updated_at", "version", "deleted_at",
+        )  # fmt: skip
+        read_only_fields = (*ENVELOPE, "is_active", "deleted_at")
+        expandable: ClassVar[dict[str, Any]] = {
+            "department": (DepartmentSerializer, "departments"),
+            "site": (SITES.serializer(), "sites"),
+            "manager": (PersonSerializer, "users"),
+        }
+
+
+class ImportRequest(StrictInput):
+    """The same as the multipart form, whose part `file` is read as `csv`."""
+
+    csv = strict.TextField(trim_whitespace=False)
+    dry_run = strict.BooleanField(default=False)
+    invite = strict.BooleanField(default=False)
+
+
+class ImportForm(serializers.Serializer[Any]):
+    """How the multipart form looks; the parser reads it."""
+
+    file = serializers.FileField()
+    dry_run = serializers.BooleanField(required=False)
+    invite = serializers.BooleanField(required=False)
+
+
+class JobAccepted(serializers.Serializer[Any]):
+    """Where to watch a job."""
+
+    id = serializers.UUIDField()
+    state = serializers.CharField()
+
+
+class ResetRequest(StrictInput):
+    email = strict.TextField(max_length=254)
+
+
+class ResetAccepted(serializers.Serializer[Any]):
+    """The same for every address."""
+
+    detail = serializers.CharField()
+
+
+class ResetConfirmation(StrictInput):
+    token = strict.TextField(max_length=200)
+    new_password = strict.TextField(max_length=MAX_PASSWORD, trim_whitespace=False)
 
 
 class GrantSerializer(StrictInput):

@@ -12,10 +12,13 @@ from apps.users.api.credentials import (
     SecondStepView,
     SetupView,
 )
+from apps.users.api.links import ResetConfirmView, ResetView
+from apps.users.api.people import ImportView, PeopleViewSet
 from apps.users.api.sessions import SessionViewSet
 from apps.users.api.views import LogoutView, MeViewSet, RefreshView, TokenView
 
 router = SimpleRouter(use_regex_path=False)
+router.register("users", PeopleViewSet, basename="users")
 router.register("roles", RoleViewSet, basename="roles")
 router.register("role-assignments", RoleAssignmentViewSet, basename="role-assignments")
 router.register("auth/sessions", SessionViewSet, basename="sessions")
@@ -31,6 +34,9 @@ urlpatterns = [
     path("auth/mfa/recovery-codes/", RecoveryCodesView.as_view(), name="mfa-recovery-codes"),
     path("auth/password/change/", PasswordChangeView.as_view(), name="password-change"),
     path("auth/logout/", LogoutView.as_view(), name="logout"),
+    path("auth/password/reset/", ResetView.as_view(), name="password-reset"),
+    path("auth/password/reset/confirm/", ResetConfirmView.as_view(), name="password-reset-confirm"),
+    path("users/import/", ImportView.as_view(), name="users-import"),
     path("auth/me/", MeViewSet.as_view({"get": "retrieve", "patch": "partial_update"}), name="me"),
     *router.urls,
 ]

@@ -2,13 +2,16 @@
 
 from apps.users.models.access import Grant, Role, RoleAssignment
 from apps.users.models.credentials import PasswordHistory, RecoveryCode, SignInCounter, TotpDevice
+from apps.users.models.links import LinkPurpose, PasswordLink
 from apps.users.models.membership import MemberSkill, Skill, TeamMember
-from apps.users.models.people import Session, User, UserType, normalise_email
+from apps.users.models.people import Session, User, UserType, normalise_email, normalise_name
 
 __all__ = [
     "Grant",
+    "LinkPurpose",
     "MemberSkill",
     "PasswordHistory",
+    "PasswordLink",
     "RecoveryCode",
     "Role",
     "RoleAssignment",
@@ -20,4 +23,5 @@ __all__ = [
     "User",
     "UserType",
     "normalise_email",
+    "normalise_name",
 ]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from apps.core.actors import Actor, ActorKind
 from apps.core.authorization import Authorizer, Reach, ReachColumns
@@ -31,6 +31,11 @@ def normalise_email(email: str) -> str:
     return email.strip().lower()
 
 
+def normalise_name(name: str) -> str:
+    """The form in which usernames and employee numbers are compared and unique; empty for none."""
+    return name.strip().casefold()
+
+
 class User(SoftDeleteModel, AbstractBaseUser):
     """Somebody with one home organization. Signs in by e-mail address, which is unique in the whole installation."""
 
@@ -47,6 +52,14 @@ class User(SoftDeleteModel, AbstractBaseUser):
     full_name = models.CharField(max_length=200)
     user_type = models.CharField(max_length=10, choices=UserType, default=UserType.END_USER)
     is_active = models.BooleanField(default=True)
+    username = models.CharField(max_length=150, blank=True)
+    # As long as a folded name can get: some letters become three.
+    username_normalised = models.CharField(max_length=450, blank=True, editable=False)
+    employee_number = models.CharField(max_length=50, blank=True)
+    employee_number_normalised = models.CharField(max_length=150, blank=True, editable=False)
+    job_title = models.CharField(max_length=120, blank=True)
+    phone = models.CharField(max_length=40, blank=True)
+    is_vip = models.BooleanField("VIP", default=False)
     time_zone = models.CharField(max_length=63, default="UTC", validators=[validate_time_zone])
     language = models.CharField(max_length=10, default="en", validators=[validate_language])
     department = TenantForeignKey["Department | None", "Department | None"](
@@ -55,15 +68,36 @@ class User(SoftDeleteModel, AbstractBaseUser):
     site = TenantForeignKey["Site | None", "Site | None"](
         Site, models.PROTECT, null=True, blank=True, related_name="users"
     )
+    manager = TenantForeignKey["User | None", "User | None"](
+        "self", models.PROTECT, null=True, blank=True, related_name="reports"
+    )
 
     objects: ClassVar[Any] = SoftDeleteObjects()  # type: ignore[assignment]
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["email_normalised"], name="user_email"),
+            models.UniqueConstraint(
+                fields=["organization_id", "username_normalised"],
+                name="user_username",
+                condition=~Q(username_normalised=""),
+            ),
+            models.UniqueConstraint(
+                fields=["organization_id", "employee_number_normalised"],
+                name="user_employee_number",
+                condition=~Q(employee_number_normalised=""),
+            ),
+            models.CheckConstraint(
+                condition=Q(manager=None) | ~Q(manager=F("id")),
+                name="user_manager",
+                violation_error_message="Nobody is their own manager.",
+            ),
             models.CheckConstraint(condition=Q(user_type__in=UserType.values), name="user_type"),
         ]
-        indexes = [models.Index(fields=["organization_id", "full_name", "id"], name="user_name")]
+        indexes = [
+            models.Index(fields=["organization_id", "full_name", "id"], name="user_name"),
+            models.Index(fields=["organization_id", "manager"], name="user_of_manager"),
+        ]
 
     def __str__(self) -> str:
         return self.full_name
