@@ -21,6 +21,7 @@ PROBLEMS = {
     415: "The body is not application/json in UTF-8.",
     422: "The input is well formed but breaks a rule of the domain.",
     428: "This organization requires If-Match.",
+    429: "Too many requests; see Retry-After and RateLimit.",
     503: "A dependency is down; see Retry-After.",
 }
 
@@ -88,7 +89,7 @@ class ApiSchema(AutoSchema):
         return responses
 
     def _problem_codes(self) -> list[int]:
-        codes = [400, 405, 503]
+        codes = [400, 405, 429, 503]
         if isinstance(self.view, TenantView):
             codes += [401, 403, 404]
         if self.method in {"POST", "PATCH", "DELETE"}:
