@@ -157,6 +157,9 @@ class Walk:
             decision = decide(self.actor(principal), self.route.grant(method), self.route.view.resource)  # type: ignore[attr-defined]
             is_narrow = decision.reach is not Reach.ORGANIZATION
             statuses |= {403, 404} if is_narrow and target != "own" else frozenset()
+        elif self.route.is_protected and target == "peer":
+            # Without a grant one sees one's own.
+            statuses |= {404}
         return statuses
 
     # --- rows and their addresses

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.utils import OperationalError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 from rest_framework import status
 from rest_framework.request import Request
@@ -20,6 +21,7 @@ from rest_framework.viewsets import ViewSetMixin
 from apps.core import idempotency, records, tenancy
 from apps.core.actors import Actor
 from apps.core.api import filters, identity, keys, pagination, parsers, permissions, rates
+from apps.core.api.job_serializer import JobSerializer
 from apps.core.api.pagination import invalid_parameter
 from apps.core.api.renderers import dumps
 from apps.core.api.serializers import RecordSerializer, strict_input
@@ -27,6 +29,7 @@ from apps.core.api.versions import expected_version
 from apps.core.authorization import Action, may, require, within_reach
 from apps.core.errors import Denied, NotFound, NotSignedIn
 from apps.core.limits import Limit, Verdict
+from apps.core.models import Job
 from apps.core.tenancy import TenantContext
 
 # Deadlock and serialization failure: PostgreSQL undid everything, so the same request may simply be tried again.
@@ -162,6 +165,11 @@ class TenantView(ApiView):
         if 200 <= response.status_code < 300:
             idempotency.keep(self.actor, key, print_, self._kept(response), at=at)
         return response
+
+    def accepted(self, job: Job) -> Response:
+        """202: the work is queued, and Location is where to watch it."""
+        location = reverse("jobs-detail", args=[job.pk])
+        return Response(JobSerializer().to_representation(job), status=202, headers={"Location": location})
 
     def _kept(self, response: Response) -> idempotency.Answer:
         body = None if self.shows_secret_once else ("" if response.data is None else dumps(response.data).decode())
