@@ -303,9 +303,21 @@ LANGUAGE_CODE = "en"
 USE_I18N = True
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default="") or BASE_DIR / ".local" / "static")
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# Files of exports: private, readable by web and worker, gone after a day. Another server's storage by its class and options.
+EXPORTS_ROOT = Path(env.str("EXPORTS_ROOT", default="") or BASE_DIR / ".local" / "exports")
+STORAGES["exports"] = {
+    "BACKEND": env.str("EXPORTS_STORAGE", default="") or "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": env.json("EXPORTS_STORAGE_OPTIONS", default=None)
+    or {
+        "location": EXPORTS_ROOT,
+        "base_url": None,
+        "file_permissions_mode": 0o600,
+        "directory_permissions_mode": 0o700,
+    },
 }
 WHITENOISE_USE_FINDERS = ITSM_MODE != "production"
 

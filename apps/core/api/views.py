@@ -20,7 +20,7 @@ from rest_framework.viewsets import ViewSetMixin
 
 from apps.core import idempotency, records, tenancy
 from apps.core.actors import Actor
-from apps.core.api import filters, identity, keys, pagination, parsers, permissions, rates
+from apps.core.api import exporting, filters, identity, keys, pagination, parsers, permissions, rates
 from apps.core.api.job_serializer import JobSerializer
 from apps.core.api.pagination import invalid_parameter
 from apps.core.api.renderers import dumps
@@ -80,10 +80,11 @@ class ApiView(APIView):
 
     def admit(self, limit: Limit, caller: str) -> None:
         """Raise TooManyRequests when the caller has used up their share, or that of a sensitive method."""
+        self.counted_as = f"{limit.name}:{caller}"
         rates.admit(limit, caller, self.verdicts)
         own = self.limits.get(self.action_name())
         if own is not None:
-            rates.admit(own, f"{limit.name}:{caller}", self.verdicts)
+            rates.admit(own, self.counted_as, self.verdicts)
 
     def action_name(self) -> str:
         """The name under which `grants` and `limits` know what this request does."""
@@ -124,6 +125,8 @@ class TenantView(ApiView):
     # False for what a caller does about themselves: an operator needs no X-Organization there.
     is_tenant_route: ClassVar[bool] = True
     honours_idempotency_key: ClassVar[bool] = True
+    # Methods (or viewset actions) that run in the tenant but in no transaction: they open their own, as many as they need.
+    piecewise: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def actor(self) -> Actor:
@@ -132,6 +135,8 @@ class TenantView(ApiView):
     def answer(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         context, claims = self.tenant_of(request)
         self.admit(*rates.caller_of(context, claims))
+        if self.writes_down_reading(request):
+            context = replace(context, is_read_only=False)
         with tenancy.enter(context), transaction.atomic():
             self.caller = identity.sign_in().caller_of(request._request, claims, is_tenant_route=self.is_tenant_route)
             # An operator signs in at home and acts elsewhere; for everybody else this names the actor to the database.
@@ -139,7 +144,14 @@ class TenantView(ApiView):
             structlog.contextvars.bind_contextvars(organization_id=str(self.actor.organization_id))
             with tenancy.enter(acting):
                 self.check_grant(request)
-                return self._answer_once(request, *args, **kwargs)
+                if self.action_name() not in self.piecewise:
+                    return self._answer_once(request, *args, **kwargs)
+        with tenancy.enter(acting):
+            return self.handle(request, *args, **kwargs)
+
+    def writes_down_reading(self, request: Request) -> bool:
+        """Whether this GET records an event, as an export does. Every other one runs in a read-only transaction."""
+        return False
 
     def tenant_of(self, request: Request) -> tuple[TenantContext, Any]:
         """What the credential names. One that names nobody counts for the address it came from."""
@@ -217,6 +229,8 @@ class RecordViewSet(ViewSetMixin, TenantView):
     search_columns: ClassVar[tuple[str, ...]] = ()
     lookup_field = "pk"
     lookup_value_converter = "uuid"
+    # What it takes to have the list as a file; where the role table knows no `export`, who configures may also export.
+    export_grant: ClassVar[Action] = Action.EXPORT
     action: str
 
     # --- what is there, and to whom
@@ -250,21 +264,31 @@ class RecordViewSet(ViewSetMixin, TenantView):
         if self.action == "list":
             declared = frozenset(self.filterset_class.base_filters)
             search = frozenset({"search"}) if self.search_columns else frozenset()
-            return declared | shape | search | {"page_size", "cursor", "count", "ordering"}
+            return declared | shape | search | {"page_size", "cursor", "count", "ordering", "format"}
         return shape if self.action in {"retrieve", "create", "partial_update"} else frozenset()
 
     # --- the five verbs
 
-    def list(self, request: Request) -> Response:
-        ordering = filters.choose_ordering(self.query, self.orderings, self.default_ordering)
-        queryset = self.shaped(filters.apply_filters(self.visible(), self.filterset_class, self.query))
-        if "search" in self.query:
-            queryset = filters.apply_search(queryset, self.search_columns, self.query["search"])
+    def list(self, request: Request) -> Any:
+        if "format" in self.query:
+            return exporting.answer(self)
+        queryset, ordering = self.found()
         page = pagination.paginate(queryset, ordering, request, self.query)
         answer = {"next": page.next, "previous": page.previous, "results": self.represent_all(page.rows)}
         if self.wants_count():
             answer.update(pagination.count(queryset))
         return Response(answer)
+
+    def found(self) -> tuple[Any, str]:
+        """What the query asks for, and in which order."""
+        ordering = filters.choose_ordering(self.query, self.orderings, self.default_ordering)
+        queryset = self.shaped(filters.apply_filters(self.visible(), self.filterset_class, self.query))
+        if "search" in self.query:
+            queryset = filters.apply_search(queryset, self.search_columns, self.query["search"])
+        return queryset, ordering
+
+    def writes_down_reading(self, request: Request) -> bool:
+        return "format" in request.query_params
 
     def retrieve(self, request: Request, pk: Any) -> Response:
         record = the_one(self.shaped(self.visible()), self.record_id())
