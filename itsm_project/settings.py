@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "corsheaders",
     "apps.core",
     "apps.audit",
     "apps.organizations",
@@ -61,6 +62,7 @@ if IS_TEST:
 
 MIDDLEWARE = [
     "apps.core.middleware.RequestContextMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "apps.core.middleware.ProofMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -259,6 +261,26 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
+# Changes to the limits that apps declare, by name: count/seconds, count/seconds/burst, 0 for none (apps/core/limits.py).
+# The suite sends more in a minute than a client does in a day, all from one address.
+RATE_LIMITS: dict[str, str] = env.dict(
+    "RATE_LIMITS", default=dict.fromkeys(("user", "token", "anonymous"), "10000000/60") if IS_TEST else {}
+)
+
+# Browsers on other origins: none unless named here. Bearer tokens only, so never cookies.
+CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS")
+CORS_ALLOW_HEADERS = (
+    "accept", "authorization", "content-type", "idempotency-key", "if-match", "x-organization", "x-request-id",
+)  # fmt: skip
+CORS_EXPOSE_HEADERS = (
+    "Content-Disposition", "ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Limit", "RateLimit-Policy",
+    "RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "X-Request-ID",
+)  # fmt: skip
+CORS_PREFLIGHT_MAX_AGE = 600
+
 SPECTACULAR_SETTINGS = {
     "TITLE": "ITSM platform",
     "VERSION": "1.0.0",
@@ -301,9 +323,21 @@ LANGUAGE_CODE = "en"
 USE_I18N = True
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default="") or BASE_DIR / ".local" / "static")
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# Files of exports: private, readable by web and worker, gone after a day. Another server's storage by its class and options.
+EXPORTS_ROOT = Path(env.str("EXPORTS_ROOT", default="") or BASE_DIR / ".local" / "exports")
+STORAGES["exports"] = {
+    "BACKEND": env.str("EXPORTS_STORAGE", default="") or "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": env.json("EXPORTS_STORAGE_OPTIONS", default=None)
+    or {
+        "location": EXPORTS_ROOT,
+        "base_url": None,
+        "file_permissions_mode": 0o600,
+        "directory_permissions_mode": 0o700,
+    },
 }
 WHITENOISE_USE_FINDERS = ITSM_MODE != "production"
 

@@ -6,7 +6,7 @@ Django's own permission tables and log are never asked or written; a change thro
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.db import models
 from django.db.utils import IntegrityError
 from django.http import HttpRequest
@@ -17,6 +17,7 @@ from apps.core import constraints, records
 from apps.core.actors import Actor
 from apps.core.authorization import Action, may, require, within_reach
 from apps.core.errors import DomainError
+from apps.core.models import Job
 
 
 class RecordAdmin(ModelAdmin):
@@ -146,3 +147,19 @@ def actor_of(request: HttpRequest) -> Actor:
     """The signed-in administrator, with the rights that the middleware loaded."""
     actor: Actor = request.actor  # type: ignore[attr-defined]
     return actor
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    """Long work and how far it is; for whoever may read what people did."""
+
+    resource = "audit"
+    list_display = ("kind", "state", "percent", "done", "total", "created_at", "finished_at")
+    list_filter = ("state", "kind")
+    ordering = ("-created_at",)
+    fields = ("kind", "state", "percent", "done", "total", "errors", "created_at", "started_at", "finished_at")
+    readonly_fields = ("percent",)
+
+    @admin.display(description="progress")
+    def percent(self, job: Job) -> str:
+        return f"{job.progress} %"

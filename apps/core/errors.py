@@ -86,6 +86,14 @@ class PreconditionRequired(DomainError):
     title = "This organization requires If-Match"
 
 
+class TooManyRequests(DomainError):
+    """A rate limit is used up; `retry_after` (seconds) says when to come back."""
+
+    status = 429
+    code = "rate_limited"
+    title = "Too many requests"
+
+
 class Unavailable(DomainError):
     """A dependency is down; `retry_after` (seconds) says when to come back."""
 

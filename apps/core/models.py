@@ -100,6 +100,8 @@ class Job(TenantModel):
     kind = models.CharField(max_length=60)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     requested_by_id = models.UUIDField(null=True)
+    # Where an operator who acts here is at home; null for the organization's own people.
+    requested_from_id = models.UUIDField(null=True)
     parameters = models.JSONField(default=dict)
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)

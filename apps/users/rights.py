@@ -11,10 +11,13 @@ from uuid import UUID
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Q
 
+from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.authorization import WIDTH, Action, Decision, Reach, ReachColumns
 from apps.core.errors import Denied
-from apps.users.models import Grant, RoleAssignment, TeamMember, User
+from apps.organizations.lifecycle import OrganizationStatus
+from apps.organizations.models import Organization
+from apps.users.models import Grant, RoleAssignment, TeamMember, User, UserType
 from apps.users.role_table import ADMIN, Table
 
 
@@ -160,12 +163,22 @@ def actor_for(user: User, *, at: datetime, session_id: UUID | None = None) -> Ac
     return user.as_actor(session_id=session_id, authorizer=rights_of(user, at=at))
 
 
-def actor_now(organization_id: UUID, user_id: UUID, at: datetime) -> Actor:
-    """The person behind a job, with the rights they hold at `at` (UTC). Raises Denied when they may not sign in any more."""
-    user = User.objects.in_tenant(organization_id).filter(pk=user_id).first()
-    if user is None or not user.may_sign_in:
-        raise Denied("Whoever asked for this may not sign in any more.", grant="")
-    return actor_for(user, at=at)
+def actor_now(organization_id: UUID, user_id: UUID, at: datetime, home_id: UUID) -> Actor:
+    """The person behind a job, with the rights they hold at `at` (UTC), be they at home or an operator acting here.
+
+    Raises Denied when they may not sign in any more, or are no operator any more.
+    """
+    with tenancy.tenant(home_id):
+        user = User.objects.in_tenant(home_id).filter(pk=user_id).first()
+        if user is None or not user.may_sign_in:
+            raise Denied("Whoever asked for this may not sign in any more.", grant="")
+        if home_id == organization_id:
+            return actor_for(user, at=at)
+        home = Organization.objects.get(pk=home_id)
+    is_open = home.status == OrganizationStatus.ACTIVE and home.deleted_at is None
+    if not (is_open and home.is_operator and user.user_type == UserType.ADMIN):
+        raise Denied("Whoever asked for this is no operator any more.", grant="operator")
+    return operator_in(organization_id, user)
 
 
 def operator_in(organization_id: UUID, user: User, *, session_id: UUID | None = None) -> Actor:

@@ -219,8 +219,6 @@ _SAMPLES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 
 def owned(model: type[Any] | None) -> bool:
     """Whether rows of this model belong to people, so that a colleague's row differs from one's own. People belong to nobody."""
-    return (
-        model is not User
-        and model is not None
-        and any(field.remote_field.model is User for field in rows.references(model))
-    )
+    if model is None or model is User or model in rows.OWNED_BY_ID:
+        return model in rows.OWNED_BY_ID
+    return any(field.remote_field.model is User for field in rows.references(model))

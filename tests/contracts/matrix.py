@@ -186,8 +186,8 @@ class Walk:
             is_narrow = decision.reach is not Reach.ORGANIZATION
             statuses |= {403, 404} if is_narrow and target != "own" else frozenset()
         elif self.route.is_protected and target == "peer":
-            # What being signed in is enough for is one's own; a colleague's is like what never was.
-            statuses = frozenset({404})
+            # Without a grant one sees one's own.
+            statuses |= {404}
         return statuses
 
     # --- rows and their addresses

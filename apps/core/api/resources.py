@@ -64,6 +64,7 @@ class Resource:
                 "default_ordering": self.default_ordering,
                 "search_columns": self.search,
                 "grants": self.grants(),
+                "export_grant": self.write_grant or RecordViewSet.export_grant,
             },
         )
 

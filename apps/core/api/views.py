@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.utils import OperationalError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 from rest_framework import status
 from rest_framework.request import Request
@@ -19,13 +20,17 @@ from rest_framework.viewsets import ViewSetMixin
 
 from apps.core import idempotency, records, tenancy
 from apps.core.actors import Actor
-from apps.core.api import filters, identity, keys, pagination, parsers, permissions
+from apps.core.api import exporting, filters, identity, keys, pagination, parsers, permissions, rates
+from apps.core.api.job_serializer import JobSerializer
 from apps.core.api.pagination import invalid_parameter
 from apps.core.api.renderers import dumps
 from apps.core.api.serializers import RecordSerializer, strict_input
 from apps.core.api.versions import expected_version
 from apps.core.authorization import Action, may, require, within_reach
-from apps.core.errors import Denied, NotFound
+from apps.core.errors import Denied, NotFound, NotSignedIn
+from apps.core.limits import Limit, Verdict
+from apps.core.models import Job
+from apps.core.tenancy import TenantContext
 
 # Deadlock and serialization failure: PostgreSQL undid everything, so the same request may simply be tried again.
 TRY_AGAIN = frozenset({"40P01", "40001"})
@@ -41,6 +46,8 @@ class ApiView(APIView):
     permission_classes = [permissions.Handled]
     authentication_classes = []
     parameters: ClassVar[frozenset[str]] = frozenset()
+    # Sensitive methods (or viewset actions) by name, each with a limit of its own beside the caller's.
+    limits: ClassVar[Mapping[str, Limit]] = {}
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.args, self.kwargs = args, kwargs
@@ -48,11 +55,13 @@ class ApiView(APIView):
         request.encoding = "utf-8"
         wrapped = self.initialize_request(request, *args, **kwargs)
         self.request, self.headers = wrapped, self.default_response_headers
+        self.verdicts: list[Verdict] = []
         try:
             response = self._answer_with_retries(wrapped, *args, **kwargs)
         except Exception as exception:
             response = self.handle_exception(exception)
         self.response = self.finalize_response(wrapped, response, *args, **kwargs)
+        rates.describe(self.response, self.verdicts)
         return self.response
 
     def _answer_with_retries(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -65,7 +74,25 @@ class ApiView(APIView):
         raise AssertionError("unreachable")
 
     def answer(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Run the method's handler. The protected base wraps this in the tenant's transaction."""
+        """Count the caller's address, then answer. The protected base counts whoever signed in instead."""
+        self.admit(*rates.stranger_of(request._request))
+        return self.handle(request, *args, **kwargs)
+
+    def admit(self, limit: Limit, caller: str) -> None:
+        """Raise TooManyRequests when the caller has used up their share, or that of a sensitive method."""
+        self.counted_as = f"{limit.name}:{caller}"
+        rates.admit(limit, caller, self.verdicts)
+        own = self.limits.get(self.action_name())
+        if own is not None:
+            rates.admit(own, self.counted_as, self.verdicts)
+
+    def action_name(self) -> str:
+        """The name under which `grants` and `limits` know what this request does."""
+        method = "get" if self.request.method == "HEAD" else str(self.request.method).lower()
+        return getattr(self, "action", None) or method
+
+    def handle(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Run the method's handler."""
         self.initial(request, *args, **kwargs)
         parsers.refuse_unmeasured(request)
         self.query = filters.read_parameters(request, self.accepted_parameters())
@@ -98,13 +125,18 @@ class TenantView(ApiView):
     # False for what a caller does about themselves: an operator needs no X-Organization there.
     is_tenant_route: ClassVar[bool] = True
     honours_idempotency_key: ClassVar[bool] = True
+    # Methods (or viewset actions) that run in the tenant but in no transaction: they open their own, as many as they need.
+    piecewise: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def actor(self) -> Actor:
         return self.caller.actor
 
     def answer(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        context, claims = identity.sign_in().tenant_of(request._request)
+        context, claims = self.tenant_of(request)
+        self.admit(*rates.caller_of(context, claims))
+        if self.writes_down_reading(request):
+            context = replace(context, is_read_only=False)
         with tenancy.enter(context), transaction.atomic():
             self.caller = identity.sign_in().caller_of(request._request, claims, is_tenant_route=self.is_tenant_route)
             # An operator signs in at home and acts elsewhere; for everybody else this names the actor to the database.
@@ -112,24 +144,44 @@ class TenantView(ApiView):
             structlog.contextvars.bind_contextvars(organization_id=str(self.actor.organization_id))
             with tenancy.enter(acting):
                 self.check_grant(request)
-                return self._answer_once(request, *args, **kwargs)
+                if self.action_name() not in self.piecewise:
+                    return self._answer_once(request, *args, **kwargs)
+        with tenancy.enter(acting):
+            return self.handle(request, *args, **kwargs)
+
+    def writes_down_reading(self, request: Request) -> bool:
+        """Whether this GET records an event, as an export does. Every other one runs in a read-only transaction."""
+        return False
+
+    def tenant_of(self, request: Request) -> tuple[TenantContext, Any]:
+        """What the credential names. One that names nobody counts for the address it came from."""
+        try:
+            return identity.sign_in().tenant_of(request._request)
+        except NotSignedIn:
+            self.admit(*rates.stranger_of(request._request))
+            raise
 
     def _answer_once(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Honour Idempotency-Key around the handler of a POST."""
         is_kept = request.method == "POST" and self.honours_idempotency_key
         key = keys.idempotency_key(request) if is_kept else None
         if key is None:
-            return super().answer(request, *args, **kwargs)
+            return self.handle(request, *args, **kwargs)
         at = timezone.now()
         body = keys.read_body(request)
         print_ = idempotency.fingerprint("POST", request.get_full_path(), body)
         kept = idempotency.begin(self.actor, key, print_, at=at)
         if kept is not None:
             return keys.replayed(kept)
-        response = super().answer(request, *args, **kwargs)
+        response = self.handle(request, *args, **kwargs)
         if 200 <= response.status_code < 300:
             idempotency.keep(self.actor, key, print_, self._kept(response), at=at)
         return response
+
+    def accepted(self, job: Job) -> Response:
+        """202: the work is queued, and Location is where to watch it."""
+        location = reverse("jobs-detail", args=[job.pk])
+        return Response(JobSerializer().to_representation(job), status=202, headers={"Location": location})
 
     def _kept(self, response: Response) -> idempotency.Answer:
         body = None if self.shows_secret_once else ("" if response.data is None else dumps(response.data).decode())
@@ -137,8 +189,7 @@ class TenantView(ApiView):
 
     def check_grant(self, request: Request) -> None:
         """Raises Denied when the actor lacks the grant of this action; NotFound instead where the record is not theirs to see."""
-        method = "get" if request.method == "HEAD" else str(request.method).lower()
-        name = getattr(self, "action", None) or method
+        name = self.action_name()
         is_accepted = str(request.method).lower() in self.http_method_names
         if request.method == "OPTIONS" or not is_accepted or not self.is_known_action(name):
             return
@@ -179,6 +230,8 @@ class RecordViewSet(ViewSetMixin, TenantView):
     default_ordering: ClassVar[str] = "-created_at"
     lookup_field = "pk"
     lookup_value_converter = "uuid"
+    # What it takes to have the list as a file; where the role table knows no `export`, who configures may also export.
+    export_grant: ClassVar[Action] = Action.EXPORT
     action: str
 
     # --- what is there, and to whom
@@ -212,21 +265,31 @@ class RecordViewSet(ViewSetMixin, TenantView):
         if self.action == "list":
             declared = frozenset(self.filterset_class.base_filters)
             search = frozenset({"search"}) if self.search_columns else frozenset()
-            return declared | shape | search | {"page_size", "cursor", "count", "ordering"}
+            return declared | shape | search | {"page_size", "cursor", "count", "ordering", "format"}
         return shape if self.action in {"retrieve", "create", "partial_update"} else frozenset()
 
     # --- the five verbs
 
-    def list(self, request: Request) -> Response:
-        ordering = filters.choose_ordering(self.query, self.orderings, self.default_ordering)
-        queryset = self.shaped(filters.apply_filters(self.visible(), self.filterset_class, self.query))
-        if "search" in self.query:
-            queryset = filters.apply_search(queryset, self.search_columns, self.query["search"])
+    def list(self, request: Request) -> Any:
+        if "format" in self.query:
+            return exporting.answer(self)
+        queryset, ordering = self.found()
         page = pagination.paginate(queryset, ordering, request, self.query)
         answer = {"next": page.next, "previous": page.previous, "results": self.represent_all(page.rows)}
         if self.wants_count():
             answer.update(pagination.count(queryset))
         return Response(answer)
+
+    def found(self) -> tuple[Any, str]:
+        """What the query asks for, and in which order."""
+        ordering = filters.choose_ordering(self.query, self.orderings, self.default_ordering)
+        queryset = self.shaped(filters.apply_filters(self.visible(), self.filterset_class, self.query))
+        if "search" in self.query:
+            queryset = filters.apply_search(queryset, self.search_columns, self.query["search"])
+        return queryset, ordering
+
+    def writes_down_reading(self, request: Request) -> bool:
+        return "format" in request.query_params
 
     def retrieve(self, request: Request, pk: Any) -> Response:
         record = the_one(self.shaped(self.visible()), self.record_id())
