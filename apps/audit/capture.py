@@ -15,6 +15,7 @@ NOT_CAPTURED = {
     "audit_rowchange": "is the log",
     "audit_dispatch": "delivery state, moved by the relay",
     "core_idempotencykey": "answers kept for a day",
+    "users_presence": "moves with every break; real changes are events",
     "core_job": "progress of work whose every write is captured; who asked and how it ended are events",
 }
 

@@ -2,9 +2,18 @@
 
 from apps.core.events import declare
 from apps.core.records import declare_events
-from apps.users.models import Role, RoleAssignment, Skill, TeamMember, User
+from apps.users.models import (
+    Absence,
+    OnCallOverride,
+    OnCallRota,
+    Role,
+    RoleAssignment,
+    Skill,
+    TeamMember,
+    User,
+)
 
-for model in (Role, RoleAssignment, Skill, TeamMember, User):
+for model in (Absence, OnCallOverride, OnCallRota, Role, RoleAssignment, Skill, TeamMember, User):
     declare_events(model)
 SIGNED_IN = declare("user.signed_in", "Signed in with password.")
 SIGN_IN_FAILED = declare("user.sign_in_failed", "Sign-in refused: wrong password, or the account may not sign in.")
@@ -13,3 +22,4 @@ TOKEN_REUSED = declare("user.token_reused", "A used refresh token came back; its
 PASSWORD_CHANGED = declare("user.password_changed", "Password changed by its owner; their other sessions ended.")
 SESSIONS_ENDED = declare("organization.sessions_ended", "Every session ended, because the organization was suspended.")
 ROLE_GRANTS_CHANGED = declare("role.grants_changed", "What a custom role grants was changed.")
+PRESENCE_CHANGED = declare("presence.changed", "Somebody set their presence: available, away or offline.")

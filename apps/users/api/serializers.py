@@ -8,7 +8,8 @@ from apps.core.api import strict
 from apps.core.api.resources import ENVELOPE
 from apps.core.api.serializers import RecordSerializer, StrictInput
 from apps.core.authorization import Action, Reach
-from apps.users.models import Role, RoleAssignment, User
+from apps.users.api.availability import OutOfOffice
+from apps.users.models import PresenceStatus, Role, RoleAssignment, User
 
 MAX_PASSWORD = 1024
 
@@ -32,10 +33,14 @@ class MeSerializer(RecordSerializer):
 
     time_zone = strict.TimeZoneField(max_length=63, required=False)
 
+    presence = serializers.ChoiceField(choices=PresenceStatus.choices, source="availability.presence", read_only=True)
+    out_of_office = OutOfOffice(source="availability", read_only=True)
+
     class Meta:
         model = User
         fields = (
             "id", "email", "full_name", "user_type", "department", "site", "time_zone", "language",
+            "presence", "out_of_office",
             "created_at", "updated_at", "version",
         )  # fmt: skip
         read_only_fields = (*ENVELOPE, "email", "user_type", "department", "site")
