@@ -306,6 +306,12 @@ class AbsenceFactory(VersionedFactory):
     starts_at = factory.Sequence(lambda n: timezone.now() + timedelta(days=30, hours=2 * n))
     ends_at = factory.LazyAttribute(lambda absence: absence.starts_at + timedelta(hours=1))
 
+    @classmethod
+    def _adjust_kwargs(cls, **values: Any) -> dict[str, Any]:
+        """Nobody is their own delegate, also where one person is given for every reference."""
+        is_own = values.get("delegate") == values["user"]
+        return {**values, "delegate": None} if is_own else values
+
 
 class OnCallRotaFactory(VersionedFactory):
     """With one version and nobody in it."""
