@@ -1,6 +1,6 @@
 """Minimal rows, one factory per model. Call them inside a tenant; organizations make their own."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import factory
@@ -17,14 +17,22 @@ from apps.notifications.models import Mail, MailboxMessage
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
 from apps.users.access import assign_built_in, create_built_in_roles
 from apps.users.models import (
+    Absence,
+    CostCentreOwner,
+    DepartmentHead,
     Grant,
     LinkPurpose,
     MemberSkill,
+    OnCallOverride,
+    OnCallRota,
     PasswordHistory,
     PasswordLink,
+    Presence,
     RecoveryCode,
     Role,
     RoleAssignment,
+    RotaMember,
+    RotaVersion,
     Session,
     SignInCounter,
     Skill,
@@ -337,6 +345,96 @@ class MemberSkillFactory(TenantFactory):
     member = factory.SubFactory(TeamMemberFactory)
     skill = factory.SubFactory(SkillFactory)
     level = 3
+
+
+class DepartmentHeadFactory(TenantFactory):
+    class Meta:
+        model = DepartmentHead
+
+    department = factory.SubFactory(DepartmentFactory)
+    user = factory.SubFactory(UserFactory)
+    since = factory.LazyFunction(timezone.now)
+
+
+class CostCentreOwnerFactory(TenantFactory):
+    class Meta:
+        model = CostCentreOwner
+
+    cost_centre = factory.SubFactory(CostCentreFactory)
+    user = factory.SubFactory(UserFactory)
+    since = factory.LazyFunction(timezone.now)
+
+
+class PresenceFactory(TenantFactory):
+    """One for each user, however often it is asked for."""
+
+    class Meta:
+        model = Presence
+        django_get_or_create = ("organization_id", "user")
+
+    user = factory.SubFactory(UserFactory)
+    status = "away"
+    since = factory.LazyFunction(timezone.now)
+
+
+class AbsenceFactory(VersionedFactory):
+    """An hour that no other has."""
+
+    class Meta:
+        model = Absence
+
+    user = factory.SubFactory(UserFactory)
+    starts_at = factory.Sequence(lambda n: timezone.now() + timedelta(days=30, hours=2 * n))
+    ends_at = factory.LazyAttribute(lambda absence: absence.starts_at + timedelta(hours=1))
+
+    @classmethod
+    def _adjust_kwargs(cls, **values: Any) -> dict[str, Any]:
+        """Nobody is their own delegate, also where one person is given for every reference."""
+        is_own = values.get("delegate") == values["user"]
+        return {**values, "delegate": None} if is_own else values
+
+
+class OnCallRotaFactory(VersionedFactory):
+    """With one version and nobody in it."""
+
+    class Meta:
+        model = OnCallRota
+        skip_postgeneration_save = True
+
+    name = factory.Sequence(lambda n: f"Rota {n}")
+    team = factory.SubFactory(TeamFactory)
+    version = factory.RelatedFactory("tests.factories.RotaVersionFactory", factory_related_name="rota")
+
+
+class RotaVersionFactory(TenantFactory):
+    class Meta:
+        model = RotaVersion
+
+    rota = factory.SubFactory(OnCallRotaFactory, version=None)
+    effective_at = factory.LazyFunction(timezone.now)
+    time_zone = "Europe/Berlin"
+    starts_on = date(2026, 1, 5)
+    handover_weekday = 0
+    handover_time = "09:00"
+
+
+class RotaMemberFactory(TenantFactory):
+    class Meta:
+        model = RotaMember
+
+    rota_version = factory.SubFactory(RotaVersionFactory)
+    user = factory.SubFactory(UserFactory)
+    position = factory.Sequence(lambda n: n)
+
+
+class OnCallOverrideFactory(VersionedFactory):
+    class Meta:
+        model = OnCallOverride
+
+    rota = factory.SubFactory(OnCallRotaFactory)
+    user = factory.SubFactory(UserFactory)
+    starts_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=1))
+    ends_at = factory.LazyAttribute(lambda override: override.starts_at + timedelta(hours=8))
 
 
 class PulseFactory(factory.django.DjangoModelFactory):

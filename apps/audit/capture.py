@@ -17,6 +17,7 @@ NOT_CAPTURED = {
     "core_idempotencykey": "answers kept for a day",
     "notifications_mail": "delivery state of mails",
     "notifications_mailboxmessage": "the demo's mail, kept instead of sent",
+    "users_presence": "moves with every break; real changes are events",
     "core_job": "progress of work whose every write is captured; who asked and how it ended are events",
 }
 

@@ -131,12 +131,19 @@ def lock_chart(organization_id: UUID) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))", [f"departments:{organization_id}"])
 
 
-def change_department(department: Department, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Department:
+def change_department(
+    department: Department,
+    *,
+    actor: Actor,
+    at: datetime,
+    values: Mapping[str, Any],
+    beside: events.Changes | None = None,
+) -> Department:
     """Change a department, locked after the chart (lock_chart). Raises Invalid when its new parent lies below it."""
     parent_id = values.get("parent_id")
     if parent_id is not None and parent_id != department.parent_id:
         _refuse_cycle(department, parent_id)
-    return records.change(department, actor=actor, at=at, values=values)
+    return records.change(department, actor=actor, at=at, values=values, beside=beside)
 
 
 def _refuse_cycle(department: Department, parent_id: UUID) -> None:

@@ -167,6 +167,18 @@ def change_role(role: Role, *, actor: Actor, at: datetime, values: Mapping[str, 
     return _record_grants(role, plain, (before, after), actor=actor, at=at)
 
 
+def refuse_giving_roles_of_team(team_id: UUID, *, actor: Actor, at: datetime) -> None:
+    """A new member gets what the team's roles grant, now or later: nobody gives so what they do not hold. Raises Denied."""
+    of_team = RoleAssignment.objects.filter(team_id=team_id).filter(Q(valid_until=None) | Q(valid_until__gt=at))
+    for assignment in of_team:
+        _refuse_giving_more(
+            actor,
+            _granted(assignment.role_id),
+            limited_to_team_id=assignment.limited_to_team_id,
+            until=assignment.valid_until,
+        )
+
+
 def refuse_built_in(role: Role) -> None:
     if role.is_built_in:
         raise Conflict(

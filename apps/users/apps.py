@@ -32,6 +32,8 @@ class UsersConfig(AppConfig):
             "roles": models.Role,
             "skills": models.Skill,
             "team_members": models.TeamMember,
+            "absences": models.Absence,
+            "on_call": models.OnCallRota,
             "teams": structure.Team,
             "departments": structure.Department,
             "sites": structure.Site,

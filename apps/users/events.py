@@ -2,9 +2,18 @@
 
 from apps.core.events import declare
 from apps.core.records import declare_events
-from apps.users.models import Role, RoleAssignment, Skill, TeamMember, User
+from apps.users.models import (
+    Absence,
+    OnCallOverride,
+    OnCallRota,
+    Role,
+    RoleAssignment,
+    Skill,
+    TeamMember,
+    User,
+)
 
-for model in (Role, RoleAssignment, Skill, TeamMember, User):
+for model in (Absence, OnCallOverride, OnCallRota, Role, RoleAssignment, Skill, TeamMember, User):
     declare_events(model)
 SIGNED_IN = declare("user.signed_in", "Signed in.")
 SIGN_IN_FAILED = declare("user.sign_in_failed", "Sign-in refused: wrong password, or the account may not sign in.")
@@ -25,3 +34,4 @@ declare_events(User, "email_changed", "deactivated", "activated", "restored")
 USER_INVITED = declare("user.invited", "A user was created who is mailed a link to set a password.")
 USER_UNLOCKED = declare("user.unlocked", "An administrator forgave somebody's failed attempts to sign in.")
 RESET_REQUESTED = declare("user.password_reset_requested", "Somebody is mailed a link to set a new password.")
+PRESENCE_CHANGED = declare("presence.changed", "Somebody set their presence: available, away or offline.")

@@ -105,6 +105,15 @@ def send_reset(user: User, *, actor: Actor, at: datetime) -> None:
     events.record(RESET_REQUESTED, user, actor=actor, at=at)
 
 
+def refuse_inactive(user_id: UUID | None, pointer: str) -> None:
+    """Raises Invalid when that user of the tenant in force is deactivated or deleted; nobody at all is fine."""
+    if user_id is None:
+        return
+    if not User.objects.alive().filter(pk=user_id, is_active=True).exists():
+        detail = "This user is deactivated or deleted; accepted: somebody active."
+        raise Invalid(errors=[FieldError(pointer, "inactive", detail)])
+
+
 def _refuse_deleted(user: User) -> None:
     if user.is_deleted:
         raise IllegalTransition("This user is deleted; accepted: restore.", current_status="deleted")

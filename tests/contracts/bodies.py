@@ -1,6 +1,8 @@
 """A valid body for any operation: from its serializer, and from the factory of the model behind it."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import orjson
@@ -18,7 +20,7 @@ from apps.core.secrets import encrypt
 from apps.organizations.models import Team
 from apps.users import mfa_tokens
 from apps.users.links import mint
-from apps.users.models import LinkPurpose, Role, TotpDevice, User
+from apps.users.models import LinkPurpose, Role, Skill, TotpDevice, User
 from tests.contracts import rows
 from tests.contracts.routes import Route
 from tests.contracts.world import World, session_of
@@ -68,6 +70,26 @@ def changed_password(world: World) -> Body:
     return {"current_password": PASSWORD, "new_password": f"a fresh one {new_id()}"}
 
 
+_hours = count(1)
+
+
+def period() -> Body:
+    """A future hour, each time another one."""
+    begin = timezone.now() + timedelta(days=400, hours=2 * next(_hours))
+    return {"starts_at": begin.isoformat(), "ends_at": (begin + timedelta(hours=1)).isoformat()}
+
+
+def rota(world: "World") -> Body:
+    return {
+        "team": str(world.own[Team].pk),
+        "time_zone": "Europe/Berlin",
+        "starts_on": "2026-01-05",
+        "handover_weekday": 0,
+        "handover_time": "09:00",
+        "members": [str(world.peer.pk), str(world.own[User].pk)],
+    }
+
+
 GRANTS = [{"resource": "sites", "action": "read", "reach": "organization"}]
 # What a serializer cannot tell: (route, method) -> the body.
 GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
@@ -97,6 +119,19 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
         "new_password": f"correct horse {new_id()}",
     },
     ("users/import/", "POST"): lambda world: {"csv": "email,full_name\nnew@acme.example,Somebody New\n"},
+    # Somebody who is not in the team yet; a skill is named inside a list.
+    ("teams/<uuid:team_pk>/members/", "POST"): lambda world: {
+        "user": str(world.own[User].pk),
+        "skills": [{"skill": str(world.own[Skill].pk), "level": 3}],
+    },
+    ("teams/<uuid:team_pk>/members/<uuid:pk>/", "PATCH"): lambda world: {"is_lead": True, "capacity": 7},
+    # Their own, at a time that no other absence has.
+    ("absences/", "POST"): lambda world: period() | {"delegate": str(world.own[User].pk)},
+    ("absences/<uuid:pk>/", "PATCH"): lambda world: {"note": "back soon", "delegate": str(world.own[User].pk)},
+    ("on-call/rotas/", "POST"): lambda world: rota(world) | {"name": f"Rota {new_id()}"},
+    ("on-call/rotas/<uuid:pk>/", "PATCH"): rota,
+    ("on-call/rotas/<uuid:rota_pk>/overrides/", "POST"): lambda world: period() | {"user": str(world.own[User].pk)},
+    ("on-call/rotas/<uuid:rota_pk>/overrides/<uuid:pk>/", "PATCH"): lambda world: {"reason": "swapped"},
     # Whose and what it is cannot be changed.
     ("role-assignments/<uuid:pk>/", "PATCH"): lambda world: {"valid_until": "2027-03-01T09:00:00Z"},
 }

@@ -16,6 +16,7 @@ SITES = Resource(
     orderings=("name", "created_at"),
     default_ordering="name",
 )
+# Served by the users app, which adds the owner.
 COST_CENTRES = Resource(
     "cost-centres",
     CostCentre,
@@ -40,4 +41,4 @@ CALENDARS = Resource(
     default_ordering="name",
     write_grant=Action.CONFIGURE,
 )
-RESOURCES = (SITES, COST_CENTRES, CALENDARS)
+RESOURCES = (SITES, CALENDARS)

@@ -17,7 +17,7 @@ from apps.organizations.models import Department, Organization, Team
 
 
 class DepartmentViewSet(RecordViewSet):
-    """The organization chart: departments, each below another or on top."""
+    """The organization chart: departments, each below another or on top. The users app serves it, with heads."""
 
     model = Department
     resource = "departments"

@@ -10,7 +10,8 @@ from apps.core.api.serializers import RecordSerializer, StrictInput
 from apps.core.authorization import Action, Reach
 from apps.organizations.api.resources import SITES
 from apps.organizations.api.serializers import DepartmentSerializer
-from apps.users.models import Role, RoleAssignment, User
+from apps.users.api.availability import OutOfOffice
+from apps.users.models import PresenceStatus, Role, RoleAssignment, User
 
 MAX_PASSWORD = 1024
 
@@ -34,11 +35,15 @@ class MeSerializer(RecordSerializer):
 
     time_zone = strict.TimeZoneField(max_length=63, required=False)
 
+    presence = serializers.ChoiceField(choices=PresenceStatus.choices, source="availability.presence", read_only=True)
+    out_of_office = OutOfOffice(source="availability", read_only=True)
+
     class Meta:
         model = User
         fields = (
             "id", "email", "full_name", "username", "employee_number", "job_title", "phone", "user_type",
-            "department", "site", "manager", "time_zone", "language", "created_at", "updated_at", "version",
+            "department", "site", "manager", "time_zone", "language", "presence", "out_of_office",
+            "created_at", "updated_at", "version",
         )  # fmt: skip
         read_only_fields = (
             *ENVELOPE, "email", "username", "employee_number", "job_title", "user_type", "department", "site", "manager",
