@@ -15,6 +15,8 @@ NOT_CAPTURED = {
     "audit_rowchange": "is the log",
     "audit_dispatch": "delivery state, moved by the relay",
     "core_idempotencykey": "answers kept for a day",
+    "core_denialcount": "counts refusals by the minute; the events it lets through are the log",
+    "users_apitokenuse": "last use, stamped at most once a minute",
     "core_job": "progress of work whose every write is captured; who asked and how it ended are events",
 }
 

@@ -4,7 +4,18 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 
 from apps.core.admin import ReadOnlyAdmin
-from apps.users.models import Grant, MemberSkill, Role, RoleAssignment, Session, Skill, TeamMember, User
+from apps.users.models import (
+    ApiToken,
+    ApiTokenUse,
+    Grant,
+    MemberSkill,
+    Role,
+    RoleAssignment,
+    Session,
+    Skill,
+    TeamMember,
+    User,
+)
 
 # Django's groups are unused and their tables not writable; roles take their place.
 admin.site.unregister(Group)
@@ -93,3 +104,22 @@ class MemberSkillAdmin(ReadOnlyAdmin):
     list_filter = ("level",)
     search_fields = ("skill__name", "member__user__full_name")
     ordering = ("member", "skill")
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    resource = "api_tokens"
+    list_display = ("name", "user", "prefix", "expires_at", "revoked_at")
+    list_select_related = ("user",)
+    search_fields = ("name", "user__full_name")
+    ordering = ("-created_at",)
+    fields = ("name", "user", "prefix", "scopes", "allowed_addresses", "expires_at", "revoked_at", "created_at")
+
+
+@admin.register(ApiTokenUse)
+class ApiTokenUseAdmin(ReadOnlyAdmin):
+    resource = "api_tokens"
+    list_display = ("credential", "at", "address")
+    list_select_related = ("credential",)
+    search_fields = ("credential__name",)
+    ordering = ("-at",)

@@ -2,7 +2,7 @@
 
 from apps.core.events import declare
 from apps.core.records import declare_events
-from apps.users.models import Role, RoleAssignment, Skill, TeamMember, User
+from apps.users.models import Role, RoleAssignment, ServiceAccount, Skill, TeamMember, User
 
 for model in (Role, RoleAssignment, Skill, TeamMember, User):
     declare_events(model)
@@ -13,3 +13,6 @@ TOKEN_REUSED = declare("user.token_reused", "A used refresh token came back; its
 PASSWORD_CHANGED = declare("user.password_changed", "Password changed by its owner; their other sessions ended.")
 SESSIONS_ENDED = declare("organization.sessions_ended", "Every session ended, because the organization was suspended.")
 ROLE_GRANTS_CHANGED = declare("role.grants_changed", "What a custom role grants was changed.")
+declare_events(ServiceAccount, "created", "updated", "deleted", "restored")
+API_TOKEN_CREATED = declare("api_token.created", "An API token was made; its text is nowhere kept.")
+API_TOKEN_REVOKED = declare("api_token.revoked", "An API token was revoked; its next use is refused.")

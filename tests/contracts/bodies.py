@@ -26,6 +26,12 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     ("auth/token/refresh/", "POST"): lambda world: {"refresh": session_of(world.people["admin"]).refresh},
     ("roles/", "POST"): lambda world: {"name": f"Role {new_id()}", "grants": GRANTS},
     ("roles/<uuid:pk>/", "PATCH"): lambda world: {"name": f"Role {new_id()}", "grants": GRANTS},
+    # Whose they are, one may say for service accounts alone.
+    ("auth/api-tokens/", "POST"): lambda world: {
+        "name": f"Token {new_id()}",
+        "scopes": ["sites:read"],
+        "expires_at": "2027-03-01T09:00:00Z",
+    },
     # To a user or to a team, never to both.
     ("role-assignments/", "POST"): lambda world: {
         "role": str(world.own[Role].pk),

@@ -4,11 +4,14 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from apps.users.api.access import ExplainView, RoleAssignmentViewSet, RoleViewSet
+from apps.users.api.api_tokens import ApiTokenViewSet, ServiceAccountViewSet
 from apps.users.api.views import LogoutView, MeViewSet, RefreshView, TokenView
 
 router = SimpleRouter(use_regex_path=False)
 router.register("roles", RoleViewSet, basename="roles")
 router.register("role-assignments", RoleAssignmentViewSet, basename="role-assignments")
+router.register("auth/api-tokens", ApiTokenViewSet, basename="api-tokens")
+router.register("service-accounts", ServiceAccountViewSet, basename="service-accounts")
 
 urlpatterns = [
     path("auth/permissions/explain/", ExplainView.as_view(), name="explain"),
