@@ -204,6 +204,8 @@ AUTH_PASSWORD_VALIDATORS = [
 # Secrets at rest (apps/core/secrets.py): id=secret pairs, the first encrypts, all decrypt; without any, SECRET_KEY is the key.
 ENCRYPTION_KEYS: dict[str, str] = env.dict("ENCRYPTION_KEYS", default={})
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=5)
+# Refusals of one person in one minute that get an event each (apps/core/denials.py); the rest are counted.
+ACCESS_DENIED_PER_MINUTE: int = env.int("ACCESS_DENIED_PER_MINUTE", default=20)
 SESSION_IDLE_LIFETIME = timedelta(minutes=env.int("SESSION_IDLE_MINUTES", default=30))
 SESSION_ABSOLUTE_LIFETIME = timedelta(hours=env.int("SESSION_ABSOLUTE_HOURS", default=12))
 SIMPLE_JWT = {

@@ -11,13 +11,15 @@ from django.utils import timezone
 from apps.audit.models import Dispatch, Event
 from apps.core import tenancy
 from apps.core.actors import Actor
-from apps.core.models import IdempotencyKey, Job, JobTick, new_id
+from apps.core.models import DenialCount, IdempotencyKey, Job, JobTick, new_id
 from apps.core.secrets import encrypt
 from apps.notifications.models import Mail, MailboxMessage
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
 from apps.users.access import assign_built_in, create_built_in_roles
 from apps.users.models import (
     Absence,
+    ApiToken,
+    ApiTokenUse,
     CostCentreOwner,
     DepartmentHead,
     Grant,
@@ -33,6 +35,7 @@ from apps.users.models import (
     RoleAssignment,
     RotaMember,
     RotaVersion,
+    ServiceAccount,
     Session,
     SignInCounter,
     Skill,
@@ -443,3 +446,39 @@ class PulseFactory(factory.django.DjangoModelFactory):
 
     due_at = factory.LazyFunction(timezone.now)
     ran_at = factory.LazyFunction(timezone.now)
+
+
+class DenialCountFactory(TenantFactory):
+    class Meta:
+        model = DenialCount
+
+    actor_id = factory.LazyFunction(new_id)
+    minute = factory.LazyFunction(timezone.now)
+
+
+class ServiceAccountFactory(UserFactory):
+    class Meta:
+        model = ServiceAccount
+
+    is_service_account = True
+    password = "!"
+
+
+class ApiTokenFactory(VersionedFactory):
+    class Meta:
+        model = ApiToken
+
+    user = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda n: f"Token {n}")
+    prefix = factory.LazyFunction(lambda: new_id().hex[-8:])
+    secret_hash = "0" * 64
+    scopes = factory.LazyFunction(lambda: ["sites:read"])
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=30))
+
+
+class ApiTokenUseFactory(TenantFactory):
+    class Meta:
+        model = ApiTokenUse
+
+    credential = factory.SubFactory(ApiTokenFactory)
+    at = factory.LazyFunction(timezone.now)

@@ -18,6 +18,8 @@ NOT_CAPTURED = {
     "notifications_mail": "delivery state of mails",
     "notifications_mailboxmessage": "the demo's mail, kept instead of sent",
     "users_presence": "moves with every break; real changes are events",
+    "core_denialcount": "counts refusals by the minute; the events it lets through are the log",
+    "users_apitokenuse": "last use, stamped at most once a minute",
     "core_job": "progress of work whose every write is captured; who asked and how it ended are events",
 }
 

@@ -207,6 +207,22 @@ def _refuse_giving_more(
                 raise Denied(f"You cannot give {grant} in reach {reach}: you do not hold it yourself.", grant=grant)
 
 
+def refuse_exceeding(actor: Actor, rights: Rights) -> None:
+    """Nobody hands out a credential that may do more than they may themselves. Raises Denied."""
+    own = actor.authorizer if isinstance(actor.authorizer, Rights) else Rights(actor.required_id)
+    for (resource, action), held in rights.grants.items():
+        for grant in held:
+            if not own.may_give(
+                Action(action),
+                resource,
+                grant.reach,
+                limited_to_team_id=grant.limited_to_team_id,
+                until=grant.valid_until,
+            ):
+                name = f"{resource}.{action}"
+                raise Denied(f"The token could do {name}, which you may not yourself.", grant=name)
+
+
 def _record_grants(
     role: Role, plain: Mapping[str, Any], grants: tuple[list[str], list[str]], *, actor: Actor, at: datetime
 ) -> Role:

@@ -15,6 +15,8 @@ from apps.core.authorization import Action
 from apps.users import absences, membership, rotas
 from apps.users.models import (
     Absence,
+    ApiToken,
+    ApiTokenUse,
     CostCentreOwner,
     DepartmentHead,
     Grant,
@@ -281,3 +283,22 @@ class OnCallOverrideAdmin(ServedAdmin):
 
     def delete_record(self, record: Any, *, actor: Actor, at: Any) -> None:
         rotas.delete_override(record, actor=actor, at=at)
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    resource = "api_tokens"
+    list_display = ("name", "user", "prefix", "expires_at", "revoked_at")
+    list_select_related = ("user",)
+    search_fields = ("name", "user__full_name")
+    ordering = ("-created_at",)
+    fields = ("name", "user", "prefix", "scopes", "allowed_addresses", "expires_at", "revoked_at", "created_at")
+
+
+@admin.register(ApiTokenUse)
+class ApiTokenUseAdmin(ReadOnlyAdmin):
+    resource = "api_tokens"
+    list_display = ("credential", "at", "address")
+    list_select_related = ("credential",)
+    search_fields = ("credential__name",)
+    ordering = ("-at",)

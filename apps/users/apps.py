@@ -26,9 +26,14 @@ class UsersConfig(AppConfig):
             writes=frozenset({"INSERT", "UPDATE", "DELETE"}),
         )
         secrets.kept_in(models.TotpDevice, "secret")
+        allow_installation_wide_key(
+            "api_token_prefix", "a token's id finds it before the tenant is known; it is random"
+        )
         # Organizations stand below and cannot name what explains rights to them.
         for resource, model in {
             "users": models.User,
+            "api_tokens": models.ApiToken,
+            "integrations": models.ServiceAccount,
             "roles": models.Role,
             "skills": models.Skill,
             "team_members": models.TeamMember,

@@ -8,6 +8,7 @@ from apps.users.models import (
     OnCallRota,
     Role,
     RoleAssignment,
+    ServiceAccount,
     Skill,
     TeamMember,
     User,
@@ -35,3 +36,6 @@ USER_INVITED = declare("user.invited", "A user was created who is mailed a link 
 USER_UNLOCKED = declare("user.unlocked", "An administrator forgave somebody's failed attempts to sign in.")
 RESET_REQUESTED = declare("user.password_reset_requested", "Somebody is mailed a link to set a new password.")
 PRESENCE_CHANGED = declare("presence.changed", "Somebody set their presence: available, away or offline.")
+declare_events(ServiceAccount, "created", "updated", "deleted", "restored")
+API_TOKEN_CREATED = declare("api_token.created", "An API token was made; its text is nowhere kept.")
+API_TOKEN_REVOKED = declare("api_token.revoked", "An API token was revoked; its next use is refused.")

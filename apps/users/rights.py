@@ -1,7 +1,7 @@
 """What a person may do now: the grants of every role assigned to them or their teams, and how far each reaches."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -17,8 +17,9 @@ from apps.core.authorization import WIDTH, Action, Decision, Reach, ReachColumns
 from apps.core.errors import Denied
 from apps.organizations.lifecycle import OrganizationStatus
 from apps.organizations.models import Organization
-from apps.users.models import Grant, RoleAssignment, TeamMember, User, UserType
+from apps.users.models import ApiToken, Grant, RoleAssignment, TeamMember, User, UserType
 from apps.users.role_table import ADMIN, Table
+from apps.users.scopes import granted_by_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,11 @@ class Rights:
                 return None
             condition |= self._condition(grant, columns)
         return condition
+
+    def narrowed(self, scopes: Iterable[str]) -> "Rights":
+        """What is left of these rights under the scopes of an API token: some of the same grants, none further or new."""
+        within = granted_by_all(tuple(scopes))
+        return replace(self, grants={key: held for key, held in self.grants.items() if key in within})
 
     def may_give(
         self, action: Action, resource: str, reach: Reach, *, limited_to_team_id: UUID | None, until: datetime | None
@@ -161,6 +167,12 @@ def rights_from_table(user_id: UUID, role: str, table: Table) -> Rights:
 def actor_for(user: User, *, at: datetime, session_id: UUID | None = None) -> Actor:
     """The person with the rights they hold at `at` (UTC); for requests, and for jobs that run on somebody's behalf."""
     return user.as_actor(session_id=session_id, authorizer=rights_of(user, at=at))
+
+
+def actor_by_token(token: ApiToken, *, at: datetime) -> Actor:
+    """The owner of a token, with those of their rights at `at` (UTC) that its scopes name."""
+    rights = rights_of(token.user, at=at).narrowed(token.scopes)
+    return token.user.as_actor(token_id=token.pk, authorizer=rights)
 
 
 def actor_now(organization_id: UUID, user_id: UUID, at: datetime, home_id: UUID) -> Actor:

@@ -186,7 +186,7 @@ def refresh(*, token: str, at: datetime) -> Pair:
             raise NotSignedIn("The refresh token is not valid.", code="token_invalid")
         is_usable = session.is_live(at) and session.user.may_sign_in and is_open(organization_id)
         if not is_usable:
-            raise NotSignedIn("The session has ended.", code="session_ended")
+            raise NotSignedIn("The session has ended.", code="session_ended").naming(session.user.as_actor())
         if hmac.compare_digest(session.current_hash, digest):
             return _rotate(session, at=at)
         if (

@@ -106,6 +106,12 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     ("auth/mfa/disable/", "POST"): lambda world: enrolled(world) | {"code": code_now()},
     ("auth/mfa/recovery-codes/", "POST"): lambda world: enrolled(world) | {"code": code_now()},
     ("auth/password/change/", "POST"): changed_password,
+    # Whose they are, one may say for service accounts alone.
+    ("auth/api-tokens/", "POST"): lambda world: {
+        "name": f"Token {new_id()}",
+        "scopes": ["sites:read"],
+        "expires_at": "2027-03-01T09:00:00Z",
+    },
     # To a user or to a team, never to both.
     ("role-assignments/", "POST"): lambda world: {
         "role": str(world.own[Role].pk),

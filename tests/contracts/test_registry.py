@@ -28,6 +28,7 @@ NO_ADMIN = {
     "auth.Group": "unused and not writable, roles take their place",
     "contenttypes.ContentType": "names of models",
     "core.IdempotencyKey": "answers kept for a day, with what they said",
+    "core.DenialCount": "counts refusals by the minute, so that a flood fills no log",
     "core.JobTick": "due times of platform jobs, no tenant's",
     "sink.Arrival": "exists in tests alone",
     "users.PasswordHistory": "hashes, of no use to anybody",

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.utils import OperationalError
+from django.db.utils import DatabaseError, OperationalError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -18,19 +18,22 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
-from apps.core import idempotency, records, tenancy
+from apps.core import denials, idempotency, records, tenancy
 from apps.core.actors import Actor
-from apps.core.api import exporting, filters, identity, keys, pagination, parsers, permissions, rates
+from apps.core.addresses import client_address
+from apps.core.api import exporting, filters, identity, keys, pagination, parsers, permissions, problems, rates
 from apps.core.api.job_serializer import JobSerializer
 from apps.core.api.pagination import invalid_parameter
 from apps.core.api.renderers import dumps
 from apps.core.api.serializers import RecordSerializer, strict_input
 from apps.core.api.versions import expected_version
 from apps.core.authorization import Action, may, require, within_reach
-from apps.core.errors import Denied, NotFound, NotSignedIn
+from apps.core.errors import Denied, DomainError, NotFound, NotSignedIn
 from apps.core.limits import Limit, Verdict
 from apps.core.models import Job
 from apps.core.tenancy import TenantContext
+
+log = structlog.get_logger(__name__)
 
 # Deadlock and serialization failure: PostgreSQL undid everything, so the same request may simply be tried again.
 TRY_AGAIN = frozenset({"40P01", "40001"})
@@ -63,6 +66,30 @@ class ApiView(APIView):
         self.response = self.finalize_response(wrapped, response, *args, **kwargs)
         rates.describe(self.response, self.verdicts)
         return self.response
+
+    def handle_exception(self, exc: Exception) -> Response:
+        problem = problems.as_domain_error(exc)
+        if problem.status in denials.STATUSES:
+            self._tell_of_denial(problem)
+        return super().handle_exception(exc)
+
+    def _tell_of_denial(self, problem: DomainError) -> None:
+        request = self.request._request
+        what = {
+            "status": problem.status,
+            "reason": problem.code,
+            "method": request.method,
+            "address": client_address(request),
+        }
+        what["route"] = request.resolver_match.route if request.resolver_match else ""
+        what |= {"grant": problem.extra["grant"]} if problem.extra.get("grant") else {}
+        what |= {"record": {name: str(value) for name, value in self.kwargs.items()}} if self.kwargs else {}
+        denials.record(self.acting or problem.refused, at=timezone.now(), **what)
+
+    @property
+    def acting(self) -> Actor | None:
+        """Who the caller turned out to be, as far as that is known by now."""
+        return None
 
     def _answer_with_retries(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         for attempt in range(1, MAX_TRIES + 1):
@@ -127,16 +154,45 @@ class TenantView(ApiView):
     honours_idempotency_key: ClassVar[bool] = True
     # Methods (or viewset actions) that run in the tenant but in no transaction: they open their own, as many as they need.
     piecewise: ClassVar[frozenset[str]] = frozenset()
+    # Which actions an API token may take. None: those that name a grant, because where being signed in is enough no scope
+    # could narrow anything.
+    token_actions: ClassVar[frozenset[str] | None] = None
+    caller: identity.Caller
 
     @property
     def actor(self) -> Actor:
         return self.caller.actor
+
+    @property
+    def acting(self) -> Actor | None:
+        caller = vars(self).get("caller")
+        return caller.actor if caller is not None else None
 
     def answer(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         context, claims = self.tenant_of(request)
         self.admit(*rates.caller_of(context, claims))
         if self.writes_down_reading(request):
             context = replace(context, is_read_only=False)
+        try:
+            return self._answer_inside(context, claims, request, *args, **kwargs)
+        finally:
+            self._do_afterwards(context)
+
+    def _do_afterwards(self, context: TenantContext) -> None:
+        """What the sign-in left to be done: not worth the answer of a request that is over, so its failure is logged."""
+        caller: identity.Caller | None = vars(self).get("caller")
+        afterwards = caller.afterwards if caller is not None else None
+        if afterwards is None:
+            return
+        try:
+            with tenancy.enter(replace(context, is_read_only=False)), transaction.atomic():
+                afterwards()
+        except DatabaseError:
+            log.exception("afterwards_failed")
+
+    def _answer_inside(
+        self, context: TenantContext, claims: Any, request: Request, *args: Any, **kwargs: Any
+    ) -> Response:
         with tenancy.enter(context), transaction.atomic():
             self.caller = identity.sign_in().caller_of(request._request, claims, is_tenant_route=self.is_tenant_route)
             # An operator signs in at home and acts elsewhere; for everybody else this names the actor to the database.
@@ -196,11 +252,20 @@ class TenantView(ApiView):
         if name not in self.grants:
             raise Denied(f"{type(self).__name__} names no grant for {name}.", grant="")
         action = self.grants[name]
+        self._refuse_token(name)
         if action is None or may(self.actor, action, self.resource):
             return
         if action is not Action.READ and may(self.actor, Action.READ, self.resource):
             self.check_visible()
         require(self.actor, action, self.resource)
+
+    def _refuse_token(self, name: str) -> None:
+        """Raises Denied where it takes a person: an API token changes no password, session or token, least of all itself."""
+        if self.actor.token_id is None:
+            return
+        is_accepted = self.grants[name] is not None if self.token_actions is None else name in self.token_actions
+        if not is_accepted:
+            raise Denied("No API token may do this; sign in.", code="sign_in_required")
 
     def is_known_action(self, name: str) -> bool:
         """Whether there is anything to protect; an unknown method ends as 405 further on."""

@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from apps.users.api.access import ExplainView, RoleAssignmentViewSet, RoleViewSet
+from apps.users.api.api_tokens import ApiTokenViewSet, ServiceAccountViewSet
 from apps.users.api.availability import AbsenceViewSet, PresenceView
 from apps.users.api.credentials import (
     ConfirmView,
@@ -32,6 +33,8 @@ SKILLS.register(router)
 router.register("absences", AbsenceViewSet, basename="absences")
 router.register("on-call/rotas/<uuid:rota_pk>/overrides", OverrideViewSet, basename="on-call-overrides")
 router.register("on-call/rotas", RotaViewSet, basename="on-call-rotas")
+router.register("auth/api-tokens", ApiTokenViewSet, basename="api-tokens")
+router.register("service-accounts", ServiceAccountViewSet, basename="service-accounts")
 
 urlpatterns = [
     path("auth/permissions/explain/", ExplainView.as_view(), name="explain"),

@@ -68,6 +68,8 @@ class MeViewSet(ShowsAvailability):
     serializer_class = MeSerializer
     http_method_names = ["get", "patch", "head", "options"]
     grants = {"retrieve": None, "partial_update": None}
+    # So that a program can ask whom it acts for.
+    token_actions = frozenset({"retrieve"})
     is_tenant_route = False
 
     def visible(self) -> Any:

@@ -1,6 +1,7 @@
 """People, their sessions, their teams, their times and their rights, by noun."""
 
 from apps.users.models.access import Grant, Role, RoleAssignment
+from apps.users.models.api_tokens import ApiToken, ApiTokenUse, ServiceAccount
 from apps.users.models.availability import Absence, Presence, PresenceStatus
 from apps.users.models.credentials import PasswordHistory, RecoveryCode, SignInCounter, TotpDevice
 from apps.users.models.links import LinkPurpose, PasswordLink
@@ -10,6 +11,8 @@ from apps.users.models.people import Session, User, UserType, normalise_email, n
 
 __all__ = [
     "Absence",
+    "ApiToken",
+    "ApiTokenUse",
     "CostCentreOwner",
     "DepartmentHead",
     "Grant",
@@ -26,6 +29,7 @@ __all__ = [
     "RoleAssignment",
     "RotaMember",
     "RotaVersion",
+    "ServiceAccount",
     "Session",
     "SignInCounter",
     "Skill",
