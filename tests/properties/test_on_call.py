@@ -6,7 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.users.on_call import (
@@ -24,6 +24,7 @@ from tests.conftest import IS_FULL_RUN
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC")
 EXAMPLES = 600 if IS_FULL_RUN else 60
 PEOPLE = [UUID(int=number) for number in range(1, 6)]
+ROUNDS = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 clocks = st.builds(lambda h, m: f"{h:02}:{m:02}", st.integers(0, 23), st.sampled_from([0, 1, 15, 29, 30, 59]))
@@ -96,13 +97,13 @@ def test_a_wall_clocks_time_is_one_instant(zone, day, clock, expected):
     assert instant_of(day, clock, zone) == datetime.fromisoformat(expected)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@ROUNDS
 @given(st.sampled_from(ZONES), days, clocks)
 def test_a_wall_clocks_time_is_the_instant_at_which_the_clock_gets_there(zone, day, clock):
     assert instant_of(day, clock, zone) == first_instant_showing(ZoneInfo(zone), day, clock)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@ROUNDS
 @given(plans(), st.integers(-3 * 24 * 60, 100 * 24 * 60))
 def test_the_turn_at_an_instant_is_the_number_of_handovers_that_the_calendar_shows(plan, minutes):
     at = instant_of(plan.starts_on, plan.handover_time, plan.time_zone) + minutes * MINUTE
@@ -119,7 +120,7 @@ def test_the_turn_at_an_instant_is_the_number_of_handovers_that_the_calendar_sho
         assert shift.ends_at == next(each for each in handovers_until(plan, shift.ends_at) if each > at)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@ROUNDS
 @given(plans(), st.integers(0, 60))
 def test_exactly_at_a_handover_it_is_the_next_ones_turn_and_a_second_before_it_is_not(plan, turn):
     begins = plan.handover(turn)
@@ -158,7 +159,7 @@ def as_dict(plan):
     return {name: getattr(plan, name) for name in Plan.__dataclass_fields__}
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@ROUNDS
 @given(rotas(), st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=12))
 def test_shifts_tile_time_and_each_instant_has_the_one_person_it_should(rota, places):
     versions, overrides, begin, end = rota
@@ -187,7 +188,7 @@ def newest(override):
     return override.created_at, override.id
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@ROUNDS
 @given(plans(), plans(), st.integers(0, 60 * 24))
 def test_a_change_keeps_the_turn_of_whoever_is_on_call_and_leaves_the_past_alone(before, after, hours):
     at = max(before.handover(0), after.handover(0)) + timedelta(hours=hours)
