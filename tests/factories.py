@@ -279,7 +279,9 @@ class JobFactory(TenantFactory):
     class Meta:
         model = Job
 
-    kind = "test"
+    # Of a kind that every address which shows jobs knows.
+    kind = "export"
+    parameters = factory.LazyFunction(lambda: {"resource": "sites", "format": "csv", "filters": {}, "file": "none.csv"})
     created_at = factory.LazyFunction(timezone.now)
 
 

@@ -17,7 +17,7 @@ from apps.core.api import strict
 from apps.core.api.renderers import dumps
 from apps.core.models import new_id
 from apps.core.secrets import encrypt
-from apps.organizations.models import Team
+from apps.organizations.models import Site, Team
 from apps.users import mfa_tokens
 from apps.users.links import mint
 from apps.users.models import LinkPurpose, Role, Skill, TotpDevice, User
@@ -138,9 +138,20 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     ("on-call/rotas/<uuid:pk>/", "PATCH"): rota,
     ("on-call/rotas/<uuid:rota_pk>/overrides/", "POST"): lambda world: period() | {"user": str(world.own[User].pk)},
     ("on-call/rotas/<uuid:rota_pk>/overrides/<uuid:pk>/", "PATCH"): lambda world: {"reason": "swapped"},
+    ("teams/bulk/", "POST"): lambda world: many(world, Team),
+    ("sites/bulk/", "POST"): lambda world: many(world, Site),
+    ("exports/", "POST"): lambda world: {"resource": "sites", "format": "csv"},
     # Whose and what it is cannot be changed.
     ("role-assignments/<uuid:pk>/", "PATCH"): lambda world: {"valid_until": "2027-03-01T09:00:00Z"},
 }
+
+
+def many(world: World, model: type[Any]) -> Body:
+    """A bulk request for one row, so that it records one event like any other write."""
+    row = world.fresh(model, world.peer)
+    return {"ids": [str(row.pk)], "action": "update", "params": {"name": f"Renamed {row.pk}"}}
+
+
 # What a read must be asked: route -> the query, with somebody of the given world's side in it.
 ASKED: dict[str, Callable[[User], dict[str, str]]] = {
     "auth/permissions/explain/": lambda user: {"user": str(user.pk), "resource": "teams", "action": "read"},

@@ -43,6 +43,8 @@ PUBLIC = {
 NARROWED: dict[str, frozenset[str]] = {"users/": frozenset({"end user"})}
 # What a fresh row must be for its action to be possible: route -> columns.
 PREPARED: dict[str, dict[str, Any]] = {"users/<uuid:pk>/activate/": {"is_active": False}}
+# Where the body says which grant it takes: (route, method) -> what bodies.GIVEN asks for.
+NAMED_BY_BODY = {("exports/", "POST"): (Action.EXPORT, "sites")}
 # What they may be tried with: (route, method) -> the attack's body, and its twin's that names nothing foreign.
 FORGED: dict[tuple[str, str], Callable[[World], tuple[dict[str, str], dict[str, str]]]] = {
     ("auth/token/refresh/", "POST"): lambda world: (
@@ -155,6 +157,8 @@ class Walk:
             return 401
         if method != "OPTIONS" and self.route.action(method) is None:
             return 405
+        if (str(self.route), method) in NAMED_BY_BODY:
+            return None if may(self.actor(principal), *NAMED_BY_BODY[str(self.route), method]) else 403
         if method == "OPTIONS" or self.is_granted(principal, self.route.grant(method)):
             return None
         return 403

@@ -15,7 +15,9 @@ from tests.contracts.world import CANARY, CANNOT_HOLD, TRACE, World, connected_a
 from tests.factories import IdempotencyKeyFactory
 
 ROUTES = routes()
-READABLE = [route for route in ROUTES if "GET" in route.implemented()]
+# Reads that a row alone cannot answer, and why.
+NEEDS_MORE = {"exports/<uuid:pk>/download/": "the file that a job has written"}
+READABLE = [route for route in ROUTES if "GET" in route.implemented() and str(route) not in NEEDS_MORE]
 
 pytestmark = pytest.mark.timeout(120)
 

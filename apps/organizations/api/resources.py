@@ -15,6 +15,7 @@ SITES = Resource(
     search=("name", "address"),
     orderings=("name", "created_at"),
     default_ordering="name",
+    has_bulk=True,
 )
 # Served by the users app, which adds the owner.
 COST_CENTRES = Resource(
