@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from itsm_project.theme import UNFOLD  # noqa: F401 - a setting like the others
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()  # type: ignore[no-untyped-call]
@@ -80,6 +82,7 @@ APPEND_SLASH = False
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "itsm_project" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -290,5 +293,3 @@ WHITENOISE_USE_FINDERS = ITSM_MODE != "production"
 LOG_LEVEL: str = env("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "apps.core.logs.configure"
 LOGGING = {"level": LOG_LEVEL}
-
-UNFOLD = {"SITE_TITLE": "ITSM", "SITE_HEADER": "ITSM", "SHOW_HISTORY": False}

@@ -10,7 +10,7 @@ class OrganizationsConfig(AppConfig):
     verbose_name = "Organizations"
 
     def ready(self) -> None:
-        from apps.organizations import demo, events, services, tasks  # noqa: F401, PLC0415 - each registers itself
+        from apps.organizations import demo, events, services, subscribers, tasks  # noqa: F401, PLC0415 - each registers itself
 
         proof.demand(services.refuse_demo_in_production)
         allow_installation_wide_key("organization_slug", "a slug names the tenant before the tenant is known")

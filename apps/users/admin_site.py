@@ -6,12 +6,13 @@ from uuid import UUID
 
 from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.sites import UnfoldAdminSite
 
 from apps.users import services
+from apps.users.admin_pages import OperatorPages
 from apps.users.middleware import SESSION_KEY
 
 
@@ -32,7 +33,11 @@ class ItsmAdminSite(UnfoldAdminSite):
     """Django's admin site on the platform's sessions."""
 
     site_header = site_title = "ITSM"
-    index_title = "Administration"
+    index_title = "Dashboard"
+    index_template = "users/dashboard.html"
+
+    def extra_urls(self) -> list[URLPattern]:
+        return OperatorPages(self).urls()
 
     def logout(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """End the session itself: a copied cookie is worth nothing afterwards."""

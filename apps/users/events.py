@@ -13,3 +13,6 @@ TOKEN_REUSED = declare("user.token_reused", "A used refresh token came back; its
 PASSWORD_CHANGED = declare("user.password_changed", "Password changed by its owner; their other sessions ended.")
 SESSIONS_ENDED = declare("organization.sessions_ended", "Every session ended, because the organization was suspended.")
 ROLE_GRANTS_CHANGED = declare("role.grants_changed", "What a custom role grants was changed.")
+SESSION_ENDED = declare("user.session_ended", "A session was ended by an administrator.")
+OPERATOR_ENTERED = declare("organization.operator_entered", "A platform operator began to act here in the admin.")
+OPERATOR_LEFT = declare("organization.operator_left", "A platform operator ceased to act here in the admin.")

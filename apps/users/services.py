@@ -23,7 +23,15 @@ from apps.organizations.lifecycle import OrganizationStatus
 from apps.organizations.models import Organization
 from apps.users import tokens
 from apps.users.access import assign_built_in
-from apps.users.events import PASSWORD_CHANGED, SESSIONS_ENDED, SIGN_IN_FAILED, SIGNED_IN, SIGNED_OUT, TOKEN_REUSED
+from apps.users.events import (
+    PASSWORD_CHANGED,
+    SESSION_ENDED,
+    SESSIONS_ENDED,
+    SIGN_IN_FAILED,
+    SIGNED_IN,
+    SIGNED_OUT,
+    TOKEN_REUSED,
+)
 from apps.users.models import Session, User, UserType, normalise_email
 
 # Losers of a race for the same refresh token get their successor's word instead of losing the session.
@@ -166,6 +174,14 @@ def revoke(session: Session, *, at: datetime) -> None:
     """End a locked session."""
     session.revoked_at = at
     session.save(update_fields=["revoked_at"])
+
+
+def end_session(session: Session, *, actor: Actor, at: datetime) -> None:
+    """End somebody's locked session; its tokens are refused from the next request on. Raises Conflict when it has ended."""
+    if not session.is_live(at):
+        raise Conflict("This session has ended already.", code="session_ended")
+    revoke(session, at=at)
+    events.record(SESSION_ENDED, session.user, actor=actor, at=at, session_id=session.pk)
 
 
 def end_all_sessions(organization_id: UUID, *, at: datetime) -> int:

@@ -129,7 +129,10 @@ class Session(TenantModel):
     address = models.GenericIPAddressField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["organization_id", "user", "-created_at"], name="session_of_user")]
+        indexes = [
+            models.Index(fields=["organization_id", "user", "-created_at"], name="session_of_user"),
+            models.Index(fields=["organization_id", "-created_at", "-id"], name="session_newest"),
+        ]
 
     def is_live(self, at: datetime) -> bool:
         return self.revoked_at is None and at < self.idle_until and at < self.absolute_until
