@@ -41,6 +41,10 @@ def environment(request: HttpRequest) -> list[str] | None:
     return {"demo": ["Demo", "warning"], "test": ["Test", "info"]}.get(settings.ITSM_MODE)
 
 
+def icon(request: HttpRequest) -> str:
+    return static("core/icon.svg")
+
+
 def style_sheet(request: HttpRequest) -> str:
     return static("core/admin.css")
 
@@ -102,7 +106,7 @@ NAVIGATION: list[dict[str, Any]] = [
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "ITSM",
     "SITE_HEADER": "ITSM",
-    "SITE_SUBHEADER": "Administration",
+    "SITE_SUBHEADER": "Administration, times in UTC",
     "SITE_SYMBOL": "support_agent",
     "SITE_URL": None,
     "SHOW_HISTORY": False,
@@ -110,6 +114,7 @@ UNFOLD: dict[str, Any] = {
     "ENVIRONMENT": environment,
     "DASHBOARD_CALLBACK": "apps.users.dashboard.with_figures",
     "STYLES": [style_sheet],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": icon}],
     "SIDEBAR": {"navigation": NAVIGATION},
     # A calm blue; the theme's own is violet.
     "COLORS": {

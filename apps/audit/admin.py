@@ -102,7 +102,7 @@ class ViaFilter(WordFilter):
 class EventAdmin(NamingAdmin):
     """Everything that happened in the organization, newest first."""
 
-    list_display = ("at", "name", "shown_subject", "actor_label", "shown_operator", "via")
+    list_display = ("at", "name", "shown_subject", "shown_actor", "shown_operator", "via")
     list_display_links = ("at",)
     list_filter = (PeriodFilter, NameFilter, SubjectFilter, ViaFilter, "actor_kind")
     search_fields = ("actor_label",)
@@ -114,7 +114,7 @@ class EventAdmin(NamingAdmin):
         "name",
         "shown_meaning",
         "shown_subject",
-        "actor_label",
+        "shown_actor",
         "shown_operator",
         "via",
         "request_id",
@@ -122,7 +122,15 @@ class EventAdmin(NamingAdmin):
         "shown_data",
         "shown_rows",
     )
-    readonly_fields = ("shown_meaning", "shown_subject", "shown_operator", "shown_changes", "shown_data", "shown_rows")
+    readonly_fields = (
+        "shown_meaning",
+        "shown_subject",
+        "shown_actor",
+        "shown_operator",
+        "shown_changes",
+        "shown_data",
+        "shown_rows",
+    )
 
     def give_names(self, rows: Iterable[Any]) -> None:
         models, wanted = subject_models(), defaultdict(set)
@@ -139,9 +147,13 @@ class EventAdmin(NamingAdmin):
         kind = event.subject_type.replace("_", " ")
         return link_to(event.subject_model, event.subject_id, f"{kind} {event.subject_name}".strip())
 
-    @display(description="platform operator", boolean=True)
-    def shown_operator(self, event: Event) -> bool:
-        return "operator_of" in event.data
+    @display(description="who", ordering="actor_label")
+    def shown_actor(self, event: Event) -> str:
+        return event.actor_label
+
+    @display(description="on behalf of", label={"platform": "warning"})
+    def shown_operator(self, event: Event) -> str:
+        return "platform" if "operator_of" in event.data else ""
 
     @display(description="meaning")
     def shown_meaning(self, event: Event) -> str:

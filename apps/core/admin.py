@@ -18,6 +18,7 @@ from django.utils.html import format_html
 from unfold import paginator
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.core import constraints, records
 from apps.core.actors import Actor
@@ -115,6 +116,9 @@ class RecordAdmin(ModelAdmin):
     list_disable_select_all = True
     list_fullwidth = True
     empty_value_display = "-"
+    formfield_overrides = {  # type: ignore[misc,assignment]
+        models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})}
+    }
     change_form_outer_before_template: Any = "core/record_actions.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:

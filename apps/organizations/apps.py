@@ -7,7 +7,7 @@ from apps.core.wall.unwalled import allow_installation_wide_key
 class OrganizationsConfig(AppConfig):
     name = "apps.organizations"
     label = "organizations"
-    verbose_name = "Organizations"
+    verbose_name = "Organization"
 
     def ready(self) -> None:
         from apps.organizations import demo, events, services, subscribers, tasks  # noqa: F401, PLC0415 - each registers itself

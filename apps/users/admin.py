@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from unfold.decorators import action, display
 
 from apps.core import records
@@ -106,7 +107,7 @@ class SessionAdmin(ReadOnlyAdmin):
     """Who is signed in where; an administrator can end a session, never open one."""
 
     resource = "users"
-    list_display = ("user", "shown_state", "created_at", "rotated_at", "idle_until", "address", "user_agent")
+    list_display = ("user", "shown_state", "created_at", "idle_until", "address", "shown_device")
     list_select_related = ("user",)
     list_filter = (LiveFilter, CreatedFilter)
     search_fields = ("user__full_name", "user__email")
@@ -130,6 +131,10 @@ class SessionAdmin(ReadOnlyAdmin):
     def shown_state(self, session: Session) -> str:
         return "live" if session.is_live(timezone.now()) else "ended"
 
+    @display(description="device")
+    def shown_device(self, session: Session) -> str:
+        return Truncator(session.user_agent).chars(48)
+
     def has_end_permission(self, request: HttpRequest) -> bool:
         return self._may(request, Action.UPDATE)
 
@@ -150,6 +155,7 @@ class RoleAdmin(RecordAdmin):
 
     resource = "roles"
     form = role_matrix.RoleForm
+    compressed_fields = False
     list_display = ("__str__", "shown_kind", "shown_grants", "description", "updated_at")
     search_fields = ("name", "description")
     ordering = ("name",)
@@ -192,7 +198,10 @@ class RoleAdmin(RecordAdmin):
         access.refuse_built_in(role)
         records.delete(role, actor=actor, at=timezone.now())
 
-    @action(description="Copy into a custom role", permissions=["add"])  # type: ignore[operator]
+    def has_copy_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return self.has_add_permission(request)
+
+    @action(description="Copy into a custom role", permissions=["copy"])  # type: ignore[operator]
     def copy(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
         return HttpResponseRedirect(f"{reverse('admin:users_role_add')}?copy={object_id}")
 

@@ -71,6 +71,9 @@ class User(SoftDeleteModel, AbstractBaseUser):
     def get_username(self) -> str:
         return self.email
 
+    def get_full_name(self) -> str:
+        return self.full_name
+
     @property
     def may_sign_in(self) -> bool:
         return self.is_active and self.deleted_at is None
