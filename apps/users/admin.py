@@ -183,8 +183,12 @@ class RoleAdmin(RecordAdmin):
         role = self.get_object(request, request.GET.get("copy", ""))
         if role is None:
             return {}
-        cells = role_matrix.cells_of(role)
-        return {"name": f"{role.name} (copy)", "description": role.description, "grants": cells}
+        description = "" if role.is_built_in else role.description
+        return {
+            "name": f"{role.name} (copy)",
+            "description": description,
+            "grants": role_matrix.cells_of(role),
+        }
 
     def create_record(self, *, actor: Actor, at: datetime, values: dict[str, Any]) -> Role:
         return access.create_role(actor=actor, at=at, values=values)

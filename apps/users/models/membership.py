@@ -67,3 +67,6 @@ class MemberSkill(TenantModel):
                 violation_error_message="A level is 1 to 5.",
             ),
         ]
+
+    def __str__(self) -> str:
+        return f"level {self.level}"

@@ -137,5 +137,8 @@ class Session(TenantModel):
             models.Index(fields=["organization_id", "-created_at", "-id"], name="session_newest"),
         ]
 
+    def __str__(self) -> str:
+        return f"since {self.created_at:%Y-%m-%d %H:%M} UTC"
+
     def is_live(self, at: datetime) -> bool:
         return self.revoked_at is None and at < self.idle_until and at < self.absolute_until
