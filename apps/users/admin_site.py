@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseRedirect
-from django.urls import path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
@@ -16,6 +16,7 @@ from unfold.sites import UnfoldAdminSite
 
 from apps.core.errors import DomainError
 from apps.users import passwords, services
+from apps.users.admin_pages import OperatorPages
 from apps.users.admin_sign_in import CodeStep, PasswordStep, SetupStep, Step
 from apps.users.middleware import SESSION_KEY
 
@@ -57,7 +58,11 @@ class ItsmAdminSite(UnfoldAdminSite):
     """Django's admin site on the platform's sessions."""
 
     site_header = site_title = "ITSM"
-    index_title = "Administration"
+    index_title = "Dashboard"
+    index_template = "users/dashboard.html"
+
+    def extra_urls(self) -> list[URLPattern]:
+        return OperatorPages(self).urls()
 
     def get_urls(self) -> list[Any]:
         steps = [

@@ -7,7 +7,7 @@ from apps.core.wall.unwalled import allow_installation_wide_key, leave_unwalled
 class UsersConfig(AppConfig):
     name = "apps.users"
     label = "users"
-    verbose_name = "Users"
+    verbose_name = "People and access"
 
     def ready(self) -> None:
         from apps.core import jobs, secrets  # noqa: PLC0415 - needs the models, as all of these

@@ -27,7 +27,9 @@ MFA_DISABLED = declare("user.mfa_disabled", "Second factor turned off; the other
 RECOVERY_CODE_USED = declare("user.recovery_code_used", "A recovery code took the place of the authenticator.")
 RECOVERY_CODES_RENEWED = declare("user.recovery_codes_renewed", "Ten new recovery codes; the old ones are void.")
 SECOND_FACTOR_FAILED = declare("user.second_factor_failed", "A code was wrong, or was used before.")
-SESSION_ENDED = declare("user.session_ended", "One session ended from another one of its owner.")
+SESSION_ENDED = declare(
+    "user.session_ended", "One session ended, by its owner from another one or by an administrator."
+)
 USER_SESSIONS_ENDED = declare("user.sessions_ended", "Sessions of a user ended by somebody who may.")
 SESSIONS_ENDED = declare("organization.sessions_ended", "Every session ended, because the organization was suspended.")
 ROLE_GRANTS_CHANGED = declare("role.grants_changed", "What a custom role grants was changed.")
@@ -39,3 +41,5 @@ PRESENCE_CHANGED = declare("presence.changed", "Somebody set their presence: ava
 declare_events(ServiceAccount, "created", "updated", "deleted", "restored")
 API_TOKEN_CREATED = declare("api_token.created", "An API token was made; its text is nowhere kept.")
 API_TOKEN_REVOKED = declare("api_token.revoked", "An API token was revoked; its next use is refused.")
+OPERATOR_ENTERED = declare("organization.operator_entered", "A platform operator began to act here in the admin.")
+OPERATOR_LEFT = declare("organization.operator_left", "A platform operator ceased to act here in the admin.")

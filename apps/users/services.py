@@ -247,16 +247,18 @@ def end_sessions_of(user: User, *, actor: Actor, at: datetime, except_id: UUID |
     return ended
 
 
-def end_session(session: Session, *, actor: Actor, at: datetime) -> None:
-    """End one live session, locked, of the actor's own from afar."""
-    revoke(session, at=at)
-    events.record(SESSION_ENDED, session.user, actor=actor, at=at, session_id=session.pk)
-
-
 def revoke(session: Session, *, at: datetime) -> None:
     """End a locked session."""
     session.revoked_at = at
     session.save(update_fields=["revoked_at"])
+
+
+def end_session(session: Session, *, actor: Actor, at: datetime) -> None:
+    """End somebody's locked session; its tokens are refused from the next request on. Raises Conflict when it has ended."""
+    if not session.is_live(at):
+        raise Conflict("This session has ended already.", code="session_ended")
+    revoke(session, at=at)
+    events.record(SESSION_ENDED, session.user, actor=actor, at=at, session_id=session.pk)
 
 
 def end_all_sessions(organization_id: UUID, *, at: datetime) -> int:

@@ -68,6 +68,9 @@ class MemberSkill(TenantModel):
             ),
         ]
 
+    def __str__(self) -> str:
+        return f"level {self.level}"
+
 
 class DepartmentHead(TenantModel):
     """Who heads a department; at most one at a time. Departments themselves name no people."""

@@ -114,6 +114,9 @@ class User(SoftDeleteModel, AbstractBaseUser):
     def get_username(self) -> str:
         return self.email
 
+    def get_full_name(self) -> str:
+        return self.full_name
+
     @property
     def may_sign_in(self) -> bool:
         return self.is_active and self.deleted_at is None
@@ -175,7 +178,13 @@ class Session(TenantModel):
     address = models.GenericIPAddressField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["organization_id", "user", "-created_at"], name="session_of_user")]
+        indexes = [
+            models.Index(fields=["organization_id", "user", "-created_at"], name="session_of_user"),
+            models.Index(fields=["organization_id", "-created_at", "-id"], name="session_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"since {self.created_at:%Y-%m-%d %H:%M} UTC"
 
     def is_live(self, at: datetime) -> bool:
         return self.revoked_at is None and at < self.idle_until and at < self.absolute_until
