@@ -7,8 +7,8 @@ from rest_framework.request import Request
 from apps.core.errors import Invalid, PreconditionRequired
 
 ETAG = re.compile(r'"(0|[1-9][0-9]{0,9})"')
-TAG = r'(?:W/)?"[^"]*"'
-TAGS = re.compile(rf"{TAG}(?:\s*,\s*{TAG})*")
+TAG = r'(?:W/)?"[^"]*+"'
+TAGS = re.compile(rf"{TAG}(?:\s*+,\s*+{TAG})*+")
 
 
 def expected_version(request: Request, *, is_required: bool) -> frozenset[int] | None:
