@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
@@ -24,9 +25,9 @@ def body(**changes):
     return {"name": "CI", "scopes": READS, "expires_at": soon, **changes}
 
 
-def made(api, user, **changes):
+def made(api, maker, /, **changes):
     """What the caller is shown when they make a token."""
-    answer = api(user).post(TOKENS, body(**changes))
+    answer = api(maker).post(TOKENS, body(**changes))
     assert answer.status_code == 201, answer.content
     return answer.json()
 
@@ -374,7 +375,7 @@ def test_a_token_of_another_environment_or_checksum_costs_no_look_up(acme, api, 
     def never(*args):
         raise AssertionError("looked up")
 
-    monkeypatch.setattr(api_tokens.connection, "cursor", never)
+    monkeypatch.setattr(api_tokens, "connection", SimpleNamespace(cursor=never))
     for given in (wrong, text.replace("_test_", "_live_"), "itsm_", f"{text}x", text.upper()):
         assert_problem(by(api, given).get(TEAMS), 401, "token_invalid")
 
