@@ -67,6 +67,8 @@ def at_home(acme, bob, api):
 # --- the bar
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
 @pytest.mark.bar(25)
 @pytest.mark.asvs("6.3.1", "6.6.3")
 def test_from_one_address_twenty_guesses_are_tried_and_the_owner_gets_in(at_home, api):
@@ -81,6 +83,8 @@ def test_from_one_address_twenty_guesses_are_tried_and_the_owner_gets_in(at_home
     assert sign_in(api, at_home.email, PASSWORD, HOME).status_code == 200
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
 @pytest.mark.bar(25)
 @pytest.mark.asvs("6.3.1", "6.6.3")
 def test_from_a_thousand_networks_no_more_than_the_accounts_allowance_is_tried(at_home, api):

@@ -11,6 +11,8 @@ from tests.users.second_factor import TOKEN, forget_attempts
 TIMINGS, BOUND = (200, 0.05) if IS_FULL_RUN else (15, 0.5)
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
 @pytest.mark.bar(26)
 @pytest.mark.asvs("6.3.8")
 def test_a_refusal_takes_as_long_for_nobody_as_for_somebody(fresh_database, acme, bob, api):

@@ -216,6 +216,8 @@ def test_another_implementation_agrees(acme, bob, api):
     assert api(bob).post(CONFIRM, {"code": code}).status_code == 200
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
 @pytest.mark.bar(23)
 @pytest.mark.asvs("6.5.1")
 def test_of_twenty_with_one_code_one_gets_through(fresh_database, acme, bob):
