@@ -106,6 +106,11 @@ def failed(attempt: Attempt) -> None:
     _execute(FAIL, {"key": attempt.place, "from": DELAY_FROM, "max": MAX_DELAY_SECONDS})
 
 
+def rewrite(attempt: Attempt) -> None:
+    """Write a row as it is: what it costs to write down that somebody failed, where there is nobody to write about."""
+    _execute("UPDATE users_signincounter SET failures = failures WHERE key = %s", [attempt.place])
+
+
 def succeeded(attempt: Attempt) -> None:
     """Take the counts back and forget the failures of this place: it was the owner."""
     withdraw(attempt)

@@ -1,7 +1,10 @@
 """How often somebody may guess, and that the owner gets in all the same (T25)."""
 
 import itertools
+import math
+import time
 from datetime import timedelta
+from functools import cache
 
 import pytest
 import redis
@@ -10,10 +13,10 @@ from django.utils import timezone
 
 from apps.audit.models import Event
 from apps.core.addresses import network_of
-from apps.core.schedule import jobs
+from apps.core.schedule import database_now, jobs
 from apps.users import attempts, mfa_tokens
 from apps.users.models import Session, SignInCounter, User, normalise_email
-from tests.conftest import IS_FULL_RUN
+from tests.conftest import IS_FULL_RUN, Api
 from tests.core.expectations import assert_problem
 from tests.core.racing import at_once
 from tests.factories import PASSWORD, SignInCounterFactory
@@ -22,10 +25,21 @@ from tests.users.second_factor import SECOND, TOKEN, enrol, forget_attempts, pas
 GUESSES = 10_000 if IS_FULL_RUN else 400
 HOME, ELSEWHERE = "198.51.100.7", "192.0.2.9"
 PASSWORD_CHANGE = "/api/v1/auth/password/change/"
+# As many seconds may lie between two requests on a busy machine.
+SLOW = 15
+
+# What is counted does not depend on what a guess costs, so it costs little here: the same algorithm with less memory.
+pytestmark = pytest.mark.usefixtures("cheap_hashes")
+
+
+@cache
+def nobody():
+    """One client for all guesses: a new one would build all the middleware anew."""
+    return Api()
 
 
 def sign_in(api, email, password, address):
-    return api().post(TOKEN, {"email": email, "password": password}, REMOTE_ADDR=address)
+    return nobody().post(TOKEN, {"email": email, "password": password}, REMOTE_ADDR=address)
 
 
 def guess(api, user, address, number=0):
@@ -53,6 +67,8 @@ def at_home(acme, bob, api):
 # --- the bar
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
 @pytest.mark.bar(25)
 @pytest.mark.asvs("6.3.1", "6.6.3")
 def test_from_one_address_twenty_guesses_are_tried_and_the_owner_gets_in(at_home, api):
@@ -67,6 +83,8 @@ def test_from_one_address_twenty_guesses_are_tried_and_the_owner_gets_in(at_home
     assert sign_in(api, at_home.email, PASSWORD, HOME).status_code == 200
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
 @pytest.mark.bar(25)
 @pytest.mark.asvs("6.3.1", "6.6.3")
 def test_from_a_thousand_networks_no_more_than_the_accounts_allowance_is_tried(at_home, api):
@@ -110,15 +128,26 @@ def test_guesses_at_one_moment_are_counted_one_by_one(fresh_database, acme, bob,
 # --- each limit by itself
 
 
-def test_the_fifth_failure_at_a_place_begins_a_growing_delay_of_at_most_a_quarter_of_an_hour(bob, api):
-    assert [guess(api, bob, ELSEWHERE) for _ in range(5)] == [401] * 5
+def waits():
+    """How many seconds the only place that failed has to wait."""
+    counter = SignInCounter.objects.exclude(failures=0).get()
+    return (counter.blocked_until - database_now()).total_seconds()
 
-    for delay in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900):
-        answer = sign_in(api, bob.email, PASSWORD, ELSEWHERE)
-        problem = assert_problem(answer, 429, "too_many_attempts")
-        assert (answer["Retry-After"], problem["retry_after"]) == (str(delay), delay)
-        pass_time(delay)
+
+def test_the_fifth_failure_at_a_place_begins_a_growing_delay_of_at_most_a_quarter_of_an_hour(bob, api):
+    for _ in range(4):
         assert guess(api, bob, ELSEWHERE) == 401
+        assert waits() <= 0
+
+    for expected in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900):
+        assert guess(api, bob, ELSEWHERE) == 401
+        assert expected - SLOW < waits() <= expected
+        if expected > SLOW:
+            answer = sign_in(api, bob.email, PASSWORD, ELSEWHERE)
+            problem = assert_problem(answer, 429, "too_many_attempts")
+            assert answer["Retry-After"] == str(problem["retry_after"])
+            assert expected - SLOW < problem["retry_after"] <= expected
+        pass_time(expected)
 
 
 def test_the_right_password_after_the_delay_forgets_the_failures_of_the_place(bob, api):
@@ -131,9 +160,16 @@ def test_the_right_password_after_the_delay_forgets_the_failures_of_the_place(bo
     assert sign_in(api, bob.email, PASSWORD, ELSEWHERE).status_code == 200
 
 
+def delay(api, user, address):
+    """Fail until the place has to wait for a quarter of an hour."""
+    for _ in range(15):
+        guess(api, user, address)
+        pass_time(900)
+    guess(api, user, address)
+
+
 def test_a_delay_is_one_places_and_one_accounts(bob, alice, api):
-    for _ in range(5):
-        guess(api, bob, ELSEWHERE)
+    delay(api, bob, ELSEWHERE)
 
     assert sign_in(api, bob.email, PASSWORD, ELSEWHERE).status_code == 429
     assert sign_in(api, bob.email, PASSWORD, "192.0.2.10").status_code == 200
@@ -145,23 +181,30 @@ def test_a_delay_is_one_places_and_one_accounts(bob, alice, api):
     [("192.0.2.{}", "192.0.3.1"), ("2001:db8:0:1::{}", "2001:db8:0:2::1"), ("::ffff:192.0.2.{}", "192.0.3.1")],
 )
 def test_a_network_tries_twenty_accounts_at_once_and_twenty_a_minute(bob, api, near, far):
-    def try_nobody(number, address):
-        return sign_in(api, f"nobody-{number}@acme.example", "guess", address).status_code
+    def tried(accounts):
+        """How many were tried, and how many more than none at all the time that this took allows."""
+        begun = time.monotonic()
+        found = [
+            sign_in(api, f"nobody-{number}@acme.example", "guess", near.format(number % 200 + 1)).status_code
+            for number in accounts
+        ]
+        assert set(found) == {401, 429}
+        return found.count(401), math.ceil((time.monotonic() - begun) / 3)
 
-    assert [try_nobody(number, near.format(number + 1)) for number in range(20)] == [401] * 20
-    assert sign_in(api, bob.email, PASSWORD, near.format(99)).status_code == 429
+    number, late = tried(range(40))
+    assert 20 <= number <= 20 + late
     assert sign_in(api, bob.email, PASSWORD, far).status_code == 200
-    pass_time(59)
-    assert [try_nobody(number, near.format(1)) for number in range(100, 119)] == [401] * 19
-    assert try_nobody(119, near.format(1)) in {401, 429}, "the test itself takes time"
-    assert try_nobody(120, near.format(1)) == 429
+    pass_time(60)
+    number, late = tried(range(100, 140))
+    assert 20 <= number <= 21 + late
 
 
 def test_a_guesser_in_the_office_keeps_nobody_out_who_worked_there_before(at_home, api):
-    for number in range(30):
-        sign_in(api, f"nobody-{number}@acme.example", "guess", "198.51.100.200")
+    statuses = [
+        sign_in(api, f"nobody-{number}@acme.example", "guess", "198.51.100.200").status_code for number in range(60)
+    ]
 
-    assert sign_in(api, "nobody@acme.example", "guess", "198.51.100.201").status_code == 429
+    assert 429 in statuses
     assert sign_in(api, at_home.email, PASSWORD, HOME).status_code == 200
 
 
@@ -188,23 +231,25 @@ def test_many_at_once_with_the_right_password_all_get_in(fresh_database, acme, b
 
 
 def test_a_refused_attempt_is_not_tried_not_counted_and_no_event(acme, bob, api):
-    for _ in range(5):
-        guess(api, bob, ELSEWHERE)
+    delay(api, bob, ELSEWHERE)
     before = list(SignInCounter.objects.order_by("key").values_list())
 
     assert_problem(sign_in(api, bob.email, PASSWORD, ELSEWHERE), 429, "too_many_attempts")
 
     assert list(SignInCounter.objects.order_by("key").values_list()) == before
     with acme.entered():
-        assert Event.objects.filter(name="user.sign_in_failed").count() == 5
+        assert Event.objects.filter(name="user.sign_in_failed").count() == 16
         assert not Session.objects.exists()
 
 
 def test_nobody_is_counted_like_somebody(bob, api):
     def statuses(email):
         forget_attempts()
-        answers = [sign_in(api, email, "guess", ELSEWHERE) for _ in range(7)]
-        return [(answer.status_code, answer.json()["code"], answer.get("Retry-After")) for answer in answers]
+        answers = []
+        for seconds in (0, 0, 0, 0, 0, 900, 900, 900, 900, 900, 900, 0):
+            pass_time(seconds)
+            answers.append(sign_in(api, email, "guess", ELSEWHERE))
+        return [(answer.status_code, answer.json()["code"], "Retry-After" in answer) for answer in answers]
 
     assert statuses("nobody@acme.example") == statuses(bob.email)
 
@@ -215,8 +260,7 @@ def test_nobody_is_counted_like_somebody(bob, api):
 def test_an_unlock_forgives_all_that_is_counted_against_an_account(bob, api):
     for place in itertools.islice(addresses(), 50):
         guess(api, bob, place)
-    for _ in range(5):
-        guess(api, bob, HOME)
+    delay(api, bob, HOME)
     assert sign_in(api, bob.email, PASSWORD, HOME).status_code == 429
 
     attempts.forgive(normalise_email(bob.email))
@@ -263,19 +307,16 @@ def test_an_address_belongs_to_a_network(address, network):
 def test_codes_count_with_passwords_and_the_password_forgives_no_code(acme, bob, api):
     """Else whoever has the password could guess codes for ever."""
     enrol(acme, bob)
-    statuses = []
-    for _ in range(4):
+    for _ in range(12):
+        pass_time(900)
         token = sign_in(api, bob.email, PASSWORD, ELSEWHERE).json()["mfa_token"]
-        for _ in range(2):
-            answer = api().post(SECOND, {"mfa_token": token, "code": "000000"}, REMOTE_ADDR=ELSEWHERE)
-            statuses.append(answer.status_code)
-            if answer.status_code == 429:
-                break
-        else:
-            continue
-        break
+        answer = nobody().post(SECOND, {"mfa_token": token, "code": "000000"}, REMOTE_ADDR=ELSEWHERE)
+        assert_problem(answer, 401, "wrong_code")
 
-    assert statuses == [401] * 5 + [429]
+    assert waits() > 100
+    assert_problem(
+        nobody().post(SECOND, {"mfa_token": token, "code": "000000"}, REMOTE_ADDR=ELSEWHERE), 429, "too_many_attempts"
+    )
     assert sign_in(api, bob.email, PASSWORD, ELSEWHERE).status_code == 429
 
 
@@ -286,7 +327,7 @@ def test_codes_from_many_networks_use_up_the_accounts_allowance(acme, bob, api):
     token = mfa_tokens.challenge(user, mfa_tokens.REQUIRED, at=timezone.now()).extra["mfa_token"]
 
     statuses = [
-        api().post(SECOND, {"mfa_token": token, "code": "000000"}, REMOTE_ADDR=place).status_code
+        nobody().post(SECOND, {"mfa_token": token, "code": "000000"}, REMOTE_ADDR=place).status_code
         for place in itertools.islice(addresses(), 60)
     ]
 
@@ -299,5 +340,5 @@ def test_a_stolen_session_guesses_the_password_a_hundred_times_an_hour_at_most(b
     for client in clients:
         statuses += [client.post(PASSWORD_CHANGE, body).status_code for _ in range(4)]
 
-    assert statuses == [400] * 50 + [429] * 30
+    assert (statuses[:50], set(statuses[50:])) == ([400] * 50, {429})
     assert sign_in(api, bob.email, PASSWORD, ELSEWHERE).status_code == 200, "signing in is counted by itself"
