@@ -16,6 +16,8 @@ from apps.users.models import Grant, Role, RoleAssignment, TeamMember, User, Use
 from apps.users.rights import Rights
 from apps.users.role_table import BUILT_IN, VOCABULARY, Table
 
+LAST_ADMINISTRATOR = "This is the last administrator of the organization; make somebody else one first."
+
 
 def create_built_in_roles(organization_id: UUID, *, at: datetime) -> None:
     """The four roles of the contract, for a new organization; part of the fact that it was created."""
@@ -104,7 +106,27 @@ def change_assignment(
         limit = values.get("limited_to_team_id", assignment.limited_to_team_id)
         until = values.get("valid_until", assignment.valid_until)
         _refuse_giving_more(actor, _granted(assignment.role_id), limited_to_team_id=limit, until=until)
-    return records.change(assignment, actor=actor, at=at, values=values)
+    was_administrators = _is_administrators(assignment, at)
+    changed = records.change(assignment, actor=actor, at=at, values=values)
+    _refuse_nobody_left(was_administrators, at)
+    return changed
+
+
+def delete_assignment(assignment: RoleAssignment, *, actor: Actor, at: datetime) -> None:
+    """Take a role away. Raises Conflict `last_administrator`. The caller holds people.lock_people."""
+    was_administrators = _is_administrators(assignment, at)
+    records.delete(assignment, actor=actor, at=at)
+    _refuse_nobody_left(was_administrators, at)
+
+
+def _is_administrators(assignment: RoleAssignment, at: datetime) -> bool:
+    user_id = assignment.user_id
+    return user_id is not None and administrators(at=at).filter(pk=user_id).exists()
+
+
+def _refuse_nobody_left(was_administrators: bool, at: datetime) -> None:
+    if was_administrators and not administrators(at=at).exists():
+        raise Conflict(LAST_ADMINISTRATOR, code="last_administrator")
 
 
 def _gives_more(assignment: RoleAssignment, values: Mapping[str, Any]) -> bool:

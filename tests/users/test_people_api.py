@@ -386,6 +386,21 @@ def test_the_last_administrator_is_neither_removed_nor_demoted(acme, api, dan, p
     assert api(dan).patch(at(dan), {"user_type": "agent"}).status_code == 200
 
 
+def test_the_last_administrator_keeps_their_role(acme, api, dan):
+    client = api(dan)
+    with acme.entered():
+        held = RoleAssignment.objects.get(user=dan)
+        team = factories.TeamFactory()
+    path = f"/api/v1/role-assignments/{held.pk}/"
+
+    last(acme, api, dan, lambda: client.delete(path))
+    last(acme, api, dan, lambda: client.patch(path, {"limited_to_team": str(team.pk)}))
+
+    person(acme, "erin", UserType.ADMIN)
+    assert client.delete(path).status_code == 204
+    assert client.get(path).status_code == 403
+
+
 @pytest.mark.asvs("15.4.2")
 def test_of_two_administrators_who_remove_each_other_at_once_one_stays(fresh_database, acme, api, dan):
     erin = person(acme, "erin", UserType.ADMIN)

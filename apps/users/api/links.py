@@ -17,7 +17,7 @@ from apps.users.api.serializers import ResetAccepted, ResetConfirmation, ResetRe
 
 ACCEPTED = "If somebody has this address, a link to set a new password is on its way to it."
 # Longer than the work for an address that somebody has, which an unknown one does not cost.
-PACE_SECONDS = 0.2
+PACE_SECONDS = 0.4
 
 
 @contextmanager
