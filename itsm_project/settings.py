@@ -281,7 +281,9 @@ MAILBOX_BACKEND = "apps.notifications.delivery.mailbox.MailboxBackend"
 EMAIL_URL: str = env.str("EMAIL_URL", default="") or (
     "smtp://localhost:25" if ITSM_MODE == "production" else "mailbox:"
 )
-_mail: dict[str, Any] = {} if EMAIL_URL == "mailbox:" else env.email_url_config(EMAIL_URL)  # type: ignore[no-untyped-call]
+# smtps is TLS from the first byte (RFC 8314); the library would take it for STARTTLS.
+_server = EMAIL_URL.replace("smtps://", "smtp+ssl://", 1)
+_mail: dict[str, Any] = {} if EMAIL_URL == "mailbox:" else env.email_url_config(_server)  # type: ignore[no-untyped-call]
 EMAIL_BACKEND: str = _mail.get("EMAIL_BACKEND", MAILBOX_BACKEND)
 EMAIL_HOST: str = _mail.get("EMAIL_HOST") or "localhost"
 EMAIL_PORT: int = _mail.get("EMAIL_PORT") or 25
