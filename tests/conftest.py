@@ -17,7 +17,7 @@ from apps.core import proof, tenancy
 from apps.core.actors import Actor
 from apps.organizations.models import Organization
 from apps.users.models import User, UserType
-from apps.users.services import Device, _open_session
+from apps.users.services import Device, open_session
 from tests import databases, factories
 
 IS_FULL_RUN = os.environ.get("ITSM_TEST_ALL") == "1"
@@ -147,7 +147,7 @@ class Api(APIClient):
 def access_token(user: User) -> str:
     """An access token of a session that exists, as sign-in would give it but without the slow password hash."""
     with tenancy.tenant(user.organization_id), transaction.atomic():
-        return _open_session(user, at=timezone.now(), device=Device())[1].access
+        return open_session(user, at=timezone.now(), device=Device())[1].access
 
 
 @pytest.fixture

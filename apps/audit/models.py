@@ -41,6 +41,9 @@ class Event(TenantModel):
             models.Index(fields=["organization_id", "actor_id", "-at"], name="event_actor"),
         ]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class Dispatch(TenantModel):
     """One event on its way to one consumer: leased, tried, done or dead."""
@@ -71,6 +74,9 @@ class Dispatch(TenantModel):
             models.Index(fields=["organization_id", "next_at"], name="dispatch_undone", condition=Q(done_at=None)),
         ]
 
+    def __str__(self) -> str:
+        return f"to {self.consumer}"
+
     @property
     def state(self) -> str:
         if self.dead_at:
@@ -96,3 +102,6 @@ class RowChange(TenantModel):
             models.Index(fields=["organization_id", "table_name", "row_id", "at"], name="rowchange_row"),
             models.Index(fields=["organization_id", "-at"], name="rowchange_newest"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.table_name}"

@@ -64,7 +64,7 @@ def record(
         via=context.via if context else "command",
         is_historic=is_historic,
         changes={key: list(pair) for key, pair in (changes or {}).items()},
-        data={**data, **_from_elsewhere(actor)},
+        data={**data, **_from_elsewhere(actor), **_by_token(actor)},
     )
     for handle in events.subscribers_inside(name):
         handle(event)
@@ -77,6 +77,11 @@ def _from_elsewhere(actor: Actor) -> dict[str, str]:
     """A platform operator who acts in an organization that is not theirs is told apart from its own people."""
     home = actor.home_organization_id
     return {"operator_of": str(home)} if home is not None and home != actor.organization_id else {}
+
+
+def _by_token(actor: Actor) -> dict[str, str]:
+    """What somebody's program did is told apart from what they did themselves."""
+    return {"by_api_token": str(actor.token_id)} if actor.token_id is not None else {}
 
 
 def _queue(event: Event) -> None:

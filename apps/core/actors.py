@@ -25,6 +25,8 @@ class Actor:
     label: str
     home_organization_id: UUID | None = None
     session_id: UUID | None = None
+    # The API token by which they act; nobody who acts by one does what takes a person (core.api.views).
+    token_id: UUID | None = None
     # Loaded when the request or job begins, and never kept beyond it: a changed role holds from the next one on.
     authorizer: Authorizer | None = field(default=None, compare=False, repr=False)
 

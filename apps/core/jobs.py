@@ -29,7 +29,9 @@ MAX_ERRORS = 1000
 
 Work = Callable[[Job, Actor], Mapping[str, Any]]
 _kinds: dict[str, Work] = {}
-_find_actor: list[Callable[[UUID, UUID, datetime], Actor]] = []
+# (organization, user, at, the user's own organization)
+FindActor = Callable[[UUID, UUID, datetime, UUID], Actor]
+_find_actor: list[FindActor] = []
 
 
 def kind(name: str) -> Callable[[Work], Work]:
@@ -44,24 +46,31 @@ def kind(name: str) -> Callable[[Work], Work]:
     return register
 
 
-def install_actor_finder(find: Callable[[UUID, UUID, datetime], Actor]) -> None:
-    """How to find a person with the rights they hold when the job runs: (organization, user, at). Raises Denied."""
+def install_actor_finder(find: FindActor) -> None:
+    """How to find a person with the rights they hold when the job runs. Raises Denied."""
     _find_actor[:] = [find]
 
 
-def request(name: str, *, actor: Actor, at: datetime, parameters: Mapping[str, Any], total: int = 0) -> Job:
-    """Queue a job of a registered kind in the caller's transaction. Raises LookupError for an unknown kind."""
+def request(
+    name: str, *, actor: Actor, at: datetime, parameters: Mapping[str, Any], total: int = 0, **data: Any
+) -> Job:
+    """Queue a job of a registered kind in the caller's transaction; `data` goes into its event.
+
+    Raises LookupError for an unknown kind.
+    """
+    is_at_home = actor.home_organization_id in {None, actor.organization_id}
     if name not in _kinds:
         raise LookupError(f"no kind of job is called {name}")
     job: Job = Job.objects.create(
         organization_id=actor.organization_id,
         kind=name,
         requested_by_id=actor.id,
+        requested_from_id=None if is_at_home else actor.home_organization_id,
         parameters=dict(parameters),
         total=total,
         created_at=at,
     )
-    events.record(REQUESTED, job, actor=actor, at=at, kind=name)
+    events.record(REQUESTED, job, actor=actor, at=at, kind=name, **data)
     return job
 
 
@@ -96,7 +105,8 @@ def advance(job: Job, *, done: int, total: int | None = None, errors: Sequence[M
 def _actor_of(job: Job, at: datetime) -> Actor:
     if job.requested_by_id is None:
         return Actor.system(job.organization_id, "jobs")
-    return _find_actor[0](job.organization_id, job.requested_by_id, at)
+    home = job.requested_from_id or job.organization_id
+    return _find_actor[0](job.organization_id, job.requested_by_id, at, home)
 
 
 def _finish(

@@ -84,6 +84,21 @@ class IdempotencyKey(TenantModel):
         indexes = [models.Index(fields=["organization_id", "created_at"], name="idempotency_age")]
 
 
+class DenialCount(TenantModel):
+    """How often one actor was refused in the minute that began at `minute`: what keeps a flood out of the log.
+
+    `untold` counts the refusals that no event tells of yet; the next event does.
+    """
+
+    actor_id = models.UUIDField()
+    minute = models.DateTimeField()
+    seen = models.PositiveIntegerField(default=0)
+    untold = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization_id", "actor_id"], name="denial_count_once")]
+
+
 class JobState(models.TextChoices):
     QUEUED = "queued"
     RUNNING = "running"
@@ -100,6 +115,8 @@ class Job(TenantModel):
     kind = models.CharField(max_length=60)
     state = models.CharField(max_length=10, choices=JobState, default=JobState.QUEUED)
     requested_by_id = models.UUIDField(null=True)
+    # Where an operator who acts here is at home; null for the organization's own people.
+    requested_from_id = models.UUIDField(null=True)
     parameters = models.JSONField(default=dict)
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)

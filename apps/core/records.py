@@ -31,13 +31,17 @@ def declare_events(model: type[models.Model], *verbs: str) -> None:
         events.declare(f"{noun(model)}.{verb}", f"{str(model._meta.verbose_name).capitalize()} {verb}.")
 
 
-def create(model: type[V], *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> V:
-    """A new row in the actor's organization. IntegrityError on a duplicate becomes a neutral 409 at the edge."""
+def create(
+    model: type[V], *, actor: Actor, at: datetime, values: Mapping[str, Any], beside: events.Changes | None = None
+) -> V:
+    """A new row in the actor's organization. IntegrityError on a duplicate becomes a neutral 409 at the edge.
+
+    `beside` is what belongs to the same fact and stands in other tables.
+    """
     row = model(organization_id=actor.organization_id, created_at=at, updated_at=at, **values)
     row.save(force_insert=True)
-    events.record(
-        f"{noun(model)}.created", row, actor=actor, at=at, changes={k: (None, v) for k, v in plain(row, values).items()}
-    )
+    changes = {name: (None, value) for name, value in plain(row, values).items()}
+    events.record(f"{noun(model)}.created", row, actor=actor, at=at, changes={**changes, **(beside or {})})
     return row
 
 
@@ -52,19 +56,30 @@ def lock(model: type[V], pk: UUID, *, actor: Actor, expected_version: int | None
     return locked
 
 
-def change(row: V, *, actor: Actor, at: datetime, values: Mapping[str, Any], verb: str = "updated") -> V:
-    """Write what differs of `values` into a locked row; nothing differs, nothing happens."""
+def change(
+    row: V,
+    *,
+    actor: Actor,
+    at: datetime,
+    values: Mapping[str, Any],
+    verb: str = "updated",
+    beside: events.Changes | None = None,
+) -> V:
+    """Write what differs of `values` into a locked row; nothing differs, nothing happens.
+
+    `beside` is what changed with it in other tables: it makes a new version too, and is told by the same event.
+    """
     before = plain(row, values)
     for name, value in values.items():
         setattr(row, name, value)
     after = plain(row, values)
     differing = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
-    if not differing:
+    if not differing and not beside:
         return row
     row.version += 1
     row.updated_at = at
     row.save(update_fields=[*differing, "version", "updated_at"])
-    events.record(f"{noun(row)}.{verb}", row, actor=actor, at=at, changes=differing)
+    events.record(f"{noun(row)}.{verb}", row, actor=actor, at=at, changes={**differing, **(beside or {})})
     return row
 
 

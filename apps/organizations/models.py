@@ -38,6 +38,7 @@ class Organization(models.Model):
     # Made by load_demo, with published passwords; production refuses to serve beside it.
     is_demo = models.BooleanField(default=False, editable=False)
     requires_if_match = models.BooleanField(default=False)
+    requires_mfa = models.BooleanField(default=False)
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)

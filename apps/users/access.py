@@ -77,16 +77,39 @@ def administrators(*, at: datetime) -> QuerySet[User]:
 
 
 def assign(*, actor: Actor, at: datetime, **values: Any) -> RoleAssignment:
-    """Give a role to a user or a team. Raises Invalid when it is to both or to neither, or ends before it begins."""
-    values.setdefault("valid_from", at)
-    values["valid_from"] = values["valid_from"] or at
+    """Give a role, or `grants` of an anonymous one, to a user or a team.
+
+    Raises Invalid when it is to both or to neither, of both or of neither, or ends before it begins.
+    """
+    values["valid_from"] = values.get("valid_from") or at
     given = [name for name in ("user_id", "team_id") if values.get(name)]
     if len(given) != 1:
         raise Invalid(errors=[FieldError("/user", "either_or", "Give either a user or a team.")])
+    grants = values.pop("grants", None) or []
+    if bool(values.get("role_id")) == bool(grants):
+        raise Invalid(errors=[FieldError("/role", "either_or", "Give either a role or direct grants.")])
     _refuse_backwards(values["valid_from"], values.get("valid_until"))
     limit, until = values.get("limited_to_team_id"), values.get("valid_until")
-    _refuse_giving_more(actor, _granted(values["role_id"]), limited_to_team_id=limit, until=until)
+    table = _as_table(grants) if grants else _granted(values["role_id"])
+    _refuse_giving_more(actor, table, limited_to_team_id=limit, until=until)
+    if grants:
+        values["role_id"] = _anonymous_role(actor, table, at=at).pk
     return records.create(RoleAssignment, actor=actor, at=at, values=values)
+
+
+def withdraw(assignment: RoleAssignment, *, actor: Actor, at: datetime) -> None:
+    """Delete a locked assignment; direct grants go with it."""
+    role = assignment.role
+    records.delete(assignment, actor=actor, at=at)
+    if role.is_anonymous:
+        role.delete()
+
+
+def _anonymous_role(actor: Actor, table: Table, *, at: datetime) -> Role:
+    """Part of the fact that somebody was given these grants, so it records none of its own."""
+    role: Role = Role.objects.create(organization_id=actor.organization_id, created_at=at, updated_at=at)
+    _write_grants(role, table)
+    return role
 
 
 def change_assignment(
@@ -96,8 +119,8 @@ def change_assignment(
 
     A longer period or another limit gives the role anew, so it raises Denied where the actor does not hold what it grants.
     """
-    for name in ("role", "user", "team"):
-        if f"{name}_id" in values:
+    for name, key in {"role": "role_id", "user": "user_id", "team": "team_id", "grants": "grants"}.items():
+        if key in values:
             raise Invalid(errors=[FieldError(f"/{name}", "immutable", "Delete the assignment and make another.")])
     _refuse_backwards(
         values.get("valid_from", assignment.valid_from), values.get("valid_until", assignment.valid_until)
@@ -147,8 +170,12 @@ def create_role(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Rol
 
 
 def change_role(role: Role, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Role:
-    """Change a locked custom role; `grants` replaces all of them. Raises Conflict for a built-in one, Invalid, Denied."""
-    refuse_built_in(role)
+    """Change a locked role; `grants` replaces all of them.
+
+    Raises Conflict for anything but `requires_mfa` of a built-in one, Invalid, Denied.
+    """
+    if set(values) - {"requires_mfa"}:
+        refuse_built_in(role)
     plain = {name: value for name, value in values.items() if name != "grants"}
     if "grants" not in values:
         return records.change(role, actor=actor, at=at, values=plain)
@@ -162,9 +189,23 @@ def change_role(role: Role, *, actor: Actor, at: datetime, values: Mapping[str, 
     return _record_grants(role, plain, (before, after), actor=actor, at=at)
 
 
+def refuse_giving_roles_of_team(team_id: UUID, *, actor: Actor, at: datetime) -> None:
+    """A new member gets what the team's roles grant, now or later: nobody gives so what they do not hold. Raises Denied."""
+    of_team = RoleAssignment.objects.filter(team_id=team_id).filter(Q(valid_until=None) | Q(valid_until__gt=at))
+    for assignment in of_team:
+        _refuse_giving_more(
+            actor,
+            _granted(assignment.role_id),
+            limited_to_team_id=assignment.limited_to_team_id,
+            until=assignment.valid_until,
+        )
+
+
 def refuse_built_in(role: Role) -> None:
     if role.is_built_in:
-        raise Conflict("Built-in roles cannot be changed or deleted; copy it into a custom one.", code="built_in")
+        raise Conflict(
+            "Of a built-in role only requires_mfa can be changed; copy it into a custom one.", code="built_in"
+        )
 
 
 def _granted(role_id: UUID) -> Table:
@@ -186,6 +227,22 @@ def _refuse_giving_more(
             if not rights.may_give(action, resource, reach, limited_to_team_id=limited_to_team_id, until=until):
                 grant = f"{resource}.{action}"
                 raise Denied(f"You cannot give {grant} in reach {reach}: you do not hold it yourself.", grant=grant)
+
+
+def refuse_exceeding(actor: Actor, rights: Rights) -> None:
+    """Nobody hands out a credential that may do more than they may themselves. Raises Denied."""
+    own = actor.authorizer if isinstance(actor.authorizer, Rights) else Rights(actor.required_id)
+    for (resource, action), held in rights.grants.items():
+        for grant in held:
+            if not own.may_give(
+                Action(action),
+                resource,
+                grant.reach,
+                limited_to_team_id=grant.limited_to_team_id,
+                until=grant.valid_until,
+            ):
+                name = f"{resource}.{action}"
+                raise Denied(f"The token could do {name}, which you may not yourself.", grant=name)
 
 
 def _record_grants(

@@ -80,7 +80,7 @@ def open_link(*, token: str, password: str, at: datetime) -> None:
 def may_open(user: User) -> bool:
     """Whether a link would be of any use to them: they may sign in, and so may their organization."""
     home = Organization.objects.filter(pk=user.organization_id, status=OrganizationStatus.ACTIVE, deleted_at=None)
-    return user.may_sign_in and home.exists()
+    return user.may_sign_in and not user.is_service_account and home.exists()
 
 
 def spend_all(user_id: UUID, *, at: datetime) -> None:

@@ -1,43 +1,80 @@
 """The admin's requests enter their tenant here: from a signed cookie that names organization and session."""
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
+from django.apps import apps
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from apps.core import logs, tenancy
-from apps.users.rights import actor_for
+from apps.organizations.models import Organization
+from apps.users import operators
+from apps.users.models import Session
+from apps.users.rights import actor_for, operator_in
 from apps.users.services import extend, live_session
 
-ORGANIZATION_KEY, SESSION_KEY = "itsm_organization", "itsm_session"
+ORGANIZATION_KEY, SESSION_KEY, ACTING_KEY = "itsm_organization", "itsm_session", "itsm_acting_in"
 
 
 class AdminTenantMiddleware:
-    """One transaction in one tenant around every admin request of somebody signed in; a dead session signs them out."""
+    """One transaction in one tenant around every admin request of somebody signed in; a dead session signs them out.
+
+    An operator's session is read at home, then the pages about records are answered in the organization they act in.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path.startswith("/admin/") or SESSION_KEY not in request.session:
+        is_signing_in = request.path.startswith("/admin/login/") and request.method == "POST"
+        if not request.path.startswith("/admin/") or SESSION_KEY not in request.session or is_signing_in:
             return self.get_response(request)
         organization_id = UUID(request.session[ORGANIZATION_KEY])
         request_id, at = logs.current_request_id(), timezone.now()
         with tenancy.tenant(organization_id, request_id=request_id, via="admin"), transaction.atomic():
             found = live_session(UUID(request.session[SESSION_KEY]), at=at)
             if found is not None:
-                session = found[0]
+                session, home = found
                 extend(session, at=at)
                 request.actor = actor_for(session.user, at=at, session_id=session.pk)  # type: ignore[attr-defined]
                 with tenancy.tenant(organization_id, actor_id=session.user_id, request_id=request_id, via="admin"):
-                    return self._answer(request)
+                    return self._answer_where_they_act(request, session, home)
         request.session.flush()
         return self.get_response(request)
+
+    def _answer_where_they_act(self, request: Any, session: Session, home: Organization) -> HttpResponse:
+        request.is_operator = operators.is_operator(session.user, home)
+        request.acting_in = _acting_in(request)
+        if request.acting_in is None or not _is_about_records(request.path):
+            return self._answer(request)
+        # Who is signed in is found at home, and no more once the tenant is another.
+        request.user.is_authenticated  # noqa: B018 - reads the lazy user now
+        request.actor = operator_in(request.acting_in.id, session.user, session_id=session.pk)
+        with tenancy.moved_to(request.acting_in.id):
+            return self._answer(request)
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         if response.status_code >= 400:
             transaction.set_rollback(True)
         return response
+
+
+def _acting_in(request: Any) -> operators.Tenant | None:
+    """The organization that an operator has chosen, as long as they are one and it is there."""
+    chosen = request.session.get(ACTING_KEY)
+    if not chosen:
+        return None
+    tenant = operators.tenant(UUID(chosen)) if request.is_operator else None
+    if tenant is None:
+        del request.session[ACTING_KEY]
+    return tenant
+
+
+def _is_about_records(path: str) -> bool:
+    """The dashboard, the apps' records and their look-ups. One's own pages (password, signing out) are always at home."""
+    page = path.removeprefix("/admin/").partition("/")[0]
+    return page in {"", "autocomplete"} or page in apps.app_configs

@@ -10,8 +10,8 @@ from django.db import connection
 from apps.core import events, records
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, FieldError, IllegalTransition, Invalid
-from apps.users import access
-from apps.users.events import RESET_REQUESTED, SESSIONS_REVOKED, USER_INVITED, USER_UNLOCKED
+from apps.users import access, attempts, sessions
+from apps.users.events import RESET_REQUESTED, USER_INVITED, USER_UNLOCKED
 from apps.users.models import User, normalise_email
 from apps.users.services import create_user, end_sessions_of, normalised_names
 
@@ -63,7 +63,7 @@ def deactivate(user: User, *, actor: Actor, at: datetime) -> User:
         raise IllegalTransition("This user is deactivated already; accepted: activate.", current_status="inactive")
     _refuse_oneself(user, actor)
     _refuse_last_administrator(user, at=at)
-    end_sessions_of(user, actor=actor, at=at)
+    sessions.end_live(user, at=at)
     return records.change(user, actor=actor, at=at, values={"is_active": False}, verb="deactivated")
 
 
@@ -79,14 +79,14 @@ def delete(user: User, *, actor: Actor, at: datetime) -> User:
     """Hide a locked user and keep them out; history keeps their name, and nobody else gets their address."""
     _refuse_oneself(user, actor)
     _refuse_last_administrator(user, at=at)
-    end_sessions_of(user, actor=actor, at=at)
+    sessions.end_live(user, at=at)
     return records.soft_delete(user, actor=actor, at=at)
 
 
 def unlock(user: User, *, actor: Actor, at: datetime) -> User:
     """Forgive a locked user's failed attempts to sign in."""
     _refuse_deleted(user)
-    _forgive_attempts(user.email_normalised)
+    attempts.forgive(user.email_normalised)
     events.record(USER_UNLOCKED, user, actor=actor, at=at)
     return user
 
@@ -94,9 +94,7 @@ def unlock(user: User, *, actor: Actor, at: datetime) -> User:
 def revoke_sessions(user: User, *, actor: Actor, at: datetime) -> int:
     """End all sessions of a locked user; returns how many."""
     _refuse_deleted(user)
-    ended = end_sessions_of(user, actor=actor, at=at)
-    events.record(SESSIONS_REVOKED, user, actor=actor, at=at, sessions_ended=ended)
-    return ended
+    return end_sessions_of(user, actor=actor, at=at)
 
 
 def send_reset(user: User, *, actor: Actor, at: datetime) -> None:
@@ -107,8 +105,13 @@ def send_reset(user: User, *, actor: Actor, at: datetime) -> None:
     events.record(RESET_REQUESTED, user, actor=actor, at=at)
 
 
-def _forgive_attempts(account: str) -> None:
-    """Take back what was counted against an account. Nothing counts yet."""
+def refuse_inactive(user_id: UUID | None, pointer: str) -> None:
+    """Raises Invalid when that user of the tenant in force is deactivated or deleted; nobody at all is fine."""
+    if user_id is None:
+        return
+    if not User.objects.alive().filter(pk=user_id, is_active=True).exists():
+        detail = "This user is deactivated or deleted; accepted: somebody active."
+        raise Invalid(errors=[FieldError(pointer, "inactive", detail)])
 
 
 def _refuse_deleted(user: User) -> None:

@@ -1,7 +1,7 @@
 """What a person may do now: the grants of every role assigned to them or their teams, and how far each reaches."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -11,11 +11,15 @@ from uuid import UUID
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Q
 
+from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.authorization import WIDTH, Action, Decision, Reach, ReachColumns
 from apps.core.errors import Denied
-from apps.users.models import Grant, RoleAssignment, TeamMember, User
+from apps.organizations.lifecycle import OrganizationStatus
+from apps.organizations.models import Organization
+from apps.users.models import ApiToken, Grant, RoleAssignment, TeamMember, User, UserType
 from apps.users.role_table import ADMIN, Table
+from apps.users.scopes import granted_by_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,11 @@ class Rights:
                 return None
             condition |= self._condition(grant, columns)
         return condition
+
+    def narrowed(self, scopes: Iterable[str]) -> "Rights":
+        """What is left of these rights under the scopes of an API token: some of the same grants, none further or new."""
+        within = granted_by_all(tuple(scopes))
+        return replace(self, grants={key: held for key, held in self.grants.items() if key in within})
 
     def may_give(
         self, action: Action, resource: str, reach: Reach, *, limited_to_team_id: UUID | None, until: datetime | None
@@ -160,12 +169,28 @@ def actor_for(user: User, *, at: datetime, session_id: UUID | None = None) -> Ac
     return user.as_actor(session_id=session_id, authorizer=rights_of(user, at=at))
 
 
-def actor_now(organization_id: UUID, user_id: UUID, at: datetime) -> Actor:
-    """The person behind a job, with the rights they hold at `at` (UTC). Raises Denied when they may not sign in any more."""
-    user = User.objects.in_tenant(organization_id).filter(pk=user_id).first()
-    if user is None or not user.may_sign_in:
-        raise Denied("Whoever asked for this may not sign in any more.", grant="")
-    return actor_for(user, at=at)
+def actor_by_token(token: ApiToken, *, at: datetime) -> Actor:
+    """The owner of a token, with those of their rights at `at` (UTC) that its scopes name."""
+    rights = rights_of(token.user, at=at).narrowed(token.scopes)
+    return token.user.as_actor(token_id=token.pk, authorizer=rights)
+
+
+def actor_now(organization_id: UUID, user_id: UUID, at: datetime, home_id: UUID) -> Actor:
+    """The person behind a job, with the rights they hold at `at` (UTC), be they at home or an operator acting here.
+
+    Raises Denied when they may not sign in any more, or are no operator any more.
+    """
+    with tenancy.tenant(home_id):
+        user = User.objects.in_tenant(home_id).filter(pk=user_id).first()
+        if user is None or not user.may_sign_in:
+            raise Denied("Whoever asked for this may not sign in any more.", grant="")
+        if home_id == organization_id:
+            return actor_for(user, at=at)
+        home = Organization.objects.get(pk=home_id)
+    is_open = home.status == OrganizationStatus.ACTIVE and home.deleted_at is None
+    if not (is_open and home.is_operator and user.user_type == UserType.ADMIN):
+        raise Denied("Whoever asked for this is no operator any more.", grant="operator")
+    return operator_in(organization_id, user)
 
 
 def operator_in(organization_id: UUID, user: User, *, session_id: UUID | None = None) -> Actor:

@@ -32,7 +32,7 @@ def _vocabulary() -> dict[str, tuple[Action, ...]]:
         (NOTES, (A.CREATE, A.READ, A.UPDATE, A.DELETE)),
         (("knowledge",), (*PLAIN_ACTIONS, A.PUBLISH)),
         ((*INVENTORY, *STRUCTURE), PLAIN_ACTIONS),
-        (("team_members",), PLAIN_ACTIONS),
+        (("team_members", "on_call", "absences"), PLAIN_ACTIONS),
         (CONFIGURATION, (A.READ, A.CONFIGURE)),
         (CONNECTIONS, (A.READ, A.CONFIGURE)),
         (REPORTING, (*PLAIN_ACTIONS, A.RUN)),
@@ -62,6 +62,8 @@ END_USER: Table = _over(
     _each(REQUESTS, OWN, A.CREATE, A.READ, A.PARTICIPATE),
     # Own: what is public, on own tickets, or entitled to; each resource's queryset says which that is.
     _each(("knowledge", *INVENTORY, "users", "catalogue", *REPORTING), OWN, A.READ),
+    # Everybody plans their own; who may change a membership plans for its member too (users.absences).
+    _each(("absences",), OWN, A.CREATE, A.READ, A.UPDATE, A.DELETE),
 )
 AGENT: Table = _over(
     _each(REQUESTS, ORGANIZATION, A.CREATE, A.READ, A.UPDATE, A.ASSIGN, A.RESOLVE, A.PARTICIPATE),
@@ -70,7 +72,9 @@ AGENT: Table = _over(
     _each(NOTES, ORGANIZATION, A.CREATE, A.READ),
     _each(NOTES, OWN, A.UPDATE),
     _each(("knowledge", *INVENTORY), ORGANIZATION, A.CREATE, A.READ, A.UPDATE),
-    _each((*STRUCTURE, "team_members", *CONFIGURATION, "timeline"), ORGANIZATION, A.READ),
+    _each((*STRUCTURE, "team_members", "on_call", *CONFIGURATION, "timeline"), ORGANIZATION, A.READ),
+    _each(("absences",), OWN, A.CREATE, A.UPDATE, A.DELETE),
+    _each(("absences",), ORGANIZATION, A.READ),
     _each(REPORTING, TEAM, A.READ, A.RUN),
 )
 MANAGER: Table = _over(
@@ -81,6 +85,7 @@ MANAGER: Table = _over(
     _each(("knowledge",), ORGANIZATION, A.PUBLISH),
     _each(INVENTORY, ORGANIZATION, A.EXPORT),
     _each(("team_members",), TEAM, A.CREATE, A.UPDATE, A.DELETE),
+    _each(("on_call",), TEAM, A.UPDATE),
     _each(REPORTING, ORGANIZATION, A.READ, A.RUN, A.CREATE),
 )
 ADMIN: Table = {resource: dict.fromkeys(actions, ORGANIZATION) for resource, actions in VOCABULARY.items()}

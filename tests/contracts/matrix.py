@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
+from django.core import signing
 from django.db import models
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -32,6 +33,9 @@ DOMAIN_REFUSALS = frozenset({409, 422})
 PUBLIC = {
     "auth/token/": "signing in is how one becomes somebody",
     "auth/token/refresh/": "the refresh token is the credential",
+    "auth/token/mfa/": "the second step of signing in; the mfa_token and a code are the credential",
+    "auth/mfa/setup/": "by an access token, or by the mfa_token of a sign-in that demands a second factor",
+    "auth/mfa/confirm/": "as auth/mfa/setup/",
     "auth/password/reset/": "whoever forgot their password cannot sign in",
     "auth/password/reset/confirm/": "the link's token is the credential",
 }
@@ -39,17 +43,33 @@ PUBLIC = {
 NARROWED: dict[str, frozenset[str]] = {"users/": frozenset({"end user"})}
 # What a fresh row must be for its action to be possible: route -> columns.
 PREPARED: dict[str, dict[str, Any]] = {"users/<uuid:pk>/activate/": {"is_active": False}}
+# Where the body says which grant it takes: (route, method) -> what bodies.GIVEN asks for.
+NAMED_BY_BODY = {("exports/", "POST"): (Action.EXPORT, "sites")}
 # What they may be tried with: (route, method) -> the attack's body, and its twin's that names nothing foreign.
 FORGED: dict[tuple[str, str], Callable[[World], tuple[dict[str, str], dict[str, str]]]] = {
     ("auth/token/refresh/", "POST"): lambda world: (
         {"refresh": f"{world.globex.id.hex}.{world.foreign[Session].pk.hex}.{'x' * 43}"},
         {"refresh": f"{world.globex.id.hex}.{uuid4().hex}.{'x' * 43}"},
     ),
+    ("auth/token/mfa/", "POST"): lambda world: _unsigned(world, {"code": "123456"}),
+    ("auth/mfa/setup/", "POST"): lambda world: _unsigned(world, {}),
+    ("auth/mfa/confirm/", "POST"): lambda world: _unsigned(world, {"code": "123456"}),
     ("auth/password/reset/confirm/", "POST"): lambda world: (
         {"token": f"{world.globex.id.hex}.{world.foreign[PasswordLink].pk.hex}.{'x' * 43}", "new_password": "x" * 20},
         {"token": f"{world.globex.id.hex}.{uuid4().hex}.{'x' * 43}", "new_password": "x" * 20},
     ),
 }
+
+
+def _unsigned(world: World, rest: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """An mfa_token for mallory, and one for nobody, that no key of ours signed."""
+    ids = (world.globex.id, world.mallory.pk), (world.globex.id, uuid4())
+    forger = signing.TimestampSigner(key="another key", salt="mfa")
+    first, second = (
+        {"mfa_token": forger.sign_object(["mfa_setup_required", str(tenant), str(user), "x", 2**40]), **rest}
+        for tenant, user in ids
+    )
+    return first, second
 
 
 @dataclass(frozen=True)
@@ -137,6 +157,8 @@ class Walk:
             return 401
         if method != "OPTIONS" and self.route.action(method) is None:
             return 405
+        if (str(self.route), method) in NAMED_BY_BODY:
+            return None if may(self.actor(principal), *NAMED_BY_BODY[str(self.route), method]) else 403
         if method == "OPTIONS" or self.is_granted(principal, self.route.grant(method)):
             return None
         return 403
@@ -167,6 +189,9 @@ class Walk:
             decision = decide(self.actor(principal), self.route.grant(method), self.route.view.resource)  # type: ignore[attr-defined]
             is_narrow = decision.reach is not Reach.ORGANIZATION
             statuses |= {403, 404} if is_narrow and target != "own" else frozenset()
+        elif self.route.is_protected and target == "peer":
+            # Without a grant one sees one's own.
+            statuses |= {404}
         return statuses
 
     # --- rows and their addresses
@@ -337,8 +362,10 @@ class Walk:
         slug, query = self.world.globex.organization.slug, valid_query(self.world, self.route, "GET")
         for principal in self.principals("GET"):
             is_refused = getattr(self.route.view, "is_tenant_route", True)
+            row = self.own_row(principal, "GET", "own")
+            path = self.route.url(**self.ids(row)) if row is not None else self.route.url()
             bad, harmless = (
-                Request("GET", self.own_path(), query, headers={"X-Organization": name}, marks=(name,))
+                Request("GET", path, query, headers={"X-Organization": name}, marks=(name,))
                 for name in (slug, "no-such-tenant")
             )
             yield principal, bad, harmless, frozenset({403 if is_refused else 200})

@@ -28,8 +28,13 @@ NO_ADMIN = {
     "auth.Group": "unused and not writable, roles take their place",
     "contenttypes.ContentType": "names of models",
     "core.IdempotencyKey": "answers kept for a day, with what they said",
+    "core.DenialCount": "counts refusals by the minute, so that a flood fills no log",
     "core.JobTick": "due times of platform jobs, no tenant's",
     "sink.Arrival": "exists in tests alone",
+    "users.PasswordHistory": "hashes, of no use to anybody",
+    "users.RecoveryCode": "hashes, of no use to anybody",
+    "users.SignInCounter": "counts under keyed hashes, no tenant's",
+    "users.TotpDevice": "an encrypted secret and when it was used",
     "sink.Pulse": "exists in tests alone",
 }
 # Models of which no test needs a row, and why.

@@ -15,7 +15,9 @@ from tests.contracts.world import CANARY, CANNOT_HOLD, TRACE, World, connected_a
 from tests.factories import IdempotencyKeyFactory
 
 ROUTES = routes()
-READABLE = [route for route in ROUTES if "GET" in route.implemented()]
+# Reads that a row alone cannot answer, and why.
+NEEDS_MORE = {"exports/<uuid:pk>/download/": "the file that a job has written"}
+READABLE = [route for route in ROUTES if "GET" in route.implemented() and str(route) not in NEEDS_MORE]
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -109,9 +111,14 @@ def test_every_walled_table_has_rows_on_both_sides(world: World) -> None:
 EMPTY = "d41d8cd98f00b204e9800998ecf8427e"  # md5 of nothing
 
 
+# Routes whose view asks for the caller's own rows besides, so that they show nobody else's even with both walls down.
+OWN = {"auth/sessions/", "auth/sessions/<uuid:pk>/"}
+LEAKING = [route for route in READABLE if (route.is_list() or route.keys) and str(route) not in OWN]
+
+
 @pytest.mark.bar(3)
 @pytest.mark.bar(4)
-@pytest.mark.parametrize("route", [route for route in READABLE if route.is_list() or route.keys], ids=str)
+@pytest.mark.parametrize("route", LEAKING, ids=str)
 def test_with_both_walls_down_the_matrix_sees_the_leak(
     world: World, route: Route, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,3 +146,4 @@ def test_what_the_matrix_is_told_by_hand_names_routes_that_exist() -> None:
     assert set(bodies.GIVEN) <= operations
     assert {(route, "GET") for route in {*bodies.ASKED, *bodies.ASKED_FOR}} <= operations
     assert set(FORGED) <= operations
+    assert {(route, "GET") for route in OWN} <= operations

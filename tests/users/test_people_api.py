@@ -348,7 +348,7 @@ def test_revoking_sessions_ends_them_all_and_nobody_elses(acme, api, dan, alice,
         assert_problem(client.get(ME), 401, "session_ended")
     assert (his.get(ME).status_code, admins.get(ME).status_code) == (200, 200)
     with acme.entered():
-        assert Event.objects.get(name="user.sessions_revoked").data == {"sessions_ended": 2}
+        assert Event.objects.get(name="user.sessions_ended").data == {"sessions_ended": 2}
 
 
 def test_unlocking_is_recorded(acme, api, dan, alice):

@@ -66,6 +66,14 @@ GOLDEN = {
     **dict.fromkeys(("teams", "departments", "sites", "cost_centres", "organizations", "roles", "skills"), STRUCTURE),
     "users": {**STRUCTURE, "end_user": {"own": "read"}},
     "team_members": {**STRUCTURE, "manager": {"organization": "read", "team": "create update delete"}},
+    # Beyond the contract's table, in its spirit.
+    "on_call": {**STRUCTURE, "manager": {"organization": "read", "team": "update"}},
+    "absences": {
+        "end_user": {"own": "create read update delete"},
+        "agent": {"organization": "read", "own": "create update delete"},
+        "manager": {"organization": "read", "own": "create update delete"},
+        "admin": {"organization": "create read update delete export"},
+    },
     **dict.fromkeys(("sla", "calendars", "workflows", "templates", "matrix", "assignment_rules"), SETTING),
     "catalogue": {**SETTING, "end_user": {"own": "read"}},
     **dict.fromkeys(("webhooks", "api_tokens", "integrations"), CONNECTION),

@@ -18,7 +18,7 @@ from django.utils import timezone
 from apps.core.errors import NotSignedIn
 from apps.core.models import new_id
 from apps.users import tokens
-from apps.users.services import Device, _open_session
+from apps.users.services import Device, open_session
 from tests.core.expectations import assert_problem
 
 ME = "/api/v1/auth/me/"
@@ -49,7 +49,7 @@ PUBLIC = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization
 def pair(acme, dan):
     """What an administrator got at sign-in."""
     with acme.entered():
-        return _open_session(dan, at=timezone.now(), device=Device())[1]
+        return open_session(dan, at=timezone.now(), device=Device())[1]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 from rest_framework.routers import SimpleRouter
 
+from apps.core.api.bulk import BulkViewSet
 from apps.core.api.filters import filters_for
 from apps.core.api.serializers import RecordSerializer
 from apps.core.api.views import RecordViewSet
@@ -36,6 +37,8 @@ class Resource:
     grant: str = ""
     # Where the role table says `configure` instead of create, update and delete.
     write_grant: Action | None = None
+    # `POST …/bulk/` to update and delete many.
+    has_bulk: bool = False
 
     def serializer(self) -> type[RecordSerializer]:
         meta = type(
@@ -53,7 +56,7 @@ class Resource:
     def viewset(self) -> type[RecordViewSet]:
         return type(
             f"{self.model.__name__}ViewSet",
-            (RecordViewSet,),
+            (self.base(),),
             {
                 "__doc__": f"{str(self.model._meta.verbose_name_plural).capitalize()} of the caller's organization.",
                 "model": self.model,
@@ -64,14 +67,18 @@ class Resource:
                 "default_ordering": self.default_ordering,
                 "search_columns": self.search,
                 "grants": self.grants(),
+                "export_grant": self.write_grant or RecordViewSet.export_grant,
             },
         )
 
+    def base(self) -> type[RecordViewSet]:
+        return BulkViewSet if self.has_bulk else RecordViewSet
+
     def grants(self) -> dict[str, Action | None]:
+        usual = dict(self.base().grants)
         if self.write_grant is None:
-            return dict(RecordViewSet.grants)
-        writes = dict.fromkeys(("create", "partial_update", "destroy"), self.write_grant)
-        return {**RecordViewSet.grants, **writes}
+            return usual
+        return {name: grant if grant is Action.READ else self.write_grant for name, grant in usual.items()}
 
     def register(self, router: SimpleRouter) -> None:
         router.register(self.path, self.viewset(), basename=self.path.replace("/", "-"))

@@ -7,6 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 from apps.core.api.views import ApiView, RecordViewSet, TenantView
+from apps.core.tables import FORMATS, XLSX_TYPE
 
 NULLABLE_LINK = {"type": ["string", "null"], "format": "uri"}
 PROBLEMS = {
@@ -21,6 +22,7 @@ PROBLEMS = {
     415: "The body is not application/json in UTF-8.",
     422: "The input is well formed but breaks a rule of the domain.",
     428: "This organization requires If-Match.",
+    429: "Too many requests; see Retry-After and RateLimit.",
     503: "A dependency is down; see Retry-After.",
 }
 
@@ -85,10 +87,18 @@ class ApiSchema(AutoSchema):
                     direction,
                 ),
             )
+        return self._with_files(responses)
+
+    def _with_files(self, responses: Any) -> Any:
+        """A list is also had as a file."""
+        if self._is_list_view():
+            content = responses.get("200", {}).get("content", {})
+            content.setdefault("text/csv", {"schema": {"type": "string"}})
+            content.setdefault(XLSX_TYPE, {"schema": {"type": "string", "format": "binary"}})
         return responses
 
     def _problem_codes(self) -> list[int]:
-        codes = [400, 405, 503]
+        codes = [400, 405, 429, 503]
         if isinstance(self.view, TenantView):
             codes += [401, 403, 404]
         if self.method in {"POST", "PATCH", "DELETE"}:
@@ -138,6 +148,9 @@ def _common(view: RecordViewSet) -> list[OpenApiParameter]:
         OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
         OpenApiParameter("cursor", str, description="From `next` or `previous`, as given."),
         OpenApiParameter("count", {"type": "string", "enum": ["true", "false"]}),
+        OpenApiParameter(
+            "format", str, enum=[*FORMATS], description="The whole list as a file, up to 10,000 rows, without paging."
+        ),
         OpenApiParameter("ordering", str, enum=orderings, default=view.default_ordering),
         OpenApiParameter("search", {"type": "string", "maxLength": 200}),
         OpenApiParameter("fields", str, description="Comma-separated names of the fields to answer with."),

@@ -4,5 +4,5 @@ from apps.core.wall.operations import Wall
 
 
 class Migration(migrations.Migration):
-    dependencies = [("notifications", "0001_initial"), ("users", "0008_wall_people")]
+    dependencies = [("notifications", "0001_initial"), ("users", "0010_wall_people")]
     operations = [Wall("Mail", "MailboxMessage")]

@@ -1,5 +1,7 @@
 """Serializers of the hand-written resources."""
 
+from typing import Any
+
 from apps.core.api import strict
 from apps.core.api.resources import ENVELOPE
 from apps.core.api.serializers import RecordSerializer
@@ -22,6 +24,7 @@ class OrganizationSerializer(RecordSerializer):
             "language",
             "status",
             "requires_if_match",
+            "requires_mfa",
             "created_at",
             "updated_at",
             "version",
@@ -34,9 +37,9 @@ class DepartmentSerializer(RecordSerializer):
 
     class Meta:
         model = Department
-        fields = ("id", "name", "parent", "cost_centre", "created_at", "updated_at", "version")
+        fields: tuple[str, ...] = ("id", "name", "parent", "cost_centre", "created_at", "updated_at", "version")
         read_only_fields = ENVELOPE
-        expandable = {"cost_centre": (COST_CENTRES.serializer(), "cost_centres")}
+        expandable: dict[str, Any] = {"cost_centre": (COST_CENTRES.serializer(), "cost_centres")}
 
 
 class TeamSerializer(RecordSerializer):

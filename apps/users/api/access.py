@@ -61,8 +61,7 @@ class RoleAssignmentViewSet(RecordViewSet):
     orderings = ("created_at", "valid_from")
 
     def shaped(self, queryset: Any) -> Any:
-        shaped = super().shaped(queryset)
-        return shaped.prefetch_related("role__grants") if "role" in self.expanded() else shaped
+        return super().shaped(queryset).select_related("role").prefetch_related("role__grants")
 
     def locked(self, request: Request) -> Any:
         people.lock_people(self.actor.organization_id)
@@ -76,6 +75,9 @@ class RoleAssignmentViewSet(RecordViewSet):
 
     def change_record(self, record: Any, values: Mapping[str, Any]) -> Any:
         return access.change_assignment(record, actor=self.actor, at=timezone.now(), values=values)
+
+    def delete_record(self, record: Any) -> None:
+        access.withdraw(record, actor=self.actor, at=timezone.now())
 
 
 class ExplainView(TenantView):

@@ -74,7 +74,7 @@ class PeopleViewSet(SoftDeleteViewSet):
         accepted = super().accepted_parameters()
         return accepted - frozenset(self.filterset_class.base_filters) if self.sees_names_alone() else accepted
 
-    def list(self, request: Request) -> Response:
+    def list(self, request: Request) -> Any:
         if self.sees_names_alone():
             self.orderings = self.search_columns = ("full_name",)
         return super().list(request)

@@ -10,7 +10,8 @@ from apps.core.api.serializers import RecordSerializer, StrictInput
 from apps.core.authorization import Action, Reach
 from apps.organizations.api.resources import SITES
 from apps.organizations.api.serializers import DepartmentSerializer
-from apps.users.models import Role, RoleAssignment, User
+from apps.users.api.availability import OutOfOffice
+from apps.users.models import PresenceStatus, Role, RoleAssignment, User
 
 MAX_PASSWORD = 1024
 
@@ -34,11 +35,15 @@ class MeSerializer(RecordSerializer):
 
     time_zone = strict.TimeZoneField(max_length=63, required=False)
 
+    presence = serializers.ChoiceField(choices=PresenceStatus.choices, source="availability.presence", read_only=True)
+    out_of_office = OutOfOffice(source="availability", read_only=True)
+
     class Meta:
         model = User
         fields = (
             "id", "email", "full_name", "username", "employee_number", "job_title", "phone", "user_type",
-            "department", "site", "manager", "time_zone", "language", "created_at", "updated_at", "version",
+            "department", "site", "manager", "time_zone", "language", "presence", "out_of_office",
+            "created_at", "updated_at", "version",
         )  # fmt: skip
         read_only_fields = (
             *ENVELOPE, "email", "username", "employee_number", "job_title", "user_type", "department", "site", "manager",
@@ -127,23 +132,28 @@ class RoleSerializer(RecordSerializer):
 
     class Meta:
         model = Role
-        fields = ("id", "name", "key", "description", "is_built_in", "grants", "created_at", "updated_at", "version")
+        fields = (
+            "id", "name", "key", "description", "is_built_in", "requires_mfa", "grants",
+            "created_at", "updated_at", "version",
+        )  # fmt: skip
         read_only_fields = (*ENVELOPE, "key", "is_built_in")
         extra_kwargs: ClassVar[dict[str, Any]] = {"name": {"required": True, "allow_blank": False}}
 
 
 class RoleAssignmentSerializer(RecordSerializer):
-    """A role for a user or a team."""
+    """A role, or direct grants without one, for a user or a team."""
 
     valid_from = strict.InstantField(required=False)
+    grants: Any = serializers.ListSerializer(child=GrantSerializer(), required=False, max_length=500)
 
     class Meta:
         model = RoleAssignment
         fields = (
-            "id", "role", "user", "team", "limited_to_team", "valid_from", "valid_until",
+            "id", "role", "grants", "user", "team", "limited_to_team", "valid_from", "valid_until",
             "created_at", "updated_at", "version",
         )  # fmt: skip
         read_only_fields = ENVELOPE
+        extra_kwargs: ClassVar[dict[str, Any]] = {"role": {"required": False}}
         expandable: ClassVar[dict[str, Any]] = {"role": (RoleSerializer, "roles")}
 
 

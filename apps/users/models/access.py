@@ -11,7 +11,7 @@ from apps.users.models.people import User
 
 
 class Role(VersionedModel):
-    """A named set of grants. The four built-in ones carry a `key` and cannot be changed; custom ones are copies of them.
+    """A named set of grants. The four built-in ones carry a `key` and grant what they grant; custom ones are copies of them.
 
     A role without a name is anonymous: it holds the direct grants of one person.
     """
@@ -19,6 +19,8 @@ class Role(VersionedModel):
     name = models.CharField(max_length=120, blank=True)
     key = models.CharField(max_length=20, blank=True, editable=False)
     description = models.TextField(blank=True, max_length=1000)
+    # Whoever holds it signs in with a second factor; also a built-in role may demand that.
+    requires_mfa = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
@@ -97,3 +99,8 @@ class RoleAssignment(VersionedModel):
 
     def __str__(self) -> str:
         return f"{self.role} for {self.user or self.team}"
+
+    @property
+    def grants(self) -> list[Grant]:
+        """The direct grants; none where the assignment is of a role with a name, which lists its own."""
+        return list(self.role.grants.all()) if self.role.is_anonymous else []

@@ -1,4 +1,4 @@
-"""Who works in which team, how much they can take, and what they are good at."""
+"""Who works in which team, how much they can take, what they are good at; who heads a department, who owns a cost centre."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from django.db.models import Q
 from apps.core.authorization import Reach, ReachColumns
 from apps.core.fields import TenantForeignKey
 from apps.core.models import TenantModel, VersionedModel
-from apps.organizations.models import Team
+from apps.organizations.models import CostCentre, Department, Team
 from apps.users.models.people import User
 
 
@@ -67,3 +67,38 @@ class MemberSkill(TenantModel):
                 violation_error_message="A level is 1 to 5.",
             ),
         ]
+
+    def __str__(self) -> str:
+        return f"level {self.level}"
+
+
+class DepartmentHead(TenantModel):
+    """Who heads a department; at most one at a time. Departments themselves name no people."""
+
+    department = TenantForeignKey[Department, Department](Department, models.CASCADE, related_name="headed_by")
+    user = TenantForeignKey[User, User](User, models.CASCADE, related_name="headed_departments")
+    since = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "department head"
+        constraints = [models.UniqueConstraint(fields=["organization_id", "department"], name="department_head_one")]
+        indexes = [models.Index(fields=["organization_id", "user"], name="department_head_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user} for {self.department}"
+
+
+class CostCentreOwner(TenantModel):
+    """Who answers for a cost centre; at most one at a time."""
+
+    cost_centre = TenantForeignKey[CostCentre, CostCentre](CostCentre, models.CASCADE, related_name="owned_by")
+    user = TenantForeignKey[User, User](User, models.CASCADE, related_name="owned_cost_centres")
+    since = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "cost centre owner"
+        constraints = [models.UniqueConstraint(fields=["organization_id", "cost_centre"], name="cost_centre_owner_one")]
+        indexes = [models.Index(fields=["organization_id", "user"], name="cost_centre_owner_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user} for {self.cost_centre}"

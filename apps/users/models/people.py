@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import models
 from django.db.models import F, Q
 
@@ -60,6 +61,7 @@ class User(SoftDeleteModel, AbstractBaseUser):
     job_title = models.CharField(max_length=120, blank=True)
     phone = models.CharField(max_length=40, blank=True)
     is_vip = models.BooleanField("VIP", default=False)
+    is_service_account = models.BooleanField(default=False, editable=False)
     time_zone = models.CharField(max_length=63, default="UTC", validators=[validate_time_zone])
     language = models.CharField(max_length=10, default="en", validators=[validate_language])
     department = TenantForeignKey["Department | None", "Department | None"](
@@ -93,6 +95,13 @@ class User(SoftDeleteModel, AbstractBaseUser):
                 violation_error_message="Nobody is their own manager.",
             ),
             models.CheckConstraint(condition=Q(user_type__in=UserType.values), name="user_type"),
+            # Nobody signs in as one, and no type of its own opens the admin to it.
+            models.CheckConstraint(
+                condition=Q(is_service_account=False)
+                | Q(password__startswith=UNUSABLE_PASSWORD_PREFIX, user_type=UserType.END_USER),
+                name="user_service_account",
+                violation_error_message="A service account has no password and no type.",
+            ),
         ]
         indexes = [
             models.Index(fields=["organization_id", "full_name", "id"], name="user_name"),
@@ -105,11 +114,16 @@ class User(SoftDeleteModel, AbstractBaseUser):
     def get_username(self) -> str:
         return self.email
 
+    def get_full_name(self) -> str:
+        return self.full_name
+
     @property
     def may_sign_in(self) -> bool:
         return self.is_active and self.deleted_at is None
 
-    def as_actor(self, *, session_id: UUID | None = None, authorizer: Authorizer | None = None) -> Actor:
+    def as_actor(
+        self, *, session_id: UUID | None = None, token_id: UUID | None = None, authorizer: Authorizer | None = None
+    ) -> Actor:
         """This person acting at home; without an authorizer they can be named as the actor of a fact, and do nothing."""
         return Actor(
             kind=ActorKind.USER,
@@ -118,6 +132,7 @@ class User(SoftDeleteModel, AbstractBaseUser):
             label=self.full_name,
             home_organization_id=self.organization_id,
             session_id=session_id,
+            token_id=token_id,
             authorizer=authorizer,
         )
 
@@ -163,7 +178,13 @@ class Session(TenantModel):
     address = models.GenericIPAddressField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["organization_id", "user", "-created_at"], name="session_of_user")]
+        indexes = [
+            models.Index(fields=["organization_id", "user", "-created_at"], name="session_of_user"),
+            models.Index(fields=["organization_id", "-created_at", "-id"], name="session_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"since {self.created_at:%Y-%m-%d %H:%M} UTC"
 
     def is_live(self, at: datetime) -> bool:
         return self.revoked_at is None and at < self.idle_until and at < self.absolute_until

@@ -11,7 +11,7 @@ import apps.core.models
 class Migration(migrations.Migration):
     dependencies = [
         ("organizations", "0003_zones_and_languages"),
-        ("users", "0006_built_in_roles"),
+        ("users", "0008_session_stamps"),
     ]
 
     operations = [

@@ -5,5 +5,5 @@ from apps.core.wall.operations import Wall
 
 
 class Migration(migrations.Migration):
-    dependencies = [("users", "0007_people")]
+    dependencies = [("users", "0009_people")]
     operations = [Wall("User", "PasswordLink"), CaptureRows("PasswordLink", secrets=["token_hash"])]

@@ -1,0 +1,52 @@
+"""Where the files of exports lie, under names that nobody guesses, and when they go."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import IO, Any
+from uuid import UUID, uuid4
+
+from django.core.files import File
+from django.core.files.storage import storages
+from django.db.models import Q
+
+from apps.core.models import Job
+
+KIND = "export"
+KEPT = timedelta(hours=24)
+# A job that never ended had its time.
+GIVEN_UP = timedelta(hours=48)
+
+
+def new_name(extension: str) -> str:
+    return f"{uuid4()}.{extension}"
+
+
+def keep(name: str, content: IO[bytes]) -> None:
+    """Put the file there; a job that runs again puts it there again."""
+    storage = storages["exports"]
+    storage.delete(name)
+    storage.save(name, File(content))
+
+
+def read(name: str) -> Any:
+    """The open file. Raises FileNotFoundError."""
+    return storages["exports"].open(name, "rb")
+
+
+def delete(job: Job) -> None:
+    storages["exports"].delete(job.parameters["file"])
+
+
+def expired(organization_id: UUID, *, at: datetime) -> list[Job]:
+    """Export jobs of one organization whose file has had its time at `at` (UTC)."""
+    had_its_time = Q(finished_at__lt=at - KEPT) | Q(finished_at=None, created_at__lt=at - GIVEN_UP)
+    jobs = Job.objects.filter(had_its_time, organization_id=organization_id, kind=KIND, parameters__has_key="file")
+    return list(jobs)
+
+
+def forget(organization_id: UUID, job_ids: Iterable[UUID]) -> None:
+    """Write down that these jobs have no file any more."""
+    for job in Job.objects.filter(organization_id=organization_id, pk__in=list(job_ids)):
+        job.parameters.pop("file", None)
+        job.result.pop("url", None)
+        job.save(update_fields=["parameters", "result"])
