@@ -271,7 +271,10 @@ REST_FRAMEWORK = {
 # Changes to the limits that apps declare, by name: count/seconds, count/seconds/burst, 0 for none (apps/core/limits.py).
 # The suite sends more in a minute than a client does in a day, all from one address.
 RATE_LIMITS: dict[str, str] = env.dict(
-    "RATE_LIMITS", default=dict.fromkeys(("user", "token", "anonymous"), "10000000/60") if IS_TEST else {}
+    "RATE_LIMITS",
+    default=dict.fromkeys(("user", "token", "anonymous", "password_reset", "invitation"), "10000000/60")
+    if IS_TEST
+    else {},
 )
 
 # Browsers on other origins: none unless named here. Bearer tokens only, so never cookies.

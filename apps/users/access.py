@@ -72,7 +72,9 @@ def administrators(*, at: datetime) -> QuerySet[User]:
     roles = RoleAssignment.objects.filter(
         user_id=OuterRef("pk"), role__key=UserType.ADMIN, limited_to_team=None, valid_from__lte=at
     ).filter(Q(valid_until=None) | Q(valid_until__gt=at))
-    able: QuerySet[User] = User.objects.filter(user_type=UserType.ADMIN, is_active=True, deleted_at=None)
+    able: QuerySet[User] = User.objects.alive().filter(
+        user_type=UserType.ADMIN, is_active=True, is_service_account=False
+    )
     return able.filter(Exists(roles))
 
 
@@ -98,9 +100,14 @@ def assign(*, actor: Actor, at: datetime, **values: Any) -> RoleAssignment:
 
 
 def withdraw(assignment: RoleAssignment, *, actor: Actor, at: datetime) -> None:
-    """Delete a locked assignment; direct grants go with it."""
+    """Delete a locked assignment; direct grants go with it. Raises Conflict `last_administrator`.
+
+    The caller holds people.lock_people, so that two of them do not withdraw each other's.
+    """
     role = assignment.role
+    was_administrators = _is_administrators(assignment, at)
     records.delete(assignment, actor=actor, at=at)
+    _refuse_nobody_left(was_administrators, at)
     if role.is_anonymous:
         role.delete()
 
@@ -133,13 +140,6 @@ def change_assignment(
     changed = records.change(assignment, actor=actor, at=at, values=values)
     _refuse_nobody_left(was_administrators, at)
     return changed
-
-
-def delete_assignment(assignment: RoleAssignment, *, actor: Actor, at: datetime) -> None:
-    """Take a role away. Raises Conflict `last_administrator`. The caller holds people.lock_people."""
-    was_administrators = _is_administrators(assignment, at)
-    records.delete(assignment, actor=actor, at=at)
-    _refuse_nobody_left(was_administrators, at)
 
 
 def _is_administrators(assignment: RoleAssignment, at: datetime) -> bool:

@@ -3,6 +3,7 @@
 import statistics
 import time
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -92,6 +93,21 @@ def test_many_requests_at_one_moment_are_counted_one_by_one(fresh_database, acme
     at_once([lambda: links.request_reset(email=bob.email, at=timezone.now())] * 12)
 
     assert requests(acme) == links.RESETS_PER_HOUR
+
+
+@pytest.mark.bar(40)
+def test_one_address_asks_only_so_often_whoever_it_asks_about(acme, api, bob, settings):
+    settings.RATE_LIMITS = {"anonymous": "0", "password_reset": f"2/{3600 * 24}"}
+    address = f"2001:db8:{uuid4().hex[:4]}:{uuid4().hex[:4]}::1"
+
+    answers = [
+        api().post(RESET, {"email": email}, REMOTE_ADDR=address)
+        for email in ("nobody@acme.example", bob.email, bob.email, "nobody@acme.example")
+    ]
+
+    assert [answer.status_code for answer in answers] == [202, 202, 429, 429]
+    assert int(answers[2]["Retry-After"]) > 0
+    assert requests(acme) == 1
 
 
 @pytest.mark.parametrize("email", [["bob@acme.example", "evil@example.com"], {"a": 1}, None, 7, True])

@@ -67,9 +67,6 @@ class RoleAssignmentViewSet(RecordViewSet):
         people.lock_people(self.actor.organization_id)
         return super().locked(request)
 
-    def delete_record(self, record: Any) -> None:
-        access.delete_assignment(record, actor=self.actor, at=timezone.now())
-
     def create_record(self, values: Mapping[str, Any]) -> Any:
         return access.assign(actor=self.actor, at=timezone.now(), **values)
 
