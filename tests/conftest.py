@@ -161,3 +161,16 @@ def superuser() -> Iterator[psycopg.Connection]:
     """A superuser's connection to the test database, for what no role of the platform may do."""
     with psycopg.connect(databases.admin_dsn(str(settings.DATABASES["default"]["NAME"])), autocommit=True) as opened:
         yield opened
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The figures that tests recorded: numbers of one name added up, everything else as it was said."""
+    figures: dict[str, Any] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()) if getattr(report, "when", "") == "call" else ():
+                figures[name] = figures.get(name, 0) + value if isinstance(value, int) else value
+    if figures:
+        terminalreporter.section("figures")
+        for name, value in sorted(figures.items()):
+            terminalreporter.line(f"{name}: {value}")

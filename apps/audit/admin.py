@@ -297,7 +297,7 @@ class RowChangeAdmin(NamingAdmin):
 
     @display(description="actor")
     def shown_actor(self, change: Any) -> str:
-        return change.actor_name or ("somebody else" if change.actor_id else "the platform")
+        return change.actor_name or ("a platform operator" if change.actor_id else "the platform")
 
     @display(description="columns")
     def shown_columns(self, change: RowChange) -> str:

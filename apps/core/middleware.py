@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 
 import structlog
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import BadRequest, ImproperlyConfigured, PermissionDenied, SuspiciousOperation
 from django.db.utils import Error as DatabaseError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 
 from apps.core import logs, proof
 from apps.core.api import problems
@@ -60,6 +60,9 @@ class ApiHeadersMiddleware:
         return response
 
 
+# What Django itself answers with 4xx.
+FORESEEN = (Http404, PermissionDenied, SuspiciousOperation, BadRequest)
+
 # The theme's Alpine evaluates expressions and sets styles on elements; everything else comes from our own origin.
 ADMIN_POLICY = "; ".join(
     (
@@ -87,6 +90,11 @@ class AdminHeadersMiddleware:
         if request.path.startswith("/admin/"):
             response.setdefault("Content-Security-Policy", ADMIN_POLICY)
         return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        """What nobody foresaw is logged with its trace; the page says only that it was."""
+        if request.path.startswith("/admin/") and not isinstance(exception, FORESEEN):
+            log.error("request_failed", problem="unexpected", exc_info=exception)
 
 
 class ProofMiddleware:

@@ -3,7 +3,7 @@
 Each is one transaction's worth of work for the caller's transaction: lock, check, write, record one event.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -45,13 +45,13 @@ def create(
     return row
 
 
-def lock(model: type[V], pk: UUID, *, actor: Actor, expected_version: int | None = None) -> V:
-    """The row, locked until the transaction ends. Raises NotFound, or Stale when it is not at `expected_version`."""
+def lock(model: type[V], pk: UUID, *, actor: Actor, expected_version: Container[int] | None = None) -> V:
+    """The row, locked until the transaction ends. Raises NotFound, or Stale when its version is none of `expected_version`."""
     row: Any = model._default_manager.visible_to(actor).select_for_update(of=("self",)).filter(pk=pk).first()
     if row is None:
         raise NotFound
     locked: V = row
-    if expected_version is not None and locked.version != expected_version:
+    if expected_version is not None and locked.version not in expected_version:
         raise Stale(f"It is at version {locked.version} now; read it again.", current_version=locked.version)
     return locked
 

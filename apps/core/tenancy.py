@@ -83,7 +83,8 @@ def tenant(
 @contextmanager
 def moved_to(organization_id: UUID) -> Iterator[None]:
     """Act for another organization until the block ends, still as part of the same request by the same person."""
-    with enter(replace(_current.get() or TenantContext(organization_id), organization_id=organization_id)):
+    context = _current.get() or TenantContext(organization_id, request_id=logs.current_request_id())
+    with enter(replace(context, organization_id=organization_id)):
         yield
 
 

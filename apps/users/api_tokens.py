@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import ipaddress
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -129,6 +130,8 @@ def live(found: Found, *, at: datetime, address: str | None) -> tuple[ApiToken, 
     ]
     token, user, organization = instances
     token.user, token.last_used_at = user, row[0]
+    # A statement of our own gets JSON as text.
+    token.scopes, token.allowed_addresses = json.loads(token.scopes), json.loads(token.allowed_addresses)
     refusal = _refusal(token, organization, found.digest, at=at, address=address)
     if refusal is not None:
         raise refusal.naming(user.as_actor(token_id=token.pk))

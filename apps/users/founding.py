@@ -15,8 +15,9 @@ from apps.core.actors import Actor
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.organizations.models import Organization
 from apps.organizations.services import create_organization
+from apps.users import people
 from apps.users.models import User, UserType
-from apps.users.services import create_user, find_user
+from apps.users.services import find_user
 
 LONGEST_NAME = 200
 
@@ -56,8 +57,8 @@ def found_organization(founding: Founding, *, actor: Actor, at: datetime) -> tup
 
 
 def invite_first_administrator(founding: Founding, *, actor: Actor, at: datetime) -> User:
-    """Without a password: they set one themselves."""
-    return create_user(
+    """Mailed a link by which they set a password themselves."""
+    return people.invite(
         actor=actor,
         at=at,
         email=founding.admin_email,

@@ -31,6 +31,11 @@ def tenant_models() -> list[type[models.Model]]:
     ]
 
 
+def proxies() -> list[type[models.Model]]:
+    """Models that are some of another's rows, and that a route may serve as its own."""
+    return [model for model in apps.get_models() if model._meta.proxy]
+
+
 @cache
 def all_factories() -> dict[type[models.Model], type[factory.django.DjangoModelFactory]]:
     """The first factory of each model, as tests/factories.py declares them."""

@@ -37,11 +37,17 @@ SHORTEST = len("CANARY-G")
 SHAPED = {
     ("organizations_businesscalendar", "exceptions"): [{"date": CANARY, "kind": CANARY}],
 }
+# What a rule of the database wants a text to begin with.
+BEGINS = {("users_user", "password"): "!"}
 # Columns that cannot hold the canary although no choices bind them, and why.
 CANNOT_HOLD: dict[tuple[str, str], str] = {
     ("users_rotaversion", "time_zone"): "a zone that is none has no shifts to show",
     ("users_rotaversion", "handover_time"): "as its zone, and too short",
     ("users_grant", "resource"): "a word of the vocabulary; without it mallory would have no rights to be denied",
+    (
+        "users_apitoken",
+        "prefix",
+    ): "eight random characters that no two tokens share; too few for both canary and difference",
 }
 
 TEXTS = """
@@ -85,7 +91,7 @@ class World:
         with tenant.entered():
             made = {
                 model: rows.make(model, owner)
-                for model in rows.tenant_models()
+                for model in (*rows.tenant_models(), *rows.proxies())
                 if model is not Organization and model._meta.label not in rows.NO_FACTORY
             }
         return made | {Organization: tenant.organization}
@@ -185,8 +191,9 @@ def plant(superuser: psycopg.Connection, organization_id: Any) -> tuple[Columns,
         else:
             # The end of the id keeps unique values unique; what is stored normalised stays so.
             canary = CANARY.lower() if column.endswith("_normalised") else CANARY
+            begins = BEGINS.get((table, column), "")
             update = "UPDATE {table} SET {column} = left(%s || right({key}::text, 12), %s) WHERE {tenant} = %s"
-            superuser.execute(sql.SQL(update).format(**names), [f"{canary}-", length or 100, organization_id])
+            superuser.execute(sql.SQL(update).format(**names), [f"{begins}{canary}-", length or 100, organization_id])
     superuser.execute("SET session_replication_role = origin")
     return planted, kept
 

@@ -314,10 +314,10 @@ def test_a_number_or_choice_that_is_none_is_refused(acme, query):
 def test_a_search_of_100_kilobytes_is_refused_at_once(acme, dan, api, team, value):
     client = api(dan)
     client.get(TEAMS)
-    started = time.perf_counter()
+    started = time.process_time()
 
     assert_problem(client.get(TEAMS, {"search": value}), 400, "invalid_parameter")
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
 
 
 # --- fields and expand

@@ -1,8 +1,12 @@
 """What nobody foresaw: a problem with the request's id, a logged trace, nothing written, nothing told (T37)."""
 
 import pytest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.test import RequestFactory
 
 from apps.core.api.views import RecordViewSet
+from apps.core.middleware import AdminHeadersMiddleware
 from apps.organizations.models import Team
 from tests.core import broken_urls, routes
 from tests.core.broken_urls import FAILURES, SECRET
@@ -76,3 +80,21 @@ def test_strangers_are_401_on_every_record_route_whatever_the_method(db, api, ro
         answer = api().generic(method, path, "{}", content_type="application/json")
         assert_problem(answer, 401, "not_authenticated")
     assert api().head(path).status_code == 401
+
+
+@pytest.mark.bar(37)
+@pytest.mark.parametrize(
+    ("address", "failure", "traces"),
+    [
+        ("/admin/users/user/", RuntimeError("why"), 1),
+        ("/admin/users/user/", Http404(), 0),
+        ("/admin/users/user/", PermissionDenied(), 0),
+        # The API's own handler has logged it.
+        ("/api/v1/teams/", RuntimeError("why"), 0),
+    ],
+)
+def test_what_nobody_foresaw_in_the_admin_is_logged_with_its_trace(log_lines, address, failure, traces):
+    AdminHeadersMiddleware(lambda request: None).process_exception(RequestFactory().get(address), failure)
+
+    logged = [line for line in log_lines() if "exception" in line]
+    assert ["RuntimeError: why" in line["exception"] for line in logged] == [True] * traces

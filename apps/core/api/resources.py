@@ -5,6 +5,7 @@ The first resource that needs a method of its own becomes a hand-written class b
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from rest_framework.routers import SimpleRouter
@@ -18,7 +19,7 @@ from apps.core.authorization import Action
 ENVELOPE = ("id", "created_at", "updated_at", "version")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Resource:
     """A lookup-like resource at `/api/v1/<path>/`, guarded by the grants of `grant` (default: the path's last part).
 
@@ -41,17 +42,8 @@ class Resource:
     has_bulk: bool = False
 
     def serializer(self) -> type[RecordSerializer]:
-        meta = type(
-            "Meta",
-            (),
-            {
-                "model": self.model,
-                "fields": (ENVELOPE[0], *self.fields, *ENVELOPE[1:]),
-                "read_only_fields": ENVELOPE,
-                "expandable": self.expandable,
-            },
-        )
-        return type(f"{self.model.__name__}Serializer", (RecordSerializer,), {**self.declared, "Meta": meta})
+        """One class, however often it is asked for: where another record expands to this one, it is the same schema."""
+        return _serializer(self)
 
     def viewset(self) -> type[RecordViewSet]:
         return type(
@@ -82,3 +74,18 @@ class Resource:
 
     def register(self, router: SimpleRouter) -> None:
         router.register(self.path, self.viewset(), basename=self.path.replace("/", "-"))
+
+
+@cache
+def _serializer(resource: Resource) -> type[RecordSerializer]:
+    meta = type(
+        "Meta",
+        (),
+        {
+            "model": resource.model,
+            "fields": (ENVELOPE[0], *resource.fields, *ENVELOPE[1:]),
+            "read_only_fields": ENVELOPE,
+            "expandable": resource.expandable,
+        },
+    )
+    return type(f"{resource.model.__name__}Serializer", (RecordSerializer,), {**resource.declared, "Meta": meta})

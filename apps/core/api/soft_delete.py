@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import records
+from apps.core.api.schema import IF_MATCH
 from apps.core.api.serializers import no_input
 from apps.core.api.views import RecordViewSet
 from apps.core.authorization import Action, may
@@ -37,7 +38,7 @@ class SoftDeleteViewSet(RecordViewSet):
     def delete_record(self, record: Any) -> None:
         records.soft_delete(record, actor=self.actor, at=timezone.now())
 
-    @extend_schema(request=None)
+    @extend_schema(request=None, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def restore(self, request: Request, pk: Any) -> Response:
         """Bring a deleted record back; 409 when it is not deleted."""

@@ -121,9 +121,13 @@ class ApiView(APIView):
     def handle(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Run the method's handler."""
         self.initial(request, *args, **kwargs)
+        handler = self.handler(request)
+        if handler == self.http_method_not_allowed:
+            # Before the parameters: those of a method that does not exist are nobody's to judge.
+            handler(request, *args, **kwargs)
         parsers.refuse_unmeasured(request)
         self.query = filters.read_parameters(request, self.accepted_parameters())
-        response: Response = self.handler(request)(request, *args, **kwargs)
+        response: Response = handler(request, *args, **kwargs)
         return response
 
     def handler(self, request: Request) -> Any:

@@ -13,7 +13,7 @@ from apps.core.api.soft_delete import SoftDeleteViewSet
 from apps.core.api.views import RecordViewSet
 from apps.core.authorization import Action
 from apps.organizations import services
-from apps.organizations.api.serializers import DepartmentSerializer, OrganizationSerializer, TeamSerializer
+from apps.organizations.api.serializers import DepartmentOutlineSerializer, OrganizationSerializer, TeamSerializer
 from apps.organizations.models import Department, Organization, Team
 
 
@@ -22,7 +22,7 @@ class DepartmentViewSet(RecordViewSet):
 
     model = Department
     resource = "departments"
-    serializer_class = DepartmentSerializer
+    serializer_class = DepartmentOutlineSerializer
     filterset_class = filters_for(Department, ("name", "parent", "cost_centre", "created_at", "updated_at"))
     orderings = ("name", "created_at")
     default_ordering = "name"

@@ -19,7 +19,7 @@ from apps.core import records
 from apps.core.actors import Actor
 from apps.core.admin import AliveAdmin, PeriodFilter, ReadOnlyAdmin, RecordAdmin, actor_of
 from apps.core.authorization import Action
-from apps.users import access, role_matrix, services
+from apps.users import access, people, role_matrix, services
 from apps.users.models import Grant, Role, RoleAssignment, Session, User
 
 # Django's groups are unused and their tables not writable; roles take their place.
@@ -53,7 +53,7 @@ class UserAdmin(AliveAdmin):
         return False
 
     def create_record(self, *, actor: Actor, at: datetime, values: dict[str, Any]) -> User:
-        return services.create_user(actor=actor, at=at, **values)
+        return people.invite(actor=actor, at=at, **_ids(values))
 
     @display(description="type", ordering="user_type", label=TYPE_COLOURS)
     def shown_type(self, user: User) -> str:
@@ -300,12 +300,12 @@ class RoleAssignmentAdmin(RecordAdmin):
         return "no more" if assignment.valid_until and assignment.valid_until <= at else "now"
 
 
+REFERENCES = {"role", "user", "team", "limited_to_team", "department", "site"}
+
+
 def _ids(values: dict[str, Any]) -> dict[str, Any]:
     """References by id, as the services take them."""
-    return {
-        f"{name}_id" if name in {"role", "user", "team", "limited_to_team"} else name: getattr(value, "pk", value)
-        for name, value in values.items()
-    }
+    return {f"{name}_id" if name in REFERENCES else name: getattr(value, "pk", value) for name, value in values.items()}
 
 
 def _lines(links: Any) -> SafeString:

@@ -9,7 +9,7 @@ from apps.core.api.resources import ENVELOPE
 from apps.core.api.serializers import RecordSerializer, StrictInput
 from apps.core.authorization import Action, Reach
 from apps.organizations.api.resources import SITES
-from apps.organizations.api.serializers import DepartmentSerializer
+from apps.organizations.api.serializers import DepartmentOutlineSerializer
 from apps.users.api.availability import OutOfOffice
 from apps.users.models import PresenceStatus, Role, RoleAssignment, User
 
@@ -72,7 +72,7 @@ class UserSerializer(RecordSerializer):
         )  # fmt: skip
         read_only_fields = (*ENVELOPE, "is_active", "deleted_at")
         expandable: ClassVar[dict[str, Any]] = {
-            "department": (DepartmentSerializer, "departments"),
+            "department": (DepartmentOutlineSerializer, "departments"),
             "site": (SITES.serializer(), "sites"),
             "manager": (PersonSerializer, "users"),
         }

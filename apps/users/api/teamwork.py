@@ -14,7 +14,7 @@ from apps.core.api.serializers import RecordSerializer, StrictInput
 from apps.core.api.views import RecordViewSet
 from apps.core.authorization import Action, within_reach
 from apps.organizations.api.resources import COST_CENTRES
-from apps.organizations.api.serializers import DepartmentSerializer as StructureSerializer
+from apps.organizations.api.serializers import DepartmentOutlineSerializer as StructureSerializer
 from apps.organizations.api.views import DepartmentViewSet as StructureViewSet
 from apps.organizations.models import CostCentre, Department, Team
 from apps.users import heads, membership
