@@ -15,7 +15,7 @@ from apps.organizations import services as organization_services
 from apps.users import links, services
 from apps.users.models import LinkPurpose, PasswordLink, User
 from tests.conftest import IS_FULL_RUN
-from tests.core.expectations import assert_problem
+from tests.core.expectations import assert_problem, pointers
 from tests.core.racing import at_once
 from tests.factories import PASSWORD
 
@@ -169,7 +169,19 @@ def test_a_link_lives_to_the_second(acme, bob):
         late, right = minted(acme, bob, purpose, at), minted(acme, bob, purpose, at)
         with pytest.raises(links.NotSignedIn):
             links.open_link(token=late, password=NEW, at=at + life)
-        links.open_link(token=right, password=NEW, at=at + life - timedelta(seconds=1))
+        links.open_link(token=right, password=f"{NEW} {purpose}", at=at + life - timedelta(seconds=1))
+
+
+@pytest.mark.bar(27)
+@pytest.mark.parametrize("password", ["short", PASSWORD])
+def test_a_password_that_is_refused_leaves_the_link_as_it_was(*, acme, api, bob, password):
+    """Too weak, or one that the account had."""
+    token = minted(acme, bob)
+
+    body = assert_problem(api().post(CONFIRM, {"token": token, "new_password": password}), 400, "invalid")
+
+    assert {pointer for pointer, _ in pointers(body)} == {"/new_password"}
+    assert api().post(CONFIRM, {"token": token, "new_password": NEW}).status_code == 204
 
 
 @pytest.mark.parametrize("change", ["password", "email", "deactivated", "deleted"])

@@ -31,7 +31,7 @@ def again(tenant, user) -> User:
 
 def facts(tenant, user):
     with tenant.entered():
-        about = Event.objects.filter(subject_id=user.pk).exclude(name="user.signed_in")
+        about = Event.objects.filter(subject_id=user.pk, name__startswith="user.").exclude(name="user.signed_in")
         return list(about.order_by("recorded_at").values_list("name", flat=True))
 
 
