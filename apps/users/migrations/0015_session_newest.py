@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("users", "0006_built_in_roles"),
+        ("users", "0014_wall_api_tokens"),
     ]
 
     operations = [
