@@ -271,7 +271,10 @@ REST_FRAMEWORK = {
 # Changes to the limits that apps declare, by name: count/seconds, count/seconds/burst, 0 for none (apps/core/limits.py).
 # The suite sends more in a minute than a client does in a day, all from one address.
 RATE_LIMITS: dict[str, str] = env.dict(
-    "RATE_LIMITS", default=dict.fromkeys(("user", "token", "anonymous"), "10000000/60") if IS_TEST else {}
+    "RATE_LIMITS",
+    default=dict.fromkeys(("user", "token", "anonymous", "password_reset", "invitation"), "10000000/60")
+    if IS_TEST
+    else {},
 )
 
 # Browsers on other origins: none unless named here. Bearer tokens only, so never cookies.
@@ -317,7 +320,9 @@ MAILBOX_BACKEND = "apps.notifications.delivery.mailbox.MailboxBackend"
 EMAIL_URL: str = env.str("EMAIL_URL", default="") or (
     "smtp://localhost:25" if ITSM_MODE == "production" else "mailbox:"
 )
-_mail: dict[str, Any] = {} if EMAIL_URL == "mailbox:" else env.email_url_config(EMAIL_URL)  # type: ignore[no-untyped-call]
+# smtps is TLS from the first byte (RFC 8314); the library would take it for STARTTLS.
+_server = EMAIL_URL.replace("smtps://", "smtp+ssl://", 1)
+_mail: dict[str, Any] = {} if EMAIL_URL == "mailbox:" else env.email_url_config(_server)  # type: ignore[no-untyped-call]
 EMAIL_BACKEND: str = _mail.get("EMAIL_BACKEND", MAILBOX_BACKEND)
 EMAIL_HOST: str = _mail.get("EMAIL_HOST") or "localhost"
 EMAIL_PORT: int = _mail.get("EMAIL_PORT") or 25

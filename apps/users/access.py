@@ -16,6 +16,8 @@ from apps.users.models import Grant, Role, RoleAssignment, TeamMember, User, Use
 from apps.users.rights import Rights
 from apps.users.role_table import BUILT_IN, VOCABULARY, Table
 
+LAST_ADMINISTRATOR = "This is the last administrator of the organization; make somebody else one first."
+
 
 def create_built_in_roles(organization_id: UUID, *, at: datetime) -> None:
     """The four roles of the contract, for a new organization; part of the fact that it was created."""
@@ -70,7 +72,9 @@ def administrators(*, at: datetime) -> QuerySet[User]:
     roles = RoleAssignment.objects.filter(
         user_id=OuterRef("pk"), role__key=UserType.ADMIN, limited_to_team=None, valid_from__lte=at
     ).filter(Q(valid_until=None) | Q(valid_until__gt=at))
-    able: QuerySet[User] = User.objects.filter(user_type=UserType.ADMIN, is_active=True, deleted_at=None)
+    able: QuerySet[User] = User.objects.alive().filter(
+        user_type=UserType.ADMIN, is_active=True, is_service_account=False
+    )
     return able.filter(Exists(roles))
 
 
@@ -96,9 +100,14 @@ def assign(*, actor: Actor, at: datetime, **values: Any) -> RoleAssignment:
 
 
 def withdraw(assignment: RoleAssignment, *, actor: Actor, at: datetime) -> None:
-    """Delete a locked assignment; direct grants go with it."""
+    """Delete a locked assignment; direct grants go with it. Raises Conflict `last_administrator`.
+
+    The caller holds people.lock_people, so that two of them do not withdraw each other's.
+    """
     role = assignment.role
+    was_administrators = _is_administrators(assignment, at)
     records.delete(assignment, actor=actor, at=at)
+    _refuse_nobody_left(was_administrators, at)
     if role.is_anonymous:
         role.delete()
 
@@ -127,7 +136,20 @@ def change_assignment(
         limit = values.get("limited_to_team_id", assignment.limited_to_team_id)
         until = values.get("valid_until", assignment.valid_until)
         _refuse_giving_more(actor, _granted(assignment.role_id), limited_to_team_id=limit, until=until)
-    return records.change(assignment, actor=actor, at=at, values=values)
+    was_administrators = _is_administrators(assignment, at)
+    changed = records.change(assignment, actor=actor, at=at, values=values)
+    _refuse_nobody_left(was_administrators, at)
+    return changed
+
+
+def _is_administrators(assignment: RoleAssignment, at: datetime) -> bool:
+    user_id = assignment.user_id
+    return user_id is not None and administrators(at=at).filter(pk=user_id).exists()
+
+
+def _refuse_nobody_left(was_administrators: bool, at: datetime) -> None:
+    if was_administrators and not administrators(at=at).exists():
+        raise Conflict(LAST_ADMINISTRATOR, code="last_administrator")
 
 
 def _gives_more(assignment: RoleAssignment, values: Mapping[str, Any]) -> bool:

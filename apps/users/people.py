@@ -127,8 +127,7 @@ def _refuse_oneself(user: User, actor: Actor) -> None:
 def _refuse_last_administrator(user: User, *, at: datetime) -> None:
     able = access.administrators(at=at)
     if able.filter(pk=user.pk).exists() and not able.exclude(pk=user.pk).exists():
-        detail = "This is the last administrator of the organization; make somebody else one first."
-        raise Conflict(detail, code="last_administrator")
+        raise Conflict(access.LAST_ADMINISTRATOR, code="last_administrator")
 
 
 def _refuse_circle(user: User, manager_id: UUID) -> None:

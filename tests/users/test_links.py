@@ -3,6 +3,7 @@
 import statistics
 import time
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -14,7 +15,7 @@ from apps.organizations import services as organization_services
 from apps.users import links, services
 from apps.users.models import LinkPurpose, PasswordLink, User
 from tests.conftest import IS_FULL_RUN
-from tests.core.expectations import assert_problem
+from tests.core.expectations import assert_problem, pointers
 from tests.core.racing import at_once
 from tests.factories import PASSWORD
 
@@ -94,6 +95,21 @@ def test_many_requests_at_one_moment_are_counted_one_by_one(fresh_database, acme
     assert requests(acme) == links.RESETS_PER_HOUR
 
 
+@pytest.mark.bar(40)
+def test_one_address_asks_only_so_often_whoever_it_asks_about(acme, api, bob, settings):
+    settings.RATE_LIMITS = {"anonymous": "0", "password_reset": f"2/{3600 * 24}"}
+    address = f"2001:db8:{uuid4().hex[:4]}:{uuid4().hex[:4]}::1"
+
+    answers = [
+        api().post(RESET, {"email": email}, REMOTE_ADDR=address)
+        for email in ("nobody@acme.example", bob.email, bob.email, "nobody@acme.example")
+    ]
+
+    assert [answer.status_code for answer in answers] == [202, 202, 429, 429]
+    assert int(answers[2]["Retry-After"]) > 0
+    assert requests(acme) == 1
+
+
 @pytest.mark.parametrize("email", [["bob@acme.example", "evil@example.com"], {"a": 1}, None, 7, True])
 def test_an_address_is_one_text(acme, api, bob, email):
     assert_problem(api().post(RESET, {"email": email}), 400, "invalid")
@@ -153,7 +169,19 @@ def test_a_link_lives_to_the_second(acme, bob):
         late, right = minted(acme, bob, purpose, at), minted(acme, bob, purpose, at)
         with pytest.raises(links.NotSignedIn):
             links.open_link(token=late, password=NEW, at=at + life)
-        links.open_link(token=right, password=NEW, at=at + life - timedelta(seconds=1))
+        links.open_link(token=right, password=f"{NEW} {purpose}", at=at + life - timedelta(seconds=1))
+
+
+@pytest.mark.bar(27)
+@pytest.mark.parametrize("password", ["short", PASSWORD])
+def test_a_password_that_is_refused_leaves_the_link_as_it_was(*, acme, api, bob, password):
+    """Too weak, or one that the account had."""
+    token = minted(acme, bob)
+
+    body = assert_problem(api().post(CONFIRM, {"token": token, "new_password": password}), 400, "invalid")
+
+    assert {pointer for pointer, _ in pointers(body)} == {"/new_password"}
+    assert api().post(CONFIRM, {"token": token, "new_password": NEW}).status_code == 204
 
 
 @pytest.mark.parametrize("change", ["password", "email", "deactivated", "deleted"])

@@ -31,7 +31,7 @@ def again(tenant, user) -> User:
 
 def facts(tenant, user):
     with tenant.entered():
-        about = Event.objects.filter(subject_id=user.pk).exclude(name="user.signed_in")
+        about = Event.objects.filter(subject_id=user.pk, name__startswith="user.").exclude(name="user.signed_in")
         return list(about.order_by("recorded_at").values_list("name", flat=True))
 
 
@@ -384,6 +384,21 @@ def test_the_last_administrator_is_neither_removed_nor_demoted(acme, api, dan, p
 
     person(acme, "frank", UserType.ADMIN)
     assert api(dan).patch(at(dan), {"user_type": "agent"}).status_code == 200
+
+
+def test_the_last_administrator_keeps_their_role(acme, api, dan):
+    client = api(dan)
+    with acme.entered():
+        held = RoleAssignment.objects.get(user=dan)
+        team = factories.TeamFactory()
+    path = f"/api/v1/role-assignments/{held.pk}/"
+
+    last(acme, api, dan, lambda: client.delete(path))
+    last(acme, api, dan, lambda: client.patch(path, {"limited_to_team": str(team.pk)}))
+
+    person(acme, "erin", UserType.ADMIN)
+    assert client.delete(path).status_code == 204
+    assert client.get(path).status_code == 403
 
 
 @pytest.mark.asvs("15.4.2")

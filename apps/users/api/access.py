@@ -14,7 +14,7 @@ from apps.core.api.filters import filters_for
 from apps.core.api.pagination import invalid_parameter
 from apps.core.api.views import RecordViewSet, TenantView
 from apps.core.authorization import Action, within_reach
-from apps.users import access
+from apps.users import access, people
 from apps.users.api.serializers import Explanation, RoleAssignmentSerializer, RoleSerializer
 from apps.users.models import Role, RoleAssignment, User
 from apps.users.rights import actor_for
@@ -62,6 +62,10 @@ class RoleAssignmentViewSet(RecordViewSet):
 
     def shaped(self, queryset: Any) -> Any:
         return super().shaped(queryset).select_related("role").prefetch_related("role__grants")
+
+    def locked(self, request: Request) -> Any:
+        people.lock_people(self.actor.organization_id)
+        return super().locked(request)
 
     def create_record(self, values: Mapping[str, Any]) -> Any:
         return access.assign(actor=self.actor, at=timezone.now(), **values)

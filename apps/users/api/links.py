@@ -10,14 +10,17 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core import limits
 from apps.core.api.serializers import strict_input
 from apps.core.api.views import ApiView
 from apps.users import links
 from apps.users.api.serializers import ResetAccepted, ResetConfirmation, ResetRequest
 
 ACCEPTED = "If somebody has this address, a link to set a new password is on its way to it."
+# Of one address. How many mails one account gets is counted besides (links.RESETS_PER_HOUR).
+RESETS = limits.declare("password_reset", 60, 3600, burst=20)
 # Longer than the work for an address that somebody has, which an unknown one does not cost.
-PACE_SECONDS = 0.2
+PACE_SECONDS = 0.4
 
 
 @contextmanager
@@ -32,6 +35,8 @@ def paced(seconds: float) -> Iterator[None]:
 
 class ResetView(ApiView):
     """Forgotten passwords."""
+
+    limits = {"post": RESETS}
 
     @extend_schema(request=ResetRequest, responses={202: ResetAccepted}, auth=[])
     def post(self, request: Request) -> Response:

@@ -11,6 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core import limits
 from apps.core.api.filters import filters_for
 from apps.core.api.parsers import StrictJSONParser
 from apps.core.api.serializers import RecordSerializer, no_input, strict_input
@@ -23,6 +24,8 @@ from apps.users.api.upload import CsvUploadParser
 from apps.users.models import User, normalise_email, normalise_name
 from apps.users.services import create_user
 
+# Mails that one person has sent to others.
+INVITATIONS = limits.declare("invitation", 600, 3600, burst=200)
 NORMALISED = {"email": normalise_email, "username": normalise_name, "employee_number": normalise_name}
 
 
@@ -57,6 +60,8 @@ class PeopleViewSet(SoftDeleteViewSet):
         "invite": Action.CREATE,
         **dict.fromkeys(finds_hidden - {"restore"}, Action.UPDATE),
     }
+
+    limits = {"invite": INVITATIONS, "send_password_reset": INVITATIONS}
 
     # --- what is seen of whom
 
