@@ -11,14 +11,17 @@ from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 from apps.core import records
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, FieldError, Invalid
+from apps.organizations.models import Team
 from apps.users.availability import availability_of
 from apps.users.models import OnCallOverride, OnCallRota, RotaMember, RotaVersion, User
 from apps.users.on_call import Override, Plan, Shift, offset_keeping, plan_at, shift_at, shifts, stand_in
+from apps.users.people import refuse_inactive
 
 TIMED = ("is_active", "time_zone", "starts_on", "handover_weekday", "handover_time", "weeks_per_turn")
 DEFAULTS: Mapping[str, Any] = {"is_active": True, "weeks_per_turn": 1}
 # Between a client's "from now" and our now lies the network.
 LATE = timedelta(minutes=5)
+PAST = "It lies in the past, which stays as it was; accepted: an instant from now on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class OnCall:
 def create_rota(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> OnCallRota:
     """A rota with its first version, in force from its start on, or from now if it starts later. Raises Invalid."""
     plain, timed, members = _split(values)
+    _refuse_deleted_team(plain)
     _refuse_members(members)
     plan = _plan(at, {**DEFAULTS, **timed}, members)
     plan = _plan(min(at, plan.handover(0)), {**DEFAULTS, **timed}, members)
@@ -49,10 +53,11 @@ def change_rota(rota: OnCallRota, *, actor: Actor, at: datetime, values: Mapping
     member takes over. Versions that were planned for later are replaced. Raises Invalid.
     """
     plain, timed, members = _split(values)
-    effective_at = values.get("effective_at") or at
+    effective_at = values.get("effective_at", at)
     if effective_at < at - LATE:
-        detail = "The past stays as it was; accepted: an instant from now on."
-        raise Invalid(errors=[FieldError("/effective_at", "out_of_range", detail)])
+        raise Invalid(errors=[FieldError("/effective_at", "out_of_range", PAST)])
+    effective_at = max(effective_at, at)
+    _refuse_deleted_team(plain)
     plans = plans_of(rota)
     before = plan_at(plans, effective_at) or plans[0]
     if members is not None:
@@ -72,7 +77,7 @@ def change_rota(rota: OnCallRota, *, actor: Actor, at: datetime, values: Mapping
 
 def add_override(*, actor: Actor, at: datetime, rota: OnCallRota, values: Mapping[str, Any]) -> OnCallOverride:
     """Somebody else is called for a time that is not over. Raises Invalid."""
-    refuse_inactive_override(values["user_id"])
+    refuse_inactive(values["user_id"], "/user")
     if values["starts_at"] < at - LATE:
         raise Invalid(errors=[FieldError("/starts_at", "out_of_range", PAST)])
     _refuse_backwards(values["starts_at"], values["ends_at"])
@@ -96,7 +101,7 @@ def change_override(
             raise Invalid(errors=[FieldError(f"/{name}", "out_of_range", PAST)])
     _refuse_backwards(changes.get("starts_at", override.starts_at), changes.get("ends_at", override.ends_at))
     if "user_id" in changes:
-        refuse_inactive_override(changes["user_id"])
+        refuse_inactive(changes["user_id"], "/user")
     return records.change(override, actor=actor, at=at, values=values)
 
 
@@ -105,14 +110,6 @@ def delete_override(override: OnCallOverride, *, actor: Actor, at: datetime) -> 
     if override.starts_at <= at:
         raise Conflict("This override has begun; end it by changing ends_at.", code="already_begun")
     records.delete(override, actor=actor, at=at)
-
-
-PAST = "It lies in the past, which stays as it was; accepted: an instant from now on."
-
-
-def refuse_inactive_override(user_id: UUID) -> None:
-    if not User.objects.alive().filter(pk=user_id, is_active=True).exists():
-        raise Invalid(errors=[FieldError("/user", "inactive", "This user is deactivated or deleted.")])
 
 
 # --- who is on call
@@ -218,6 +215,12 @@ def _refuse_members(members: Sequence[UUID] | None) -> None:
             problems.append(FieldError(pointer, "inactive", "This user is deactivated; accepted: somebody active."))
     if problems:
         raise Invalid(errors=problems)
+
+
+def _refuse_deleted_team(plain: Mapping[str, Any]) -> None:
+    team_id = plain.get("team_id")
+    if team_id is not None and not Team.objects.alive().filter(pk=team_id).exists():
+        raise Invalid(errors=[FieldError("/team", "does_not_exist", f"{team_id} does not exist.")])
 
 
 def _refuse_backwards(starts_at: datetime, ends_at: datetime) -> None:

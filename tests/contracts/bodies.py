@@ -135,7 +135,7 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     ("absences/", "POST"): lambda world: period() | {"delegate": str(world.own[User].pk)},
     ("absences/<uuid:pk>/", "PATCH"): lambda world: {"note": "back soon", "delegate": str(world.own[User].pk)},
     ("on-call/rotas/", "POST"): lambda world: rota(world) | {"name": f"Rota {new_id()}"},
-    ("on-call/rotas/<uuid:pk>/", "PATCH"): rota,
+    ("on-call/rotas/<uuid:pk>/", "PATCH"): lambda world: {"handover_time": "10:00", "members": [str(world.peer.pk)]},
     ("on-call/rotas/<uuid:rota_pk>/overrides/", "POST"): lambda world: period() | {"user": str(world.own[User].pk)},
     ("on-call/rotas/<uuid:rota_pk>/overrides/<uuid:pk>/", "PATCH"): lambda world: {"reason": "swapped"},
     ("teams/bulk/", "POST"): lambda world: many(world, Team),

@@ -204,6 +204,30 @@ def test_everybody_plans_their_own_managers_for_their_teams_and_admins_for_all(a
         assert Absence.objects.filter(user=bob).count() == 2
 
 
+def test_the_admin_plans_through_the_same_verbs_and_shows_their_refusals(client, acme, dan, alice, carol):
+    client.post("/admin/login/", {"username": dan.email, "password": factories.PASSWORD})
+
+    def form(begin, end, **more):
+        days = {"starts_at": begin, "ends_at": end}
+        times = {f"{name}_{part}": text for name, day in days.items() for part, text in (("0", day), ("1", "08:00"))}
+        return {"user": str(alice.pk), **times, "delegate": str(carol.pk), "note": "", **more}
+
+    add = "/admin/users/absence/add/"
+    assert client.post(add, form("2030-01-01", "2030-01-09")).status_code == 302
+    refused = client.post(add, form("2030-01-08", "2030-01-10"), follow=True)
+    assert "It overlaps another absence" in refused.content.decode()
+    with acme.entered():
+        absence = Absence.objects.get()
+    assert absence.delegate_id == carol.pk
+    change = f"/admin/users/absence/{absence.pk}/change/"
+    assert client.post(change, form("2030-01-01", "2030-01-07", delegate="")).status_code == 302
+    with acme.entered():
+        absence.refresh_from_db()
+    assert (absence.delegate_id, absence.ends_at.day, absence.version) == (None, 7, 2)
+    assert client.post(f"/admin/users/absence/{absence.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert [len(events(acme, f"absence.{verb}")) for verb in ("created", "updated", "deleted")] == [1, 1, 1]
+
+
 # --- who stands in
 
 

@@ -186,6 +186,16 @@ def test_what_is_no_rota(*, acme, dan, mallory, bob, api, team, crew, change, ex
         assert not OnCallRota.objects.exists()
 
 
+def test_a_deleted_team_gets_no_rota(acme, dan, api, team, crew):
+    api(dan).delete(f"/api/v1/teams/{team.pk}/")
+
+    answer = api(dan).post(ROTAS, body(team, crew))
+
+    assert pointers(assert_problem(answer, 400, "invalid")) == [("/team", "does_not_exist")]
+    with acme.entered():
+        assert not OnCallRota.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("address", "query", "code"),
     [

@@ -80,7 +80,7 @@ class TeamMemberViewSet(NestedViewSet, ShowsAvailability):
         teams = Team.objects.visible_to(self.actor).alive()
         wholly = within_reach(teams, self.actor, Action.READ, self.resource)
         members = within_reach(TeamMember.objects.visible_to(self.actor), self.actor, Action.READ, self.resource)
-        return (wholly | teams.filter(pk__in=members.values("team_id"))).distinct()
+        return wholly | teams.filter(pk__in=members.values("team_id"))
 
     def shaped(self, queryset: Any) -> Any:
         return super().shaped(queryset).prefetch_related("skills")
