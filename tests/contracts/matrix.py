@@ -281,6 +281,9 @@ class Walk:
             self.attack(principal, request, twin, statuses)
         for principal, request in self._by_query():
             refusal = self.refusal(principal, "GET")
+            if "format" in request.query and refusal is None:
+                view: Any = self.route.view
+                refusal = None if may(self.actor(principal), view.export_grant, view.resource) else 403
             narrowed = {400} if self.is_narrowed(principal) else set()
             self.expect(principal, request, frozenset({refusal or 200, *narrowed}))
 
@@ -394,7 +397,7 @@ class Walk:
         if self.route.is_list():
             shape = {"fields": ",".join(view().readable_fields()), "page_size": 200}
             expand = ",".join(view().expandable())
-            queries: list[dict[str, Any]] = [{"count": "true", "page_size": 200}, shape]
+            queries: list[dict[str, Any]] = [{"count": "true", "page_size": 200}, shape, {"format": "csv"}]
             queries += [{"ordering": f"{sign}{name}", "page_size": 2} for name in view.orderings for sign in ("", "-")]
             queries += [{"expand": expand, "page_size": 200}] if expand else []
             queries += [{"search": "CANARY"}, {"search": "GLOBEX"}] if view.search_columns else []

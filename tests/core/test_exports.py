@@ -347,6 +347,25 @@ def test_an_operator_exports_where_they_act(api, acme, operator, sites):
     assert len(rows_of_csv(body(client.get(job.result["url"])))) == 4
 
 
+@pytest.mark.usefixtures("fresh_database")
+def test_asked_twice_with_one_key_there_is_one_job(api, acme, dan, sites):
+    client = api(dan)
+    body = {"resource": "sites", "format": "csv"}
+    first, second = (client.post("/api/v1/exports/", body, headers={"Idempotency-Key": "once"}) for _ in range(2))
+
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert second["Idempotency-Replayed"] == "true"
+    assert first["Location"] == second["Location"]
+    with acme.entered():
+        assert Job.objects.count() == 1
+
+
+def test_only_a_list_may_be_asked_for_a_format(api, dan, sites):
+    refused = api(dan).get(f"/api/v1/sites/{sites[0].pk}/", {"format": "csv"})
+
+    assert pointers(assert_problem(refused, 400, "invalid_parameter")) == [("/format", "unknown_parameter")]
+
+
 def test_a_file_that_is_not_there_yet_is_a_conflict(api, dan, sites):
     client = api(dan)
     job = ask(client).json()["id"]

@@ -36,7 +36,7 @@ SMUGGLED = [
     "__", "_connector", "_negated", "pk", "pk__in", "id__in", "organization_id", "organization", "organization__name",
     "organization_id__in", "calendar__name", "calendar__organization_id", "calendar_id", "version", "version__gte",
     "deleted_at", "deleted_at__isnull", "users", "users__password", "users__password__startswith", "created_at",
-    "created_at__year", "created_at__date", "query", "queryset", "self", "format", "limit", "offset", "page", "_method",
+    "created_at__year", "created_at__date", "query", "queryset", "self", "limit", "offset", "page", "_method",
     "name[]", "name[0]", "$where", "", " name", "NAME", "name\x00", "%", "'", "{}", "password", "access_token",
 ]  # fmt: skip
 

@@ -358,7 +358,7 @@ class RecordViewSet(ViewSetMixin, TenantView):
         return queryset, ordering
 
     def writes_down_reading(self, request: Request) -> bool:
-        return "format" in request.query_params
+        return self.action == "list" and "format" in request.query_params
 
     def retrieve(self, request: Request, pk: Any) -> Response:
         record = the_one(self.shaped(self.visible()), self.record_id())
