@@ -462,6 +462,7 @@ class ServiceAccountFactory(UserFactory):
     class Meta:
         model = ServiceAccount
 
+    full_name = factory.Sequence(lambda n: f"Integration {n}")
     is_service_account = True
     password = "!"
 

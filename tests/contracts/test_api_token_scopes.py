@@ -83,8 +83,11 @@ def test_a_scope_lets_through_what_the_table_says(
             stale = {"If-Match": '"999"'} if method in {"PATCH", "DELETE"} else {}
             answer = getattr(clients[scope], method.lower())(path, **body, headers=stale)
             tried += 1
-            if got(answer.status_code) != expected(route, method, scope):
-                wrong.append((method, scope, answer.status_code, expected(route, method, scope)))
+            due = expected(route, method, scope)
+            # A verb may refuse its input before it looks for the record, which tells as little.
+            is_unseen = due == "hidden" and method == "POST" and answer.status_code == 400
+            if got(answer.status_code) != due and not is_unseen:
+                wrong.append((method, scope, answer.status_code, due))
     after = {table: digest for table, digest in world.snapshot(world.acme.id).items() if table not in MOVING}
     print(f"{route}: {tried} requests by token, {len(SCOPES)} scopes known")
     record_property("tried", tried)

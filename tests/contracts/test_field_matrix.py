@@ -64,7 +64,7 @@ def test_each_role_reads_the_fields_of_the_table(world: World, route: Route) -> 
         answer: Any = walk.client(role).get(address(walk, role))
         if role not in roles(golden.readers):
             assert answer.status_code in {403, 404}, role
-            assert set(answer.json()) & names(golden.read) <= {"status"}, role
+            assert answer["Content-Type"] == "application/problem+json", role
             continue
         assert answer.status_code == 200, role
         for row in answer.json()["results"] if route.is_list() else [answer.json()]:
