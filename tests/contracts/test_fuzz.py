@@ -40,4 +40,5 @@ def test_every_answer_is_one_that_the_document_describes(
     assert len(fuzz.by_operation) == len(fuzzing.operations())
     assert max(fuzz.by_operation.values()) - min(fuzz.by_operation.values()) <= 1, "unevenly sampled"
     assert {200, 400, 404} <= set(fuzz.statuses) or principal == "anonymous", "the cases reach nothing"
+    assert fuzz.statuses[429] <= fuzz.sent // 20, "what is limited proves nothing: lift the limits in test mode"
     assert world.snapshot(world.globex.id) == before

@@ -48,11 +48,11 @@ class ProblemSerializer(serializers.Serializer[Any]):
     errors: Any = ProblemErrorSerializer(many=True)
 
 
-# A tag of ours, any other, or several of them (RFC 9110 section 13.1.1).
+# A tag of ours, any other, or several of them (RFC 9110 section 13.1.1); an empty header is like none.
 TAG = r'(W/)?"[!#-~]*"'
 IF_MATCH = OpenApiParameter(
     "If-Match",
-    {"type": "string", "pattern": rf"^(\*|{TAG}(\s*,\s*{TAG})*)$"},
+    {"type": "string", "pattern": rf"^(\*|{TAG}(\s*,\s*{TAG})*)?$"},
     OpenApiParameter.HEADER,
     description='The version you read, as `"<version>"`; 412 when it has changed since.',
 )
@@ -113,7 +113,7 @@ class ApiSchema(AutoSchema):
         # `?fields=` leaves out, and `?expand=` puts a record in the place of its id.
         schema.pop("required", None)
         for name, (expanded, _) in getattr(serializer.Meta, "expandable", {}).items():
-            record = self.resolve_serializer(expanded, direction).ref  # type: ignore[no-untyped-call]
+            record = self.resolve_serializer(expanded, direction).ref
             schema["properties"][name] = {"anyOf": [schema["properties"][name], record]}
         return schema
 
