@@ -1,6 +1,7 @@
 """The cast, and a database that the tests enter as the application does: as itsm_app, which row-level security binds."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -161,6 +162,22 @@ def superuser() -> Iterator[psycopg.Connection]:
     """A superuser's connection to the test database, for what no role of the platform may do."""
     with psycopg.connect(databases.admin_dsn(str(settings.DATABASES["default"]["NAME"])), autocommit=True) as opened:
         yield opened
+
+
+BAR = range(1, 55)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bar", action="store_true", help="say which numbers of the security bar have tests, with --co")
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """With `--bar`: how many of the collected tests carry each number."""
+    if not config.getoption("--bar"):
+        return []
+    found = Counter(number for item in items for mark in item.iter_markers("bar") for number in mark.args)
+    missing = ", ".join(f"T{number:02}" for number in BAR if number not in found)
+    return [*(f"T{number:02}: {found[number]} tests" for number in sorted(found)), f"without a test: {missing}"]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -20,7 +20,7 @@ CASES = int(os.environ.get("ITSM_FUZZ_CASES", "50000" if IS_FULL_RUN else "3000"
 @pytest.mark.bar(37)
 @pytest.mark.bar(5)
 @pytest.mark.heavy
-@pytest.mark.timeout(7200 if IS_FULL_RUN else 300)
+@pytest.mark.timeout(14400 if IS_FULL_RUN else 900)
 @pytest.mark.parametrize("principal", PRINCIPALS)
 def test_every_answer_is_one_that_the_document_describes(
     world: World, principal: str, record_property: Callable[[str, object], None]
@@ -40,4 +40,5 @@ def test_every_answer_is_one_that_the_document_describes(
     assert len(fuzz.by_operation) == len(fuzzing.operations())
     assert max(fuzz.by_operation.values()) - min(fuzz.by_operation.values()) <= 1, "unevenly sampled"
     assert {200, 400, 404} <= set(fuzz.statuses) or principal == "anonymous", "the cases reach nothing"
+    assert fuzz.statuses[429] <= fuzz.sent // 20, "what is limited proves nothing: lift the limits in test mode"
     assert world.snapshot(world.globex.id) == before

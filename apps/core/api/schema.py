@@ -50,11 +50,11 @@ class ProblemSerializer(serializers.Serializer[Any]):
     errors: Any = ProblemErrorSerializer(many=True)
 
 
-# A tag of ours, any other, or several of them (RFC 9110 section 13.1.1).
+# A tag of ours, any other, or several of them (RFC 9110 section 13.1.1); an empty header is like none.
 TAG = r'(W/)?"[!#-~]*"'
 IF_MATCH = OpenApiParameter(
     "If-Match",
-    {"type": "string", "pattern": rf"^(\*|{TAG}(\s*,\s*{TAG})*)$"},
+    {"type": "string", "pattern": rf"^(\*|{TAG}(\s*,\s*{TAG})*)?$"},
     OpenApiParameter.HEADER,
     description='The version you read, as `"<version>"`; 412 when it has changed since.',
 )
