@@ -15,6 +15,7 @@ from apps.users.models import Grant, Role, RoleAssignment, User, UserType
 from apps.users.role_table import BUILT_IN
 from apps.users.services import find_user
 from tests.conftest import Tenant
+from tests.core.racing import at_once
 from tests.factories import timezone
 
 GIVEN = {
@@ -89,6 +90,27 @@ def test_running_it_twice_says_that_the_slug_is_taken(database):
     with pytest.raises(CommandError, match=r"^The slug wayne is taken; accepted: another one\.$"):
         create(admin_email="second@wayne.example")
     assert find_user("second@wayne.example") is None
+
+
+@pytest.mark.parametrize("shared", ["slug", "admin_email"])
+def test_of_two_at_the_same_moment_one_is_made_and_the_other_told(fresh_database, shared):
+    others = [{"slug": f"wayne-{n}", "admin_email": f"lucius{n}@wayne.example"} for n in range(2)]
+
+    def attempt(own):
+        try:
+            create(**{**own, shared: GIVEN[shared]})
+        except CommandError as refusal:
+            return str(refusal)
+        return ""
+
+    said = at_once([lambda own=own: attempt(own) for own in others])
+
+    assert sorted(bool(text) for text in said) == [False, True]
+    assert any(words in max(said) for words in ("taken", "not available"))
+    made = [own["slug"] for own in others if find_organization(own["slug"])] if shared == "admin_email" else ["wayne"]
+    assert len(made) == 1
+    with organization(made[0]).entered():
+        assert User.objects.count() == 1
 
 
 def test_an_address_that_somebody_has_is_refused_and_nothing_is_left(acme, dan):
