@@ -176,9 +176,11 @@ def test_the_capture_trigger_knows_tenant_key_and_secrets_of_its_model(db: None)
     by_table = {model._meta.db_table: model for model in TENANT_MODELS}
     for table, count, arguments, kind, is_enabled in select(TRIGGERS):
         model = by_table[table]
-        tenant, secrets, key = bytes(arguments).decode().split("\0")[:count]
+        tenant, secrets, key, *stamps = bytes(arguments).decode().split("\0")[:count]
         assert (tenant, key) == (tenant_column(model), model._meta.pk.column), table
         assert set(filter(None, secrets.strip("{}").split(","))) == set(getattr(model, "secret_columns", ())), table
+        columns = {field.column for field in model._meta.local_fields}
+        assert {name for names in stamps for name in names.strip("{}").split(",") if name} <= columns, table
         # For each row (1), after INSERT (4), DELETE (8) and UPDATE (16), also for the owner's statements.
         assert (kind, is_enabled) == (1 | 4 | 8 | 16, "O"), table
 
