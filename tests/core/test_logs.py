@@ -122,8 +122,10 @@ def test_no_header_or_body_forges_a_line(*, acme, bob, api, log_text, log_lines,
         "e-mail": lambda: api().post(TOKEN, {"email": forged, "password": forged}),
     }[name]()
 
-    assert [line["event"] for line in log_lines()] == ["request"]
-    assert log_text().count("\n") == 1
+    events = [line["event"] for line in log_lines()]
+    # A refusal of somebody who cannot be told whom to is a line of its own.
+    assert events in (["request"], ["access_denied", "request"])
+    assert log_text().count("\n") == len(events)
 
 
 @pytest.mark.bar(18)
