@@ -29,8 +29,8 @@ MAX_ERRORS = 1000
 
 Work = Callable[[Job, Actor], Mapping[str, Any]]
 _kinds: dict[str, Work] = {}
-# (organization, user, at, the user's own organization)
-FindActor = Callable[[UUID, UUID, datetime, UUID], Actor]
+# (organization, user, at, the user's own organization, the API token they asked by)
+FindActor = Callable[[UUID, UUID, datetime, UUID, UUID | None], Actor]
 _find_actor: list[FindActor] = []
 
 
@@ -47,7 +47,7 @@ def kind(name: str) -> Callable[[Work], Work]:
 
 
 def install_actor_finder(find: FindActor) -> None:
-    """How to find a person with the rights they hold when the job runs. Raises Denied."""
+    """How to find a person, or their API token, with the rights held when the job runs. Raises Denied."""
     _find_actor[:] = [find]
 
 
@@ -66,6 +66,7 @@ def request(
         kind=name,
         requested_by_id=actor.id,
         requested_from_id=None if is_at_home else actor.home_organization_id,
+        requested_by_token_id=actor.token_id,
         parameters=dict(parameters),
         total=total,
         created_at=at,
@@ -76,7 +77,7 @@ def request(
 
 @events.outward(REQUESTED, consumer="core.jobs", limit_seconds=LIMIT_SECONDS)
 def run(event: events.Fact) -> None:
-    """Do the job that was requested, with the rights that the requester holds now."""
+    """Do the job that was requested, with the rights that the requester, or the API token they asked by, holds now."""
     at = timezone.now()
     with transaction.atomic():
         job: Job = Job.objects.select_for_update().get(pk=event.subject_id)
@@ -106,7 +107,7 @@ def _actor_of(job: Job, at: datetime) -> Actor:
     if job.requested_by_id is None:
         return Actor.system(job.organization_id, "jobs")
     home = job.requested_from_id or job.organization_id
-    return _find_actor[0](job.organization_id, job.requested_by_id, at, home)
+    return _find_actor[0](job.organization_id, job.requested_by_id, at, home, job.requested_by_token_id)
 
 
 def _finish(

@@ -117,6 +117,8 @@ class Job(TenantModel):
     requested_by_id = models.UUIDField(null=True)
     # Where an operator who acts here is at home; null for the organization's own people.
     requested_from_id = models.UUIDField(null=True)
+    # The API token by which it was asked for: the work may do no more than that token may.
+    requested_by_token_id = models.UUIDField(null=True)
     parameters = models.JSONField(default=dict)
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)

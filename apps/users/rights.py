@@ -175,15 +175,18 @@ def actor_by_token(token: ApiToken, *, at: datetime) -> Actor:
     return token.user.as_actor(token_id=token.pk, authorizer=rights)
 
 
-def actor_now(organization_id: UUID, user_id: UUID, at: datetime, home_id: UUID) -> Actor:
+def actor_now(organization_id: UUID, user_id: UUID, at: datetime, home_id: UUID, token_id: UUID | None = None) -> Actor:
     """The person behind a job, with the rights they hold at `at` (UTC), be they at home or an operator acting here.
 
-    Raises Denied when they may not sign in any more, or are no operator any more.
+    What was asked for by an API token is done with no more than that token may. Raises Denied when they may not sign in any
+    more, are no operator any more, or the token was revoked or has expired.
     """
     with tenancy.tenant(home_id):
         user = User.objects.in_tenant(home_id).filter(pk=user_id).first()
         if user is None or not user.may_sign_in:
             raise Denied("Whoever asked for this may not sign in any more.", grant="")
+        if token_id is not None:
+            return actor_by_token(_token_of(user, token_id, at=at), at=at)
         if home_id == organization_id:
             return actor_for(user, at=at)
         home = Organization.objects.get(pk=home_id)
@@ -191,6 +194,16 @@ def actor_now(organization_id: UUID, user_id: UUID, at: datetime, home_id: UUID)
     if not (is_open and home.is_operator and user.user_type == UserType.ADMIN):
         raise Denied("Whoever asked for this is no operator any more.", grant="operator")
     return operator_in(organization_id, user)
+
+
+def _token_of(user: User, token_id: UUID, *, at: datetime) -> ApiToken:
+    token: ApiToken | None = ApiToken.objects.in_tenant(user.organization_id).filter(pk=token_id, user=user).first()
+    if token is None or token.revoked_at is not None:
+        raise Denied("The API token by which this was asked for was revoked.", grant="", code="token_revoked")
+    if at >= token.expires_at:
+        raise Denied("The API token by which this was asked for has expired.", grant="", code="token_expired")
+    token.user = user
+    return token
 
 
 def operator_in(organization_id: UUID, user: User, *, session_id: UUID | None = None) -> Actor:

@@ -204,6 +204,21 @@ def test_everybody_plans_their_own_managers_for_their_teams_and_admins_for_all(a
         assert Absence.objects.filter(user=bob).count() == 2
 
 
+@pytest.mark.bar(6)
+@pytest.mark.asvs("8.2.3")
+def test_who_knows_people_by_name_alone_learns_no_more_from_an_embedded_delegate(acme, alice, bob, carol, api):
+    row = api(bob).post(ABSENCES, {**period(1, 2), "delegate": str(carol.pk)}).json()
+
+    for shown in (
+        api(bob).get(f"{ABSENCES}{row['id']}/", {"expand": "user,delegate"}).json(),
+        *api(bob).get(ABSENCES, {"expand": "user,delegate"}).json()["results"],
+    ):
+        assert shown["user"] == {"id": str(bob.pk), "full_name": "Bob"}
+        assert shown["delegate"] == {"id": str(carol.pk), "full_name": "Carol"}
+    by_alice = api(alice).get(f"{ABSENCES}{row['id']}/", {"expand": "delegate"}).json()
+    assert by_alice["delegate"]["email"] == carol.email
+
+
 def test_the_admin_plans_through_the_same_verbs_and_shows_their_refusals(client, acme, dan, alice, carol):
     client.post("/admin/login/", {"username": dan.email, "password": factories.PASSWORD})
 

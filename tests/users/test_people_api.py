@@ -15,7 +15,8 @@ USERS = "/api/v1/users/"
 ME = "/api/v1/auth/me/"
 FULL = {
     "id", "email", "full_name", "username", "employee_number", "job_title", "phone", "user_type", "is_active", "is_vip",
-    "department", "site", "manager", "time_zone", "language", "created_at", "updated_at", "version", "deleted_at",
+    "is_service_account", "department", "site", "manager", "time_zone", "language",
+    "created_at", "updated_at", "version", "deleted_at",
 }  # fmt: skip
 VERBS = ("deactivate", "activate", "unlock", "revoke-sessions", "send-password-reset", "restore")
 
@@ -83,12 +84,29 @@ def test_who_sees_names_alone_cannot_ask_for_more(acme, api, alice, bob):
     for query in (
         {"email": alice.email},
         {"is_vip": "true"},
+        {"is_service_account": "true"},
         {"user_type": "agent"},
         {"ordering": "email"},
         {"fields": "email"},
         {"expand": "department"},
     ):
         assert client.get(USERS, query).status_code == 400, query
+
+
+def test_people_are_told_from_service_accounts(acme, api, alice, dan):
+    client = api(dan)
+    account = client.post("/api/v1/service-accounts/", {"name": "Monitoring"}).json()
+
+    def found(value):
+        rows = client.get(USERS, {"is_service_account": value, "ordering": "full_name"}).json()["results"]
+        assert {row["is_service_account"] for row in rows} == {value == "true"}
+        return [row["full_name"] for row in rows]
+
+    assert found("true") == ["Monitoring"]
+    assert found("false") == ["Alice", "Dan"]
+    assert client.get(at(alice)).json()["is_service_account"] is False
+    refused = client.patch(f"{USERS}{account['id']}/", {"is_service_account": False})
+    assert pointers(refused.json()) == [("/is_service_account", "read_only")]
 
 
 @pytest.mark.parametrize(

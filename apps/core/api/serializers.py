@@ -7,7 +7,7 @@ fields become one attrgetter, once; orjson formats what it gets.
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import models
@@ -39,6 +39,9 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
         models.DateField: strict.DateField,
         models.UUIDField: strict.IdField,
     }
+    # What is embedded instead for those who read less of it than the whole organization.
+    narrowed: "ClassVar[type[RecordSerializer] | None]" = None
+
     serializer_choice_field = strict.ChoiceField
     serializer_related_field = strict.ReferenceField
 

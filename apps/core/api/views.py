@@ -27,7 +27,7 @@ from apps.core.api.pagination import invalid_parameter
 from apps.core.api.renderers import dumps
 from apps.core.api.serializers import RecordSerializer, strict_input
 from apps.core.api.versions import expected_version
-from apps.core.authorization import Action, may, require, within_reach
+from apps.core.authorization import Action, Reach, decide, may, require, within_reach
 from apps.core.errors import Denied, DomainError, NotFound, NotSignedIn
 from apps.core.limits import Limit, Verdict
 from apps.core.models import Job
@@ -431,7 +431,10 @@ class RecordViewSet(ViewSetMixin, TenantView):
         return answers
 
     def _embed(self, name: str, rows: Rows, answers: Rows) -> None:
-        serializer_class, _ = self.expandable()[name]
+        serializer_class, resource = self.expandable()[name]
+        if decide(self.actor, Action.READ, resource).reach is not Reach.ORGANIZATION:
+            # A reference may name what the caller's grant does not reach.
+            serializer_class = serializer_class.narrowed or serializer_class
         serializer = serializer_class(context={"actor": self.actor})
         for row, answer in zip(rows, answers, strict=True):
             related = getattr(row, name)

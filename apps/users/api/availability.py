@@ -65,8 +65,18 @@ class PresenceView(TenantView):
         return Response({"status": presence.status, "since": presence.since})
 
 
+class PersonSerializer(RecordSerializer):
+    """Somebody as those see them who may know no more than their name."""
+
+    class Meta:
+        model = User
+        fields = ("id", "full_name")
+
+
 class ColleagueSerializer(RecordSerializer):
     """Somebody, as records that name them embed them."""
+
+    narrowed = PersonSerializer
 
     class Meta:
         model = User

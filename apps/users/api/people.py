@@ -19,7 +19,8 @@ from apps.core.api.soft_delete import SoftDeleteViewSet
 from apps.core.api.views import TenantView
 from apps.core.authorization import Action, Reach, decide
 from apps.users import imports, people
-from apps.users.api.serializers import ImportForm, ImportRequest, JobAccepted, PersonSerializer, UserSerializer
+from apps.users.api.availability import PersonSerializer
+from apps.users.api.serializers import ImportForm, ImportRequest, JobAccepted, UserSerializer
 from apps.users.api.upload import CsvUploadParser
 from apps.users.models import User, normalise_email, normalise_name
 from apps.users.services import create_user
@@ -36,7 +37,18 @@ def by_normalised(queryset: Any, name: str, value: str) -> Any:
 
 class PeopleFilter(
     filters_for(  # type: ignore[misc]
-        User, ("user_type", "is_active", "is_vip", "department", "site", "manager", "created_at", "updated_at")
+        User,
+        (
+            "user_type",
+            "is_active",
+            "is_service_account",
+            "is_vip",
+            "department",
+            "site",
+            "manager",
+            "created_at",
+            "updated_at",
+        ),
     )
 ):
     email = f.CharFilter(method=by_normalised)

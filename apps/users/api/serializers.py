@@ -10,7 +10,7 @@ from apps.core.api.serializers import RecordSerializer, StrictInput
 from apps.core.authorization import Action, Reach
 from apps.organizations.api.resources import SITES
 from apps.organizations.api.serializers import DepartmentOutlineSerializer
-from apps.users.api.availability import OutOfOffice
+from apps.users.api.availability import OutOfOffice, PersonSerializer
 from apps.users.models import PresenceStatus, Role, RoleAssignment, User
 
 MAX_PASSWORD = 1024
@@ -50,14 +50,6 @@ class MeSerializer(RecordSerializer):
         )  # fmt: skip
 
 
-class PersonSerializer(RecordSerializer):
-    """Somebody as those see them who may know no more than their name."""
-
-    class Meta:
-        model = User
-        fields = ("id", "full_name")
-
-
 class UserSerializer(RecordSerializer):
     """A person of the organization. Whether they are active is changed by its own actions, a password by themselves alone."""
 
@@ -67,10 +59,10 @@ class UserSerializer(RecordSerializer):
         model = User
         fields = (
             "id", "email", "full_name", "username", "employee_number", "job_title", "phone", "user_type", "is_active",
-            "is_vip", "department", "site", "manager", "time_zone", "language",
+            "is_service_account", "is_vip", "department", "site", "manager", "time_zone", "language",
             "created_at", "updated_at", "version", "deleted_at",
         )  # fmt: skip
-        read_only_fields = (*ENVELOPE, "is_active", "deleted_at")
+        read_only_fields = (*ENVELOPE, "is_active", "is_service_account", "deleted_at")
         expandable: ClassVar[dict[str, Any]] = {
             "department": (DepartmentOutlineSerializer, "departments"),
             "site": (SITES.serializer(), "sites"),
