@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,14 @@ from tests.contracts.world import World, connected_as, take_down_the_orm_wall
 def _every_refusal_is_told(settings: Any) -> None:
     """The contracts are refused more often in a minute than any person: here each refusal gets its event."""
     settings.ACCESS_DENIED_PER_MINUTE = 1_000_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tokens_outlive_a_slow_machine() -> Iterator[None]:
+    """A module shares its sign-ins, and may take longer than an access token lives."""
+    lifetime, configured.ACCESS_TOKEN_LIFETIME = configured.ACCESS_TOKEN_LIFETIME, timedelta(hours=2)
+    yield
+    configured.ACCESS_TOKEN_LIFETIME = lifetime
 
 
 @pytest.fixture(scope="module")

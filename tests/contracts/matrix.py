@@ -32,7 +32,7 @@ SUCCESS = frozenset(range(200, 300))
 DOMAIN_REFUSALS = frozenset({409, 422})
 
 # As an event about a refusal holds it: the ids of the refused address.
-ASKED_RECORD = re.compile(r'"record":\{[^{}]*\}')
+ASKED_RECORD = re.compile(r'("|"")record\1: ?\{[^{}]*\}')
 
 # Routes that answer without a sign-in, and why.
 PUBLIC = {

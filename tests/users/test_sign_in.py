@@ -401,8 +401,8 @@ def test_somebody_sees_themselves_and_nothing_secret(acme, bob, api):
 
     assert answer["ETag"] == '"1"'
     assert set(answer.json()) == {
-        "id", "email", "full_name", "user_type", "department", "site", "time_zone", "language", "created_at",
-        "updated_at", "version",
+        "id", "email", "full_name", "username", "employee_number", "job_title", "phone", "user_type", "department",
+        "site", "manager", "time_zone", "language", "presence", "out_of_office", "created_at", "updated_at", "version",
     }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from apps.core.actors import Actor
 from apps.core.api import exporting, strict
 from apps.core.api.identity import Caller
 from apps.core.api.job_serializer import JobSerializer
+from apps.core.api.schema import ProblemSerializer
 from apps.core.api.serializers import StrictInput, strict_input
 from apps.core.api.views import RecordViewSet, TenantView
 from apps.core.authorization import require
@@ -177,6 +178,7 @@ class ExportDownloadView(TenantView):
         responses={
             (200, "text/csv"): OpenApiTypes.STR,
             (200, FORMATS["xlsx"].media_type): OpenApiResponse(OpenApiTypes.BINARY),
+            409: OpenApiResponse(ProblemSerializer, "There is no file yet, or no longer."),
         }
     )
     def get(self, request: Request, pk: UUID) -> FileResponse:

@@ -113,6 +113,7 @@ class PeopleViewSet(SoftDeleteViewSet):
 
     # --- accounts
 
+    @extend_schema(responses={201: UserSerializer})
     @action(detail=False, methods=["post"])
     def invite(self, request: Request) -> Response:
         """Create somebody and mail them a link by which they set their password; it works for seven days."""

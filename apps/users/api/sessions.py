@@ -9,8 +9,9 @@ from rest_framework.response import Response
 
 from apps.core.api.filters import filters_for
 from apps.core.api.serializers import RecordSerializer
+from apps.core.api.versions import expected_version
 from apps.core.api.views import RecordViewSet, the_one
-from apps.core.errors import NotFound
+from apps.core.errors import NotFound, Stale
 from apps.users import services
 from apps.users.models import Session
 
@@ -61,7 +62,9 @@ class SessionViewSet(RecordViewSet):
         return Response(self.represent_all([record])[0])
 
     def destroy(self, request: Request, pk: Any) -> Response:
-        """Ends it: its tokens are refused from the next request on. It has no version, so If-Match is not asked."""
+        """Ends it: its tokens are refused from the next request on. It has no version, so no tag of If-Match fits."""
+        if expected_version(request, is_required=False) is not None:
+            raise Stale("A session has no version; send no If-Match, or *.")
         session = the_one(self.visible().select_related("user").select_for_update(of=("self",)), self.record_id())
         if session is None:
             raise NotFound
