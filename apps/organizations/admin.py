@@ -69,9 +69,6 @@ class DepartmentAdmin(RecordAdmin):
         super().save_model(request, obj, form, change)
 
     def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
-        if "parent" in values:
-            parent = values.pop("parent")
-            values["parent_id"] = parent.pk if parent else None
         return services.change_department(record, actor=actor, at=at, values=values)
 
 

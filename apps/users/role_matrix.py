@@ -85,11 +85,13 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Role
-        fields = ("name", "description")
+        fields = ("name", "description", "requires_mfa")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "name" in self.fields:
             self.fields["name"].required = True
-        if not self.instance._state.adding:
+        if self.instance.is_built_in:
+            del self.fields["grants"]
+        elif not self.instance._state.adding:
             self.initial["grants"] = cells_of(self.instance)
