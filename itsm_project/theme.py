@@ -49,6 +49,13 @@ def style_sheet(request: HttpRequest) -> str:
     return static("core/admin.css")
 
 
+def _keeps_mail(request: HttpRequest) -> bool:
+    return settings.EMAIL_BACKEND == settings.MAILBOX_BACKEND and _may_see("notifications.mailboxmessage")(request)
+
+
+# Where mail is really sent there is no mailbox to look into.
+MAILBOX = {**records("Demo mailbox", "inbox", "notifications.mailboxmessage"), "permission": _keeps_mail}
+
 NAVIGATION: list[dict[str, Any]] = [
     {
         "items": [
@@ -69,7 +76,8 @@ NAVIGATION: list[dict[str, Any]] = [
             records("Teams", "groups", "organizations.team"),
             records("Team members", "group_add", "users.teammember"),
             records("Skills", "school", "users.skill"),
-            records("Sessions", "devices", "users.session"),
+            records("Absences", "event_busy", "users.absence"),
+            records("Presence", "person_check", "users.presence"),
         ],
     },
     {
@@ -78,6 +86,17 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             records("Roles", "shield_person", "users.role"),
             records("Role assignments", "assignment_ind", "users.roleassignment"),
+            records("Sessions", "devices", "users.session"),
+            records("Service accounts", "smart_toy", "users.serviceaccount"),
+            records("API tokens", "key", "users.apitoken"),
+        ],
+    },
+    {
+        "title": "On call",
+        "separator": True,
+        "items": [
+            records("Rotas", "autorenew", "users.oncallrota"),
+            records("Overrides", "swap_horiz", "users.oncalloverride"),
         ],
     },
     {
@@ -99,6 +118,8 @@ NAVIGATION: list[dict[str, Any]] = [
             records("Row changes", "difference", "audit.rowchange"),
             records("Deliveries", "outbox", "audit.dispatch"),
             records("Jobs", "pending_actions", "core.job"),
+            records("Mails", "mail", "notifications.mail"),
+            MAILBOX,
         ],
     },
 ]

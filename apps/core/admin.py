@@ -4,7 +4,7 @@ Django's own permission tables and log are never asked or written; a change thro
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -14,7 +14,8 @@ from django.db import models, transaction
 from django.db.utils import IntegrityError
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from unfold import paginator
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -157,7 +158,7 @@ class RecordAdmin(ModelAdmin):
         for pk in list(queryset.order_by("pk").values_list("pk", flat=True)[:MOST_AT_ONCE]):
             try:
                 with transaction.atomic():
-                    row = records.lock(self.model, pk, actor=actor)
+                    row = self.locked(pk, actor=actor)
                     require(actor, grant, self.resource, row)
                     verb(row, actor, at)
                     count += 1
@@ -203,15 +204,26 @@ class RecordAdmin(ModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Through the record services, from what the form changed."""
+        """Through the services, from what the form changed; references by `<name>_id`, as the services take them."""
         actor, at = actor_of(request), timezone.now()
-        values = {name: form.cleaned_data[name] for name in form.changed_data}
         if change:
-            self.change_record(records.lock(self.model, obj.pk, actor=actor), actor=actor, at=at, values=values)
+            values = self._by_id({name: form.cleaned_data[name] for name in form.changed_data})
+            self.change_record(self.locked(obj.pk, actor=actor), actor=actor, at=at, values=values)
         else:
-            created = self.create_record(actor=actor, at=at, values=form.cleaned_data)
+            created = self.create_record(actor=actor, at=at, values=self._by_id(form.cleaned_data))
             require(actor, self.write_action or Action.CREATE, self.resource, created)
             obj.pk = created.pk
+
+    def _by_id(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        references = {field.name for field in self.model._meta.concrete_fields if field.is_relation}
+        return {
+            f"{name}_id" if name in references else name: getattr(value, "pk", None) if name in references else value
+            for name, value in values.items()
+        }
+
+    def locked(self, pk: Any, *, actor: Actor) -> Any:
+        """The row that is to be written; a subclass takes first what its verbs need locked before it."""
+        return records.lock(self.model, pk, actor=actor)
 
     def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
         return records.create(self.model, actor=actor, at=at, values=values)
@@ -219,13 +231,13 @@ class RecordAdmin(ModelAdmin):
     def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
         return records.change(record, actor=actor, at=at, values=values)
 
+    def delete_record(self, record: Any, *, actor: Actor, at: Any) -> None:
+        verb: Callable[..., Any] = records.soft_delete if hasattr(record, "deleted_at") else records.delete
+        verb(record, actor=actor, at=at)
+
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         actor = actor_of(request)
-        record = records.lock(self.model, obj.pk, actor=actor)
-        if hasattr(record, "deleted_at"):
-            records.soft_delete(record, actor=actor, at=timezone.now())
-        else:
-            records.delete(record, actor=actor, at=timezone.now())
+        self.delete_record(self.locked(obj.pk, actor=actor), actor=actor, at=timezone.now())
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Only what was asked for. The service decides what goes with it, and refuses what is still referenced."""
@@ -289,6 +301,11 @@ def pretty(value: Any) -> str:
     return format_html('<pre class="font-mono text-xs whitespace-pre-wrap">{}</pre>', text)
 
 
+def lines(links: Iterable[tuple[str, str]]) -> SafeString:
+    """Links, (address, words), below each other; a dash for none."""
+    return format_html_join("", '<div><a class="text-link" href="{}">{}</a></div>', links) or format_html("-")
+
+
 def actor_of(request: HttpRequest) -> Actor:
     """The signed-in administrator, with the rights that the middleware loaded."""
     actor: Actor = request.actor  # type: ignore[attr-defined]
@@ -297,7 +314,7 @@ def actor_of(request: HttpRequest) -> Actor:
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
-    """Long work that somebody asked for, and what came of it."""
+    """Long work that somebody asked for, and what came of it. Not what it was given: that may be a file of personal data."""
 
     resource = "audit"
     list_display = ("kind", "shown_state", "shown_progress", "created_at", "started_at", "finished_at")
@@ -311,11 +328,10 @@ class JobAdmin(ReadOnlyAdmin):
         "created_at",
         "started_at",
         "finished_at",
-        "shown_parameters",
         "shown_result",
         "shown_errors",
     )
-    readonly_fields = ("shown_state", "shown_progress", "shown_parameters", "shown_result", "shown_errors")
+    readonly_fields = ("shown_state", "shown_progress", "shown_result", "shown_errors")
 
     @display(description="state", label={"queued": "info", "running": "warning", "done": "success", "failed": "danger"})
     def shown_state(self, job: Job) -> str:
@@ -324,10 +340,6 @@ class JobAdmin(ReadOnlyAdmin):
     @display(description="progress")
     def shown_progress(self, job: Job) -> str:
         return f"{job.done} of {job.total}" if job.total else f"{job.progress} %"
-
-    @display(description="parameters")
-    def shown_parameters(self, job: Job) -> str:
-        return pretty(job.parameters)
 
     @display(description="result")
     def shown_result(self, job: Job) -> str:

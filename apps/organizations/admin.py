@@ -27,6 +27,10 @@ class OrganizationAdmin(RecordAdmin):
     fields = ("name", "time_zone", "language", "requires_if_match", "requires_mfa")
     ordering = ("name",)
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        labels = {"requires_mfa": "Requires a second factor", "requires_if_match": "Requires If-Match"}
+        return super().get_form(request, obj, change=change, labels=labels, **kwargs)
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -69,9 +73,6 @@ class DepartmentAdmin(RecordAdmin):
         super().save_model(request, obj, form, change)
 
     def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
-        if "parent" in values:
-            parent = values.pop("parent")
-            values["parent_id"] = parent.pk if parent else None
         return services.change_department(record, actor=actor, at=at, values=values)
 
 

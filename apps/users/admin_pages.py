@@ -67,7 +67,9 @@ class FirstAdministratorForm(forms.Form):
 
     admin_name = forms.CharField(max_length=LONGEST_NAME, label="Full name", widget=UnfoldAdminTextInputWidget)
     admin_email = forms.EmailField(
-        label="E-mail address", widget=UnfoldAdminEmailInputWidget, help_text="They set their password themselves."
+        label="E-mail address",
+        widget=UnfoldAdminEmailInputWidget,
+        help_text="They are mailed a link to set a password with.",
     )
 
 
@@ -143,7 +145,7 @@ class OperatorPages:
             for detail in [wrong.detail for wrong in refusal.errors] or [refusal.detail]:
                 administrator.add_error(None, detail)
             return False
-        messages.success(request, f"{organization.name} is set up. {first.email} sets a password by invitation.")
+        messages.success(request, f"{organization.name} is set up. An invitation was mailed to {first.email}.")
         return True
 
     def _leave_current(self, request: HttpRequest) -> None:

@@ -1,7 +1,7 @@
 """A role's grants as a table of resources and actions; each cell says how far the grant reaches."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from django import forms
 from django.template.loader import render_to_string
@@ -85,11 +85,14 @@ class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Role
-        fields = ("name", "description")
+        fields = ("name", "description", "requires_mfa")
+        labels: ClassVar[dict[str, str]] = {"requires_mfa": "Requires a second factor"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "name" in self.fields:
             self.fields["name"].required = True
-        if not self.instance._state.adding:
+        if self.instance.is_built_in:
+            del self.fields["grants"]
+        elif not self.instance._state.adding:
             self.initial["grants"] = cells_of(self.instance)

@@ -235,7 +235,7 @@ def test_the_admin_shows_a_message_as_text_with_its_link_alone(acme, api, dan, m
     client.post("/admin/login/", {"username": dan.email, "password": PASSWORD})
     page = client.get(f"/admin/notifications/mailboxmessage/{row.pk}/change/").content.decode()
 
-    assert '<a href="http://127.0.0.1:8000/set-password/#abc" rel="nofollow">' in page
+    assert '<a class="text-link break-all" href="http://127.0.0.1:8000/set-password/#abc" rel="nofollow">' in page
     assert "&lt;script&gt;alert(1)" in page
     assert "alert(3)" not in page
     assert not re.search(r'href="javascript', page)

@@ -53,7 +53,7 @@ def test_a_user_is_made_with_the_role_of_their_type_and_no_password(acme, dan):
         nina = User.objects.get(email_normalised="nina@acme.example")
         assert not nina.has_usable_password()
         assert RoleAssignment.objects.get(user=nina).role.key == "agent"
-    assert names(acme, nina.pk) == ["user.created"]
+    assert names(acme, nina.pk) == ["user.invited"]
 
 
 def test_an_address_that_somebody_next_door_has_is_refused_in_neutral_words(acme, dan, mallory):
@@ -66,23 +66,157 @@ def test_an_address_that_somebody_next_door_has_is_refused_in_neutral_words(acme
         assert not User.objects.filter(full_name="X").exists()
 
 
-def test_a_profile_is_changed_and_neither_address_nor_type_nor_password_can_be(acme, dan, bob):
-    form = {"full_name": "Bob B.", "department": "", "site": "", "time_zone": "Europe/Berlin", "language": "de"}
-    more = {"email": "dan2@acme.example", "user_type": "admin", "password": "x", "is_active": ""}
+def profile(user, **changed):
+    """The form of a user's page as it is shown, but for what is changed."""
+    shown = ("full_name", "email", "user_type", "job_title", "phone", "username", "employee_number")
+    values = {name: getattr(user, name) for name in (*shown, "time_zone", "language")}
+    return {**values, "department": "", "site": "", "manager": "", **changed}
 
-    signed_in(dan).post(f"{USERS}{bob.pk}/change/", {**form, **more})
+
+def test_a_profile_is_changed_as_one_event_and_the_password_never(acme, dan, alice, bob):
+    form = {
+        **{"full_name": "Bob B.", "job_title": "Clerk", "phone": "+49 30 1", "username": "bob", "employee_number": "7"},
+        **{"is_vip": "on", "manager": str(alice.pk), "time_zone": "Europe/Berlin", "language": "de"},
+    }
+
+    signed_in(dan).post(f"{USERS}{bob.pk}/change/", profile(bob, **form, password="x", is_active=""))
 
     with acme.entered():
         now = User.objects.get(pk=bob.pk)
-    assert (now.full_name, now.time_zone, now.language) == ("Bob B.", "Europe/Berlin", "de")
-    assert (now.email, now.user_type, now.password, now.is_active) == (bob.email, "end_user", bob.password, True)
+        told = Event.objects.get(subject_id=bob.pk, via="admin").changes
+    assert (now.full_name, now.job_title, now.phone, now.time_zone, now.language) == (
+        *("Bob B.", "Clerk", "+49 30 1", "Europe/Berlin", "de"),
+    )
+    assert (now.username_normalised, now.employee_number_normalised, now.is_vip) == ("bob", "7", True)
+    assert (now.manager_id, now.password, now.is_active) == (alice.pk, bob.password, True)
     assert names(acme, bob.pk) == ["user.updated"]
+    assert told["manager"] == [None, str(alice.pk)]
 
 
-def test_nobody_deletes_a_user_here(acme, dan, bob):
-    assert signed_in(dan).post(f"{USERS}{bob.pk}/delete/", {"post": "yes"}).status_code == 403
+def test_another_type_brings_its_role_and_another_address_its_normal_form(acme, dan, bob):
+    browser = signed_in(dan)
+
+    browser.post(f"{USERS}{bob.pk}/change/", profile(bob, user_type="agent"))
+    browser.post(f"{USERS}{bob.pk}/change/", profile(bob, user_type="agent", email="Robert@acme.example"))
+
     with acme.entered():
-        assert User.objects.alive().filter(pk=bob.pk).exists()
+        now = User.objects.get(pk=bob.pk)
+        assert [held.role.key for held in RoleAssignment.objects.filter(user=bob)] == ["agent"]
+    assert (now.user_type, now.email_normalised) == ("agent", "robert@acme.example")
+    assert names(acme, bob.pk) == ["user.updated", "user.email_changed"]
+
+
+def test_nobody_takes_over_by_address_who_may_do_less(acme, dan):
+    browser = signed_in(limited_admin(acme, grant("users", "read"), grant("users", "update")))
+
+    page = text(browser, f"{USERS}{dan.pk}/change/", profile(dan, email="mine@acme.example"))
+
+    assert "You cannot give " in page
+    with acme.entered():
+        assert User.objects.get(pk=dan.pk).email == dan.email
+
+
+def test_the_last_administrator_is_neither_demoted_nor_deactivated_nor_deleted(acme, dan):
+    with acme.entered():
+        role = Role.objects.get(key="manager")
+        grants = [grant("users", action) for action in ("read", "update", "delete")]
+    other = limited_admin(acme, *grants)
+    with acme.entered():
+        access.assign(actor=acme.system, at=timezone.now(), role_id=role.pk, user_id=other.pk)
+    browser = signed_in(other)
+
+    pages = [act(browser, "deactivate", dan), act(browser, "remove", dan)]
+    pages.append(text(browser, f"{USERS}{dan.pk}/delete/", {"post": "yes"}))
+
+    assert [access.LAST_ADMINISTRATOR in page for page in pages] == [True] * 3
+    with acme.entered():
+        now = User.objects.get(pk=dan.pk)
+    assert (now.is_active, now.deleted_at) == (True, None)
+
+
+def test_managers_close_no_circle(acme, dan, alice, bob):
+    browser = signed_in(dan)
+    browser.post(f"{USERS}{bob.pk}/change/", profile(bob, manager=str(alice.pk)))
+
+    page = text(browser, f"{USERS}{alice.pk}/change/", profile(alice, manager=str(bob.pk)))
+
+    assert "Nobody is above themselves" in page
+    with acme.entered():
+        assert User.objects.get(pk=alice.pk).manager_id is None
+
+
+def act(browser, name, *rows, listing=USERS):
+    return text(browser, listing, {"action": name, "_selected_action": [str(row.pk) for row in rows]})
+
+
+@pytest.mark.parametrize(
+    ("action", "event"),
+    [
+        ("deactivate", "user.deactivated"),
+        ("unlock", "user.unlocked"),
+        ("revoke_sessions", "user.sessions_ended"),
+        ("send_reset", "user.password_reset_requested"),
+        ("remove", "user.deleted"),
+    ],
+)
+def test_an_action_is_the_verb_of_the_api_with_its_event(acme, dan, bob, action, event):
+    act(signed_in(dan), action, bob)
+
+    assert names(acme, bob.pk) == [event]
+
+
+def test_whoever_is_deactivated_is_out_at_once_and_in_again_when_activated(acme, dan, alice, api):
+    client, browser = api(alice), signed_in(dan)
+
+    assert "Deactivated: 1" in act(browser, "deactivate", alice)
+    assert client.get("/api/v1/auth/me/").status_code == 401
+    assert "This user is deactivated already" in act(browser, "deactivate", alice)
+    assert "Activated: 1" in act(browser, "activate", alice)
+
+    assert names(acme, alice.pk) == ["user.deactivated", "user.activated"]
+    assert api(alice).get("/api/v1/auth/me/").status_code == 200
+
+
+def test_nobody_deactivates_themselves(acme, dan):
+    page = act(signed_in(dan), "deactivate", dan)
+
+    assert "Nobody removes themselves" in page
+    assert names(acme, dan.pk)[-1:] != ["user.deactivated"]
+
+
+def test_a_user_is_deleted_from_their_page_and_listed_no_more(acme, dan, bob):
+    browser = signed_in(dan)
+
+    browser.post(f"{USERS}{bob.pk}/delete/", {"post": "yes"})
+
+    assert names(acme, bob.pk) == ["user.deleted"]
+    assert bob.email not in text(browser, USERS)
+    assert "is deleted" not in act(browser, "activate", bob)
+    with acme.entered():
+        assert User.objects.get(pk=bob.pk).is_deleted
+
+
+def test_an_action_on_people_next_door_finds_nobody(acme, globex, dan, mallory):
+    for action in ("deactivate", "unlock", "revoke_sessions", "send_reset", "remove"):
+        act(signed_in(dan), action, mallory)
+
+    assert names(globex, mallory.pk) == []
+
+
+def test_a_service_account_is_shown_as_one_and_has_its_own_page(acme, dan):
+    browser = signed_in(dan)
+    browser.post("/admin/users/serviceaccount/add/", {"full_name": "Monitoring", "is_active": "on"})
+    with acme.entered():
+        account = User.objects.get(full_name="Monitoring")
+
+    page = text(browser, f"{USERS}?kind=service")
+    refused = browser.post(f"{USERS}{account.pk}/change/", profile(account, full_name="Mine"))
+    browser.post(f"/admin/users/serviceaccount/{account.pk}/change/", {"full_name": "Watch", "is_active": "on"})
+
+    assert ("Service account" in page, dan.email in text(browser, f"{USERS}?kind=people")) == (True, True)
+    assert refused.status_code == 403
+    assert (account.is_service_account, account.has_usable_password()) == (True, False)
+    assert names(acme, account.pk) == ["service_account.created", "service_account.updated"]
 
 
 def test_a_user_shows_their_roles_by_name(acme, dan, bob):
@@ -141,14 +275,29 @@ def test_a_built_in_role_shows_its_matrix_and_takes_no_change(acme, dan):
     address = f"{ROLES}{role.pk}/change/"
 
     page = text(browser, address)
-    refused = browser.post(address, {"name": "Mine", "description": "", "grants-users.delete": "organization"})
+    browser.post(address, {"name": "Mine", "description": "", "grants-users.delete": "organization"})
     deleted = browser.post(f"{ROLES}{role.pk}/delete/", {"post": "yes"})
 
     assert page.count('class="reach reach-team"') == 6
     assert "<select name=" not in page
-    assert (refused.status_code, deleted.status_code) == (403, 403)
+    assert deleted.status_code == 403
     with acme.entered():
+        now = Role.objects.get(pk=role.pk)
+        assert (now.name, now.description, now.requires_mfa) == (role.name, role.description, False)
         assert set(Grant.objects.filter(role=role).values_list("resource", "action", "reach")) == before
+
+
+def test_also_a_built_in_role_may_ask_for_a_second_factor(acme, dan):
+    with acme.entered():
+        role = Role.objects.get(key="agent")
+
+    signed_in(dan).post(f"{ROLES}{role.pk}/change/", {"requires_mfa": "on"})
+
+    with acme.entered():
+        now = Role.objects.get(pk=role.pk)
+        assert (now.requires_mfa, now.name) == (True, role.name)
+        assert Event.objects.get(subject_id=role.pk, via="admin").changes == {"requires_mfa": [False, True]}
+    assert names(acme, role.pk) == ["role.updated"]
 
 
 def test_a_custom_role_is_written_from_its_matrix_as_one_event(acme, dan):
@@ -249,6 +398,35 @@ def test_a_role_is_given_ended_and_taken_each_as_one_event(acme, dan, bob):
     browser.post(f"{ASSIGNMENTS}{given.pk}/delete/", {"post": "yes"})
 
     assert names(acme, given.pk) == ["role_assignment.created", "role_assignment.updated", "role_assignment.deleted"]
+
+
+def test_direct_grants_go_with_their_assignment(acme, dan, bob):
+    with acme.entered():
+        given = access.assign(actor=acme.system, at=timezone.now(), user_id=bob.pk, grants=[grant("teams", "read")])
+
+    signed_in(dan).post(f"{ASSIGNMENTS}{given.pk}/delete/", {"post": "yes"})
+
+    with acme.entered():
+        assert not Role.objects.filter(name="").exists()
+        assert not Grant.objects.filter(role_id=given.role_id).exists()
+    assert names(acme, given.pk) == ["role_assignment.deleted"]
+
+
+def test_the_last_administrators_role_is_neither_taken_nor_ended(acme, dan):
+    browser = signed_in(dan)
+    with acme.entered():
+        RoleAssignment.objects.filter(user=dan).update(valid_from=timezone.now() - timedelta(days=2))
+        held = RoleAssignment.objects.get(user=dan)
+    before = timezone.now() - timedelta(days=1)
+    until = {"valid_until_0": f"{before:%Y-%m-%d}", "valid_until_1": f"{before:%H:%M:%S}"}
+    start = {"valid_from_0": f"{held.valid_from:%Y-%m-%d}", "valid_from_1": f"{held.valid_from:%H:%M:%S}"}
+
+    taken = text(browser, f"{ASSIGNMENTS}{held.pk}/delete/", {"post": "yes"})
+    ended = text(browser, f"{ASSIGNMENTS}{held.pk}/change/", {"limited_to_team": "", **start, **until})
+
+    assert [access.LAST_ADMINISTRATOR in page for page in (taken, ended)] == [True, True]
+    with acme.entered():
+        assert RoleAssignment.objects.get(pk=held.pk).valid_until is None
 
 
 def test_nobody_gives_more_than_they_hold(acme, bob):

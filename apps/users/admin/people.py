@@ -1,68 +1,153 @@
-"""People and their rights in the admin: the same grants and verbs as the API."""
+"""People and their sessions in the admin: the same grants and verbs as the API."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.db.models import Count, OuterRef, Q, Subquery
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import Q
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
-from unfold.decorators import action, display
+from unfold.decorators import display
 
-from apps.core import records
 from apps.core.actors import Actor
-from apps.core.admin import AliveAdmin, PeriodFilter, ReadOnlyAdmin, RecordAdmin, actor_of
+from apps.core.admin import AliveAdmin, PeriodFilter, ReadOnlyAdmin, lines
 from apps.core.authorization import Action
-from apps.users import access, people, role_matrix, services
-from apps.users.models import Grant, Role, RoleAssignment, Session, User
+from apps.users import people, services
+from apps.users.models import Session, User
 
 # Django's groups are unused and their tables not writable; roles take their place.
 admin.site.unregister(Group)
 
-TYPE_COLOURS = {"End User": "info", "Agent": "success", "Manager": "warning", "Admin": "danger"}
+TYPE_COLOURS = {
+    "End User": "info",
+    "Agent": "success",
+    "Manager": "warning",
+    "Admin": "danger",
+    "Service account": "primary",
+}
+
+
+class KindFilter(admin.SimpleListFilter):
+    """People, or accounts of integrations."""
+
+    title, parameter_name = "kind", "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("people", "People"), ("service", "Service accounts")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        is_service = {"people": False, "service": True}.get(str(self.value()))
+        return queryset if is_service is None else queryset.filter(is_service_account=is_service)
 
 
 @admin.register(User)
 class UserAdmin(AliveAdmin):
-    """People of the organization. Nobody sets another's password, here or elsewhere."""
+    """Everybody of the organization. Nobody sets another's password, here or elsewhere.
+
+    Service accounts are shown, and looked after on a page of their own.
+    """
 
     resource = "users"
     list_display = ("full_name", "email", "shown_type", "department", "site", "is_active", "created_at")
     list_select_related = ("department", "site")
-    list_filter = ("user_type", "is_active")
-    search_fields = ("full_name", "email")
+    list_filter = ("user_type", "is_active", KindFilter)
+    search_fields = ("full_name", "email", "username", "employee_number")
     ordering = ("full_name",)
-    linked_lookups = ("department", "site")
+    linked_lookups = ("department", "site", "manager")
     add_fields = ("full_name", "email", "user_type", "department", "site", "time_zone", "language")
-    settled_fields = ("email", "user_type", "is_active", "created_at", "shown_roles", "shown_links")
+    settled_fields = ("is_active", "created_at", "shown_roles", "shown_links")
+    fieldsets_of_known = (
+        (None, {"fields": ("full_name", "email", "user_type", "is_vip")}),
+        ("Work", {"fields": ("job_title", "department", "site", "manager", "phone", "username", "employee_number")}),
+        ("Time and language", {"fields": ("time_zone", "language")}),
+        ("Account", {"fields": settled_fields}),
+    )
+    actions = ("deactivate", "activate", "unlock", "revoke_sessions", "send_reset", "remove")
 
-    def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        settled = ("full_name", "department", "site", "time_zone", "language", *self.settled_fields)
-        return settled if obj else self.add_fields
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fieldsets_of_known if obj else ((None, {"fields": self.add_fields}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         return self.settled_fields if obj else ()
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and not (obj and obj.is_service_account)
+
+    def changeform_actions(self, request: HttpRequest) -> list[tuple[str, str]]:
+        # A page has its own button to delete, which asks first.
+        return [entry for entry in super().changeform_actions(request) if entry[0] != "remove"]
+
+    # --- written by the verbs
+
+    def locked(self, pk: Any, *, actor: Actor) -> User:
+        people.lock_people(actor.organization_id)
+        user: User = super().locked(pk, actor=actor)
+        return user
 
     def create_record(self, *, actor: Actor, at: datetime, values: dict[str, Any]) -> User:
-        return people.invite(actor=actor, at=at, **_ids(values))
+        return people.invite(actor=actor, at=at, **values)
+
+    def change_record(self, record: Any, *, actor: Actor, at: datetime, values: dict[str, Any]) -> User:
+        return people.change_user(record, actor=actor, at=at, values=values)
+
+    def delete_record(self, record: Any, *, actor: Actor, at: datetime) -> None:
+        people.delete(record, actor=actor, at=at)
+
+    def has_update_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, Action.UPDATE)
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        return self._may(request, Action.DELETE)
+
+    @admin.action(description="Deactivate", permissions=["update"])
+    def deactivate(self, request: HttpRequest, queryset: Any) -> None:
+        self._do(request, queryset, people.deactivate, "Deactivated")
+
+    @admin.action(description="Activate", permissions=["update"])
+    def activate(self, request: HttpRequest, queryset: Any) -> None:
+        self._do(request, queryset, people.activate, "Activated")
+
+    @admin.action(description="Unlock", permissions=["update"])
+    def unlock(self, request: HttpRequest, queryset: Any) -> None:
+        self._do(request, queryset, people.unlock, "Unlocked")
+
+    @admin.action(description="End sessions", permissions=["update"])
+    def revoke_sessions(self, request: HttpRequest, queryset: Any) -> None:
+        self._do(request, queryset, people.revoke_sessions, "Signed out everywhere")
+
+    @admin.action(description="Send password reset", permissions=["update"])
+    def send_reset(self, request: HttpRequest, queryset: Any) -> None:
+        self._do(request, queryset, people.send_reset, "Mailed a link to set a new password")
+
+    @admin.action(description="Delete", permissions=["remove"])
+    def remove(self, request: HttpRequest, queryset: Any) -> None:
+        self._do(request, queryset, people.delete, "Deleted", grant=Action.DELETE)
+
+    def _do(
+        self,
+        request: HttpRequest,
+        queryset: Any,
+        verb: Callable[..., Any],
+        done: str,
+        grant: Action = Action.UPDATE,
+    ) -> None:
+        self.do_each(request, queryset, grant, lambda user, actor, at: verb(user, actor=actor, at=at), done)
+
+    # --- what is shown
 
     @display(description="type", ordering="user_type", label=TYPE_COLOURS)
     def shown_type(self, user: User) -> str:
-        return user.get_user_type_display()
+        return "Service account" if user.is_service_account else user.get_user_type_display()
 
     @display(description="roles")
     def shown_roles(self, user: User) -> SafeString:
         held = user.role_assignments.select_related("role", "limited_to_team").order_by("-valid_from")[:50]
-        return _lines(
+        return lines(
             (
                 reverse("admin:users_roleassignment_change", args=[assignment.pk]),
                 str(assignment.role)
@@ -75,7 +160,7 @@ class UserAdmin(AliveAdmin):
     @display(description="see also")
     def shown_links(self, user: User) -> SafeString:
         sessions, events = reverse("admin:users_session_changelist"), reverse("admin:audit_event_changelist")
-        return _lines(
+        return lines(
             [
                 (f"{sessions}?user__exact={user.pk}", "Sessions"),
                 (f"{events}?actor_id__exact={user.pk}", "What they did"),
@@ -147,167 +232,3 @@ class SessionAdmin(ReadOnlyAdmin):
             lambda session, actor, at: services.end_session(session, actor=actor, at=at),
             "Sessions ended",
         )
-
-
-@admin.register(Role)
-class RoleAdmin(RecordAdmin):
-    """Roles with their grants as a table. Built-in ones are read; a copy can be changed."""
-
-    resource = "roles"
-    form = role_matrix.RoleForm
-    compressed_fields = False
-    list_display = ("__str__", "shown_kind", "shown_grants", "description", "updated_at")
-    search_fields = ("name", "description")
-    ordering = ("name",)
-    readonly_fields = ("shown_matrix", "shown_holders")
-    actions_detail = ("copy",)
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        # Direct grants show as what they are: one person's, among the assignments.
-        number = Grant.objects.filter(role_id=OuterRef("pk")).order_by().values("role_id").annotate(n=Count("pk"))
-        return super().get_queryset(request).exclude(name="").annotate(number_of_grants=Subquery(number.values("n")))
-
-    def get_fields(self, request: HttpRequest, obj: Role | None = None) -> Any:
-        if obj is None:
-            return ("name", "description", "grants")
-        shown = "grants" if self.has_change_permission(request, obj) else "shown_matrix"
-        return ("name", "description", "shown_holders", shown)
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and not (obj and obj.is_built_in)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and not (obj and obj.is_built_in)
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        role = self.get_object(request, request.GET.get("copy", ""))
-        if role is None:
-            return {}
-        description = "" if role.is_built_in else role.description
-        return {
-            "name": f"{role.name} (copy)",
-            "description": description,
-            "grants": role_matrix.cells_of(role),
-        }
-
-    def create_record(self, *, actor: Actor, at: datetime, values: dict[str, Any]) -> Role:
-        return access.create_role(actor=actor, at=at, values=values)
-
-    def change_record(self, record: Any, *, actor: Actor, at: datetime, values: dict[str, Any]) -> Role:
-        return access.change_role(record, actor=actor, at=at, values=values)
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        actor = actor_of(request)
-        role = records.lock(Role, obj.pk, actor=actor)
-        access.refuse_built_in(role)
-        records.delete(role, actor=actor, at=timezone.now())
-
-    def has_copy_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        return self.has_add_permission(request)
-
-    @action(description="Copy into a custom role", permissions=["copy"])  # type: ignore[operator]
-    def copy(self, request: HttpRequest, object_id: UUID) -> HttpResponse:
-        return HttpResponseRedirect(f"{reverse('admin:users_role_add')}?copy={object_id}")
-
-    @display(description="kind", label={"built in": "info", "custom": "success"})
-    def shown_kind(self, role: Role) -> str:
-        return "built in" if role.is_built_in else "custom"
-
-    @display(description="grants", ordering="number_of_grants")
-    def shown_grants(self, role: Any) -> int:
-        return role.number_of_grants or 0
-
-    @display(description="holders")
-    def shown_holders(self, role: Role) -> SafeString:
-        return _lines([(f"{reverse('admin:users_roleassignment_changelist')}?role__exact={role.pk}", "Assignments")])
-
-    @display(description="grants")
-    def shown_matrix(self, role: Role) -> SafeString:
-        return role_matrix.render(role_matrix.cells_of(role))
-
-
-@admin.register(Grant)
-class GrantAdmin(ReadOnlyAdmin):
-    resource = "roles"
-    list_display = ("role", "resource", "action", "reach")
-    list_select_related = ("role",)
-    list_filter = ("action", "reach")
-    search_fields = ("resource", "role__name")
-    ordering = ("role", "resource", "action")
-
-
-class ValidityFilter(admin.SimpleListFilter):
-    """Whether an assignment holds now, later or no more."""
-
-    title, parameter_name = "holds", "holds"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("now", "Now"), ("later", "Later"), ("ended", "No more")]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        at = timezone.now()
-        found = {
-            "now": Q(valid_from__lte=at) & (Q(valid_until=None) | Q(valid_until__gt=at)),
-            "later": Q(valid_from__gt=at),
-            "ended": Q(valid_until__lte=at),
-        }.get(str(self.value()))
-        return queryset.filter(found) if found is not None else queryset
-
-
-@admin.register(RoleAssignment)
-class RoleAssignmentAdmin(RecordAdmin):
-    """Who has which role, from when to when. Nobody gives more than they hold."""
-
-    resource = "roles"
-    list_display = ("holder", "shown_role", "limited_to_team", "shown_validity", "valid_from", "valid_until")
-    list_display_links = ("holder",)
-    list_select_related = ("role", "user", "team", "limited_to_team")
-    list_filter = (ValidityFilter,)
-    search_fields = ("role__name", "user__full_name", "team__name")
-    ordering = ("-valid_from",)
-    linked_lookups = ("role", "user", "team")
-    fields = ("role", "user", "team", "limited_to_team", "valid_from", "valid_until")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: RoleAssignment | None = None) -> Any:
-        return ("role", "user", "team") if obj else ()
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        if obj is None and "valid_from" in form.base_fields:
-            form.base_fields["valid_from"].required = False
-            form.base_fields["valid_from"].help_text = "UTC. Empty: from now on."
-        return form
-
-    def create_record(self, *, actor: Actor, at: datetime, values: dict[str, Any]) -> RoleAssignment:
-        return access.assign(actor=actor, at=at, **_ids(values))
-
-    def change_record(self, record: Any, *, actor: Actor, at: datetime, values: dict[str, Any]) -> RoleAssignment:
-        return access.change_assignment(record, actor=actor, at=at, values=_ids(values))
-
-    @display(description="who")
-    def holder(self, assignment: RoleAssignment) -> str:
-        return str(assignment.user) if assignment.user_id else f"Team {assignment.team}"
-
-    @display(description="role", ordering="role__name")
-    def shown_role(self, assignment: RoleAssignment) -> str:
-        return str(assignment.role)
-
-    @display(description="holds", label={"now": "success", "later": "info"})
-    def shown_validity(self, assignment: RoleAssignment) -> str:
-        at = timezone.now()
-        if assignment.valid_from > at:
-            return "later"
-        return "no more" if assignment.valid_until and assignment.valid_until <= at else "now"
-
-
-REFERENCES = {"role", "user", "team", "limited_to_team", "department", "site"}
-
-
-def _ids(values: dict[str, Any]) -> dict[str, Any]:
-    """References by id, as the services take them."""
-    return {f"{name}_id" if name in REFERENCES else name: getattr(value, "pk", value) for name, value in values.items()}
-
-
-def _lines(links: Any) -> SafeString:
-    """Links below each other; a dash for none."""
-    return format_html_join("", '<div><a class="text-link" href="{}">{}</a></div>', links) or format_html("-")

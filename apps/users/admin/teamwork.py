@@ -3,13 +3,10 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Model
 from django.http import HttpRequest
-from django.utils import timezone
 
-from apps.core import records
 from apps.core.actors import Actor
-from apps.core.admin import ReadOnlyAdmin, RecordAdmin, actor_of
+from apps.core.admin import ReadOnlyAdmin, RecordAdmin
 from apps.core.authorization import Action
 from apps.users import absences, membership, rotas
 from apps.users.models import (
@@ -35,33 +32,17 @@ class SkillAdmin(RecordAdmin):
     ordering = ("name",)
 
 
-class ServedAdmin(RecordAdmin):
-    """Written by the verbs of a domain module, which take references as `<name>_id`."""
+class KeptAdmin(RecordAdmin):
+    """Who and where it is stays when it is changed."""
 
-    # Who and where it is stays when it is changed.
     kept: tuple[str, ...] = ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.kept if obj is not None else ()
 
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        actor = actor_of(request)
-        self.delete_record(records.lock(self.model, obj.pk, actor=actor), actor=actor, at=timezone.now())
-
-    def delete_record(self, record: Any, *, actor: Actor, at: Any) -> None:
-        raise NotImplementedError
-
-
-def with_ids(values: dict[str, Any]) -> dict[str, Any]:
-    """A form's values, references as `<name>_id`."""
-    return {
-        f"{name}_id" if isinstance(value, Model) else name: value.pk if isinstance(value, Model) else value
-        for name, value in values.items()
-    }
-
 
 @admin.register(TeamMember)
-class TeamMemberAdmin(ServedAdmin):
+class TeamMemberAdmin(KeptAdmin):
     """Skills are set through the API, as a whole."""
 
     resource = "team_members"
@@ -75,8 +56,7 @@ class TeamMemberAdmin(ServedAdmin):
     fields = ("team", "user", "is_lead", "capacity")
 
     def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
-        given = with_ids(values)
-        return membership.add_member(actor=actor, at=at, team_id=given.pop("team_id"), values=given)
+        return membership.add_member(actor=actor, at=at, team_id=values.pop("team_id"), values=values)
 
     def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
         return membership.change_member(record, actor=actor, at=at, values=values)
@@ -124,7 +104,7 @@ class PresenceAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Absence)
-class AbsenceAdmin(ServedAdmin):
+class AbsenceAdmin(KeptAdmin):
     resource = "absences"
     kept = ("user",)
     list_display = ("user", "starts_at", "ends_at", "delegate")
@@ -134,14 +114,10 @@ class AbsenceAdmin(ServedAdmin):
     fields = ("user", "starts_at", "ends_at", "delegate", "note")
 
     def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
-        return absences.plan_absence(actor=actor, at=at, values=with_ids(values))
+        return absences.plan_absence(actor=actor, at=at, values=values)
 
     def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
-        given = with_ids(values)
-        if "delegate" in given:
-            # Emptied in the form.
-            given["delegate_id"] = given.pop("delegate")
-        return absences.change_absence(record, actor=actor, at=at, values=given)
+        return absences.change_absence(record, actor=actor, at=at, values=values)
 
     def delete_record(self, record: Any, *, actor: Actor, at: Any) -> None:
         absences.delete_absence(record, actor=actor, at=at)
@@ -185,7 +161,7 @@ class RotaMemberAdmin(ReadOnlyAdmin):
 
 
 @admin.register(OnCallOverride)
-class OnCallOverrideAdmin(ServedAdmin):
+class OnCallOverrideAdmin(KeptAdmin):
     resource = "on_call"
     write_action = Action.UPDATE
     kept = ("rota",)
@@ -196,11 +172,11 @@ class OnCallOverrideAdmin(ServedAdmin):
     fields = ("rota", "user", "starts_at", "ends_at", "reason")
 
     def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
-        given = with_ids({name: value for name, value in values.items() if name != "rota"})
-        return rotas.add_override(actor=actor, at=at, rota=values["rota"], values=given)
+        rota = OnCallRota.objects.visible_to(actor).get(pk=values.pop("rota_id"))
+        return rotas.add_override(actor=actor, at=at, rota=rota, values=values)
 
     def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
-        return rotas.change_override(record, actor=actor, at=at, values=with_ids(values))
+        return rotas.change_override(record, actor=actor, at=at, values=values)
 
     def delete_record(self, record: Any, *, actor: Actor, at: Any) -> None:
         rotas.delete_override(record, actor=actor, at=at)

@@ -15,7 +15,7 @@ from apps.users.founding import Founding, found_organization
 
 
 class Command(BaseCommand):
-    """All of it or nothing. The administrator has no password: they set one themselves."""
+    """All of it or nothing. The administrator has no password: the invitation that is mailed lets them set one."""
 
     help = "Set up an organization: roles, calendars, and its first administrator."
 
@@ -47,9 +47,7 @@ class Command(BaseCommand):
         except DomainError as refusal:
             raise CommandError(_said(refusal)) from refusal
         self.stdout.write(f"organization {organization.slug} is set up: {organization.pk}")
-        self.stdout.write(
-            f"first administrator: {administrator.email}, who has no password yet and sets one themselves"
-        )
+        self.stdout.write(f"first administrator: {administrator.email}, who is mailed a link to set a password with")
 
 
 def _said(refusal: DomainError) -> str:
