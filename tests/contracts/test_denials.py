@@ -9,10 +9,11 @@ from django.utils import timezone
 
 from apps.audit.models import Event
 from apps.core.api.views import TenantView
+from apps.core.authorization import Action, Reach, decide
 from apps.users.models import Session
 from tests import conftest
 from tests.contracts.bodies import valid_body, valid_query
-from tests.contracts.matrix import PRINCIPALS, Request, Walk
+from tests.contracts.matrix import NAMED_BY_BODY, PRINCIPALS, Request, Walk
 from tests.contracts.routes import PREFIX, Route, routes
 from tests.contracts.world import World, session_of
 
@@ -39,7 +40,10 @@ def refused(world: World, walk: Walk, method: str) -> Iterator[tuple[str, confte
     yield "agent", signed_out(world), request, 401
     for principal in PRINCIPALS:
         if walk.refusal(principal, method) == 403:
-            yield principal, walk.client(principal), request, 403
+            # Whoever sees only their own of these does not learn that this one is there.
+            reads = decide(walk.actor(principal), Action.READ, route.view.resource)  # type: ignore[attr-defined]
+            is_hidden = row is not None and reads.is_allowed and reads.reach is not Reach.ORGANIZATION
+            yield principal, walk.client(principal), request, 404 if is_hidden else 403
     if route.keys:
         unknown = Request(method, route.url(**dict.fromkeys(ids, uuid4())), body=body)
         yield "admin", walk.client("admin"), unknown, 404
@@ -76,7 +80,9 @@ def test_every_refusal_is_told_once_with_who_what_and_from_where(world: World, r
         }
         assert event.data.items() >= expected.items()
         if status == 403:
-            assert event.data["grant"] == f"{route.view.resource}.{route.grant(method)}"  # type: ignore[attr-defined]
+            named = NAMED_BY_BODY.get((str(route), method))
+            grant = f"{named[1]}.{named[0]}" if named else f"{route.view.resource}.{route.grant(method)}"  # type: ignore[attr-defined]
+            assert event.data["grant"] == grant
         if route.keys:
             assert set(event.data["record"]) == set(route.keys)
             assert all(value in request.path for value in event.data["record"].values())
