@@ -21,7 +21,7 @@ from django.utils import timezone
 from apps.core import constraints, jobs, records
 from apps.core.actors import Actor
 from apps.core.authorization import Action, require
-from apps.core.errors import DomainError, FieldError, Invalid
+from apps.core.errors import Conflict, DomainError, FieldError, Invalid
 from apps.core.models import Job
 from apps.organizations.models import Department, Site
 from apps.users import people
@@ -31,6 +31,8 @@ from apps.users.services import create_user
 
 KIND = "users.import"
 MAX_ROWS = 5_000
+# Each may be one mail.
+MAX_INVITING_ROWS = 500
 TEXT = "text"
 PLAIN = (
     "email",
@@ -64,6 +66,8 @@ class Row:
 def request_import(*, actor: Actor, at: datetime, text: str, is_dry_run: bool, is_inviting: bool) -> Job:
     """Queue an import of what `read` accepts. Raises Invalid. The text is forgotten when the job ends."""
     rows = read(text)
+    if is_inviting and not is_dry_run and len(rows) > MAX_INVITING_ROWS:
+        raise _unreadable(f"Too many rows; accepted with invite: at most {MAX_INVITING_ROWS}.", "too_many_rows")
     parameters = {TEXT: text, "is_dry_run": is_dry_run, "is_inviting": is_inviting}
     return jobs.request(KIND, actor=actor, at=at, parameters=parameters, total=len(rows))
 
@@ -77,6 +81,8 @@ def forget_text(job_id: UUID) -> None:
 @jobs.kind(KIND)
 def run(job: Job, actor: Actor) -> Mapping[str, Any]:
     """Do it, each row in a transaction of its own, or rehearse it in one that is undone. Begins where it was left."""
+    if TEXT not in job.parameters:
+        raise Conflict("The file was forgotten when the job ended; upload it again.", code="file_forgotten")
     rows = in_order(read(job.parameters[TEXT]))
     is_inviting = job.parameters["is_inviting"]
     if job.parameters["is_dry_run"]:
@@ -182,8 +188,7 @@ def _rehearse(job: Job, rows: Sequence[Row], actor: Actor, is_inviting: bool) ->
 
 def _count(job: Job, done: int, outcomes: Mapping[str, int], errors: Sequence[Mapping[str, Any]]) -> None:
     counts = {name: job.result.get(name, 0) + outcomes.get(name, 0) for name in OUTCOMES}
-    job.result = {**counts, "is_dry_run": job.parameters["is_dry_run"]}
-    job.save(update_fields=["result"])
+    jobs.write(job, result={**counts, "is_dry_run": job.parameters["is_dry_run"]})
     jobs.advance(job, done=done, errors=errors)
 
 
@@ -206,7 +211,9 @@ def _write(row: Row, *, actor: Actor, at: datetime, is_inviting: bool) -> str:
         for name in ("email", "full_name"):
             if name not in values:
                 raise Invalid(errors=[FieldError(f"/{name}", "required", "A new user needs it.")])
-        create_user(actor=actor, at=at, fact=USER_INVITED if is_inviting else "user.created", **values)
+        created = create_user(actor=actor, at=at, fact=USER_INVITED if is_inviting else "user.created", **values)
+        # Only now it can be told whether a grant that reaches less than the organization reaches this one.
+        require(actor, Action.CREATE, "users", created)
         return "created"
     locked = records.lock(User, found.pk, actor=actor)
     require(actor, Action.UPDATE, "users", locked)

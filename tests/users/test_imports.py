@@ -10,6 +10,7 @@ from apps.core import jobs
 from apps.core.models import Job, JobState
 from apps.users import imports
 from apps.users.models import RoleAssignment, User, UserType
+from apps.users.role_table import END_USER
 from tests import factories
 from tests.conftest import person
 from tests.core.expectations import assert_problem, pointers
@@ -21,6 +22,35 @@ ROWS = (
     + "ann@acme.example,Ann,ann,E1,agent,Sales,Paris,boss@acme.example,Europe/Paris,fr,yes,+33\n"
     + "boss@acme.example,Boss,boss,E2,manager,,,,,,,\n"
 )
+
+
+def test_an_import_invites_only_so_many_at_once(acme, api, dan, monkeypatch):
+    monkeypatch.setattr(imports, "MAX_INVITING_ROWS", 1)
+    text = "email,full_name\nx@acme.example,X\ny@acme.example,Y\n"
+
+    refused = assert_problem(api(dan).post(IMPORT, {"csv": text, "invite": True}), 400, "invalid")
+
+    assert pointers(refused) == [("/csv", "too_many_rows")]
+    assert api(dan).post(IMPORT, {"csv": text}).status_code == 202
+
+
+def test_a_grant_that_reaches_less_creates_nobody_out_of_reach(fresh_database, acme, api, dan, alice):
+    with acme.entered():
+        role = factories.RoleFactory(name="Registrar")
+        for action, reach in {"create": "department", "read": "organization"}.items():
+            role.grants.create(organization_id=acme.id, resource="users", action=action, reach=reach)
+        # What the built-in role of whom they create grants, they hold too.
+        for resource, actions in END_USER.items():
+            for action in actions:
+                if (resource, action) not in {("users", "read")}:
+                    role.grants.create(organization_id=acme.id, resource=resource, action=action, reach="organization")
+        factories.RoleAssignmentFactory(role=role, user=alice)
+
+    job = imported(acme, api, alice, "email,full_name\nx@acme.example,X\n")
+
+    assert (counts(job), [error["code"] for error in job.errors]) == ({"failed": 1}, ["missing_grant"])
+    assert "users.create" in job.errors[0]["detail"]
+    assert "x@acme.example" not in people(acme)
 
 
 def requested(api, by, text, **flags) -> Job:
