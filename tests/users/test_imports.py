@@ -128,6 +128,40 @@ def test_a_rehearsal_tells_the_same_and_changes_nothing(fresh_database, acme, ap
     assert [(error["row"], error["code"]) for error in real.errors] == [(4, "duplicate"), (5, "does_not_exist")]
 
 
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_a_rehearsal_in_batches_sees_what_earlier_batches_wrote(
+    fresh_database, acme, api, dan, alice, monkeypatch, batch
+):
+    """Managers, taken names and numbers, an address that moved, circles, and who is left as administrator."""
+    monkeypatch.setattr(imports, "REHEARSED_AT_ONCE", batch)
+    person(acme, "erin", UserType.ADMIN)
+    with acme.entered():
+        User.objects.filter(pk=alice.pk).update(employee_number="A1", employee_number_normalised="a1")
+    text = (
+        "email,full_name,username,employee_number,user_type,manager\n"
+        "boss@acme.example,Boss,boss,E1,,\n"
+        "ann@acme.example,Ann,ann,E2,,boss@acme.example\n"
+        "x@acme.example,X,BOSS,,,\n"
+        "other@acme.example,,,E2,,\n"
+        "ann@acme.example,Again,,,,\n"
+        "alicia@acme.example,,,A1,,\n"
+        f"{alice.email},Newcomer,,,,\n"
+        "boss@acme.example,,,,,other@acme.example\n"
+        "erin@acme.example,,,,agent,\n"
+        "dan@acme.example,,,,agent,\n"
+        "boss@acme.example,,,E1,,\n"
+    )
+    before = people(acme)
+
+    rehearsed = imported(acme, api, dan, text, dry_run=True)
+
+    assert people(acme) == before
+    assert (rehearsed.done, rehearsed.progress) == (11, 100)
+    real = imported(acme, api, dan, text)
+    assert (counts(rehearsed), rehearsed.errors) == (counts(real), real.errors)
+    assert {"created", "updated", "unchanged", "failed"} == set(counts(real))
+
+
 @pytest.mark.parametrize(
     ("row", "code", "word"),
     [
