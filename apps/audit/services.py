@@ -122,16 +122,17 @@ def claim(organization_id: UUID, dispatch_ids: list[UUID]) -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def deliver(organization_id: UUID, dispatch_id: UUID) -> str:
+def deliver(organization_id: UUID, dispatch_id: UUID, *, patience_seconds: int | None = None) -> str:
     """Hand one event to its consumer. Returns done, gone (somebody else has or had it), failed or dead.
 
     The attempt is counted and committed first, so that a consumer that kills its worker cannot loop for ever. Then the
     consumer's database effects and the mark of delivery commit together: a kill at any moment leaves both or neither.
-    While it runs the row is locked, and a second message about the same delivery passes by.
+    While it runs the row is locked, and a second message about the same delivery passes by. What may take longer than
+    `patience_seconds` is left alone, for somebody who has the time.
     """
     with tenancy.tenant(organization_id, via="task"):
         with transaction.atomic():
-            attempt = _begin_attempt(dispatch_id)
+            attempt = _begin_attempt(dispatch_id, patience_seconds)
         if attempt is None:
             return "gone"
         if attempt.number > MAX_ATTEMPTS:
@@ -152,7 +153,7 @@ class _Attempt:
     is_outward: bool
 
 
-def _begin_attempt(dispatch_id: UUID) -> _Attempt | None:
+def _begin_attempt(dispatch_id: UUID, patience_seconds: int | None = None) -> _Attempt | None:
     dispatch = (
         Dispatch.objects.select_for_update(skip_locked=True)
         .filter(Q(running_until=None) | Q(running_until__lt=Now()))
@@ -162,6 +163,8 @@ def _begin_attempt(dispatch_id: UUID) -> _Attempt | None:
     if dispatch is None:
         return None
     consumer = events.consumer(dispatch.consumer)
+    if patience_seconds is not None and consumer is not None and consumer.limit_seconds > patience_seconds:
+        return None
     is_outward = consumer is not None and consumer.is_outward
     dispatch.attempts += 1
     limit = timedelta(seconds=consumer.limit_seconds) if consumer is not None and is_outward else LEASE
@@ -186,7 +189,8 @@ def _reach_out(dispatch_id: UUID, attempt: int) -> str:
         event = Event.objects.get(pk=dispatch.event_id)
     _consumer_of(dispatch).handle(event)
     with transaction.atomic():
-        return _mark_done(_undelivered(dispatch_id, attempt).select_for_update().get())
+        ours = _undelivered(dispatch_id, attempt).select_for_update().first()
+        return "gone" if ours is None else _mark_done(ours)
 
 
 def _undelivered(dispatch_id: UUID, attempt: int) -> QuerySet[Dispatch]:
@@ -222,9 +226,18 @@ def _fail(dispatch_id: UUID, attempt: int, reason: str) -> str:
             next_at=Now() + delay,
             dead_at=Now() if is_dead else None,
         )
+        if changed and is_dead:
+            _tell_dead(dispatch_id)
     if not changed:
         return "gone"
     return "dead" if is_dead else "failed"
+
+
+def _tell_dead(dispatch_id: UUID) -> None:
+    dispatch = Dispatch.objects.get(pk=dispatch_id)
+    consumer = events.consumer(dispatch.consumer)
+    if consumer is not None and consumer.on_dead is not None:
+        consumer.on_dead(Event.objects.get(pk=dispatch.event_id))
 
 
 def _reason(error: Exception) -> str:

@@ -59,6 +59,8 @@ class Consumer:
     is_outward: bool = False
     # How long one run of it may take; after that it is taken for dead, and run again.
     limit_seconds: int = 0
+    # Told in the transaction that marks its delivery dead.
+    on_dead: Handler | None = None
 
 
 _declared: dict[str, str] = {}
@@ -98,14 +100,19 @@ def after(pattern: str, *, consumer: str) -> Callable[[Handler], Handler]:
     return _register(Consumer(consumer, pattern, _nothing))
 
 
-def outward(pattern: str, *, consumer: str, limit_seconds: int = 60) -> Callable[[Handler], Handler]:
+def outward(
+    pattern: str, *, consumer: str, limit_seconds: int = 60, on_dead: Handler | None = None
+) -> Callable[[Handler], Handler]:
     """Subscribe after commit, for what leaves the process (mail, webhooks) or commits as it goes (jobs).
 
     The handler runs in the event's tenant but in no transaction: it opens its own, and none while it waits for the network.
     It runs at least once; a worker that dies in it leads to another run after `limit_seconds`, so it is idempotent by
-    (event, recipient). Raises ValueError when the consumer's name is taken.
+    (event, recipient). `on_dead` is told the event when no attempt is left, in the transaction that writes that down.
+    Raises ValueError when the consumer's name is taken.
     """
-    return _register(Consumer(consumer, pattern, _nothing, is_outward=True, limit_seconds=limit_seconds))
+    return _register(
+        Consumer(consumer, pattern, _nothing, is_outward=True, limit_seconds=limit_seconds, on_dead=on_dead)
+    )
 
 
 def _register(consumer: Consumer) -> Callable[[Handler], Handler]:

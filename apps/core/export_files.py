@@ -21,11 +21,10 @@ def new_name(extension: str) -> str:
     return f"{uuid4()}.{extension}"
 
 
-def keep(name: str, content: IO[bytes]) -> None:
-    """Put the file there; a job that runs again puts it there again."""
-    storage = storages["exports"]
-    storage.delete(name)
-    storage.save(name, File(content))
+def keep(name: str, content: IO[bytes]) -> str:
+    """Put the file there; returns its name, which is another one where an earlier run of the job left a file."""
+    kept: str = storages["exports"].save(name, File(content))
+    return kept
 
 
 def read(name: str) -> Any:
@@ -33,8 +32,12 @@ def read(name: str) -> Any:
     return storages["exports"].open(name, "rb")
 
 
+def remove(name: str) -> None:
+    storages["exports"].delete(name)
+
+
 def delete(job: Job) -> None:
-    storages["exports"].delete(job.parameters["file"])
+    remove(job.parameters["file"])
 
 
 def expired(organization_id: UUID, *, at: datetime) -> list[Job]:

@@ -2,7 +2,8 @@
 
 A kind of job is registered with the function that does it. The function runs in the requester's tenant and in no
 transaction; it commits batch by batch through `transaction.atomic`, tells how far it is, and may be run again after a crash:
-it begins where `job.done` says it was, or does again what does no harm twice.
+it begins where `job.done` says it was, or does again what does no harm twice. A run that another one has overtaken stops at
+its next `advance`, which undoes the transaction it stands in.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,11 +28,17 @@ FINISHED = events.declare("job.finished", "A job ended: done, or failed for good
 LIMIT_SECONDS = 290
 MAX_ERRORS = 1000
 
+GAVE_UP = "gave_up"
+
 Work = Callable[[Job, Actor], Mapping[str, Any]]
 _kinds: dict[str, Work] = {}
 # (organization, user, at, the user's own organization, the API token they asked by)
 FindActor = Callable[[UUID, UUID, datetime, UUID, UUID | None], Actor]
 _find_actor: list[FindActor] = []
+
+
+class Superseded(Exception):
+    """Another run of the job has begun, or it was given up: nothing more of this run is written."""
 
 
 def kind(name: str) -> Callable[[Work], Work]:
@@ -75,16 +82,38 @@ def request(
     return job
 
 
-@events.outward(REQUESTED, consumer="core.jobs", limit_seconds=LIMIT_SECONDS)
+def give_up(event: events.Fact) -> None:
+    """Fail a job that no attempt is left for, in the caller's transaction. A replay of its delivery runs it again."""
+    job: Job = Job.objects.select_for_update().get(pk=event.subject_id)
+    if job.state in {JobState.DONE, JobState.FAILED}:
+        return
+    job.fence += 1
+    job.save(update_fields=["fence"])
+    detail = "It was tried several times and never came to an end; ask for it again, or tell the platform's operator."
+    error = {"row": None, "code": GAVE_UP, "detail": detail}
+    _end(job, JobState.FAILED, result=job.result, errors=[error, *job.errors])
+
+
+@events.outward(REQUESTED, consumer="core.jobs", limit_seconds=LIMIT_SECONDS, on_dead=give_up)
 def run(event: events.Fact) -> None:
     """Do the job that was requested, with the rights that the requester, or the API token they asked by, holds now."""
     at = timezone.now()
     with transaction.atomic():
         job: Job = Job.objects.select_for_update().get(pk=event.subject_id)
-        if job.state in {JobState.DONE, JobState.FAILED}:
+        was_given_up = job.state == JobState.FAILED and any(error["code"] == GAVE_UP for error in job.errors)
+        if job.state in {JobState.DONE, JobState.FAILED} and not was_given_up:
             return
-        job.state, job.started_at = JobState.RUNNING, job.started_at or at
-        job.save(update_fields=["state", "started_at"])
+        job.state, job.started_at, job.finished_at = JobState.RUNNING, job.started_at or at, None
+        job.errors = [error for error in job.errors if error["code"] != GAVE_UP]
+        job.fence += 1
+        job.save(update_fields=["state", "started_at", "finished_at", "errors", "fence"])
+    try:
+        _work(job, at)
+    except Superseded:
+        log.warning("job_superseded", job=str(job.pk), fence=job.fence)
+
+
+def _work(job: Job, at: datetime) -> None:
     try:
         with transaction.atomic():
             actor = _actor_of(job, at)
@@ -96,11 +125,20 @@ def run(event: events.Fact) -> None:
 
 
 def advance(job: Job, *, done: int, total: int | None = None, errors: Sequence[Mapping[str, Any]] = ()) -> None:
-    """Write down how far it is, in the transaction of the work that got there. At most MAX_ERRORS errors are kept."""
-    job.done = done
-    job.total = job.total if total is None else total
-    job.errors = [*job.errors, *errors][:MAX_ERRORS]
-    job.save(update_fields=["done", "total", "errors"])
+    """Write down how far it is, in the transaction of the work that got there. At most MAX_ERRORS errors are kept.
+
+    Raises Superseded.
+    """
+    total = job.total if total is None else total
+    write(job, done=done, total=total, errors=[*job.errors, *errors][:MAX_ERRORS])
+
+
+def write(job: Job, **values: Any) -> None:
+    """Set columns of a job that this run still owns. Raises Superseded."""
+    if not Job.objects.filter(pk=job.pk, fence=job.fence).update(**values):
+        raise Superseded
+    for name, value in values.items():
+        setattr(job, name, value)
 
 
 def _actor_of(job: Job, at: datetime) -> Actor:
@@ -113,11 +151,12 @@ def _actor_of(job: Job, at: datetime) -> Actor:
 def _finish(
     job: Job, state: JobState, *, result: Mapping[str, Any] | None = None, errors: Sequence[Mapping[str, Any]] = ()
 ) -> None:
-    at = timezone.now()
     with transaction.atomic():
-        job.state, job.finished_at = state, at
-        job.result = dict(result or {})
-        job.errors = [*job.errors, *errors][:MAX_ERRORS]
-        job.save(update_fields=["state", "finished_at", "result", "errors"])
-        system = Actor.system(job.organization_id, "jobs")
-        events.record(FINISHED, job, actor=system, at=at, kind=job.kind, state=str(state))
+        _end(job, state, result=result or {}, errors=[*job.errors, *errors])
+
+
+def _end(job: Job, state: JobState, *, result: Mapping[str, Any], errors: Sequence[Mapping[str, Any]]) -> None:
+    at = timezone.now()
+    write(job, state=state, finished_at=at, result=dict(result), errors=list(errors)[:MAX_ERRORS])
+    system = Actor.system(job.organization_id, "jobs")
+    events.record(FINISHED, job, actor=system, at=at, kind=job.kind, state=str(state))

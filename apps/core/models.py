@@ -122,6 +122,8 @@ class Job(TenantModel):
     parameters = models.JSONField(default=dict)
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
+    # Grows with each run; what a run that was given up still writes is dropped.
+    fence = models.PositiveIntegerField(default=0)
     errors = models.JSONField(default=list)
     result = models.JSONField(default=dict)
     created_at = models.DateTimeField()

@@ -78,6 +78,14 @@ def administrators(*, at: datetime) -> QuerySet[User]:
     return able.filter(Exists(roles))
 
 
+def lasting_administrators(*, at: datetime) -> QuerySet[User]:
+    """Those of them whose role has no end: an organization that counted on the others would lose its last one by time."""
+    roles = RoleAssignment.objects.filter(
+        user_id=OuterRef("pk"), role__key=UserType.ADMIN, limited_to_team=None, valid_from__lte=at, valid_until=None
+    )
+    return administrators(at=at).filter(Exists(roles))
+
+
 def assign(*, actor: Actor, at: datetime, **values: Any) -> RoleAssignment:
     """Give a role, or `grants` of an anonymous one, to a user or a team.
 
@@ -148,7 +156,7 @@ def _is_administrators(assignment: RoleAssignment, at: datetime) -> bool:
 
 
 def _refuse_nobody_left(was_administrators: bool, at: datetime) -> None:
-    if was_administrators and not administrators(at=at).exists():
+    if was_administrators and not lasting_administrators(at=at).exists():
         raise Conflict(LAST_ADMINISTRATOR, code="last_administrator")
 
 
@@ -240,6 +248,7 @@ def refuse_exceeding(actor: Actor, rights: Rights) -> None:
                 grant.reach,
                 limited_to_team_id=grant.limited_to_team_id,
                 until=grant.valid_until,
+                is_for_oneself=own.user_id == rights.user_id,
             ):
                 name = f"{resource}.{action}"
                 raise Denied(f"The token could do {name}, which you may not yourself.", grant=name)

@@ -6,6 +6,7 @@ A row is found again by its e-mail address or employee number, so running an imp
 import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from io import StringIO
@@ -21,16 +22,21 @@ from django.utils import timezone
 from apps.core import constraints, jobs, records
 from apps.core.actors import Actor
 from apps.core.authorization import Action, require
-from apps.core.errors import DomainError, FieldError, Invalid
+from apps.core.errors import Conflict, DomainError, FieldError, Invalid
 from apps.core.models import Job
 from apps.organizations.models import Department, Site
-from apps.users import people
+from apps.users import access, people
 from apps.users.events import USER_INVITED
 from apps.users.models import User, normalise_email, normalise_name
+from apps.users.rehearsing import Effects, keys_held, keys_of
 from apps.users.services import create_user
 
 KIND = "users.import"
 MAX_ROWS = 5_000
+# So long other changes of people wait, and keys of the installation are held.
+REHEARSED_AT_ONCE = 100
+# Each may be one mail.
+MAX_INVITING_ROWS = 500
 TEXT = "text"
 PLAIN = (
     "email",
@@ -64,6 +70,8 @@ class Row:
 def request_import(*, actor: Actor, at: datetime, text: str, is_dry_run: bool, is_inviting: bool) -> Job:
     """Queue an import of what `read` accepts. Raises Invalid. The text is forgotten when the job ends."""
     rows = read(text)
+    if is_inviting and not is_dry_run and len(rows) > MAX_INVITING_ROWS:
+        raise _unreadable(f"Too many rows; accepted with invite: at most {MAX_INVITING_ROWS}.", "too_many_rows")
     parameters = {TEXT: text, "is_dry_run": is_dry_run, "is_inviting": is_inviting}
     return jobs.request(KIND, actor=actor, at=at, parameters=parameters, total=len(rows))
 
@@ -76,7 +84,9 @@ def forget_text(job_id: UUID) -> None:
 
 @jobs.kind(KIND)
 def run(job: Job, actor: Actor) -> Mapping[str, Any]:
-    """Do it, each row in a transaction of its own, or rehearse it in one that is undone. Begins where it was left."""
+    """Do it, each row in a transaction of its own, or rehearse it in batches that are undone. Begins where it was left."""
+    if TEXT not in job.parameters:
+        raise Conflict("The file was forgotten when the job ended; upload it again.", code="file_forgotten")
     rows = in_order(read(job.parameters[TEXT]))
     is_inviting = job.parameters["is_inviting"]
     if job.parameters["is_dry_run"]:
@@ -162,28 +172,56 @@ def _do(job: Job, row: Row, done: int, actor: Actor, is_inviting: bool) -> None:
 
 
 def _rehearse(job: Job, rows: Sequence[Row], actor: Actor, is_inviting: bool) -> Mapping[str, Any]:
-    """As it would be: later rows see what earlier ones wrote, and in the end nothing of it has happened."""
+    """As it would be, batch by batch: later rows see what earlier ones wrote, and in the end nothing of it has happened."""
+    effects = Effects()
+    with transaction.atomic():
+        # A rehearsal that was cut short begins again: what its earlier rows did is known to nobody.
+        jobs.write(job, done=0, result={}, errors=[])
+    for start in range(0, len(rows), REHEARSED_AT_ONCE):
+        places = range(start, min(start + REHEARSED_AT_ONCE, len(rows)))
+        with transaction.atomic():
+            people.lock_people(actor.organization_id)
+            outcomes, errors = _rehearse_batch(rows, places, effects, actor, is_inviting)
+            transaction.set_rollback(True)
+        with transaction.atomic():
+            _count(job, places.stop, outcomes, errors)
+    return dict(job.result)
+
+
+def _rehearse_batch(
+    rows: Sequence[Row], places: range, effects: Effects, actor: Actor, is_inviting: bool
+) -> tuple[Counter[str], list[Mapping[str, Any]]]:
+    at = timezone.now()
+    for place in effects.met_by(set().union(*(keys_of(rows[place].cells) for place in places))):
+        with suppress(DomainError, IntegrityError), transaction.atomic():
+            _write(rows[place], actor=actor, at=at, is_inviting=is_inviting)
     outcomes: Counter[str] = Counter()
     errors: list[Mapping[str, Any]] = []
-    at = timezone.now()
-    with transaction.atomic():
-        for row in rows:
-            try:
-                with transaction.atomic():
-                    outcomes[_write(row, actor=actor, at=at, is_inviting=is_inviting)] += 1
-            except (DomainError, IntegrityError) as error:
-                outcomes["failed"] += 1
-                errors += _told(row, error)
-        transaction.set_rollback(True)
-    with transaction.atomic():
-        _count(job, len(rows), outcomes, errors)
-    return dict(job.result)
+    able = _administrators(at)
+    for place in places:
+        row = rows[place]
+        try:
+            with transaction.atomic():
+                keys = keys_of(row.cells) | keys_held(_find(row))
+                outcome = _write(row, actor=actor, at=at, is_inviting=is_inviting)
+        except (DomainError, IntegrityError) as error:
+            outcomes["failed"] += 1
+            errors += _told(row, error)
+            continue
+        outcomes[outcome] += 1
+        if outcome != "unchanged":
+            before, able = able, _administrators(at) if "user_type" in row.cells else able
+            effects.add(place, keys, is_for_all=able != before)
+    return outcomes, errors
+
+
+def _administrators(at: datetime) -> set[UUID]:
+    return set(access.administrators(at=at).values_list("pk", flat=True))
 
 
 def _count(job: Job, done: int, outcomes: Mapping[str, int], errors: Sequence[Mapping[str, Any]]) -> None:
     counts = {name: job.result.get(name, 0) + outcomes.get(name, 0) for name in OUTCOMES}
-    job.result = {**counts, "is_dry_run": job.parameters["is_dry_run"]}
-    job.save(update_fields=["result"])
+    jobs.write(job, result={**counts, "is_dry_run": job.parameters["is_dry_run"]})
     jobs.advance(job, done=done, errors=errors)
 
 
@@ -206,7 +244,9 @@ def _write(row: Row, *, actor: Actor, at: datetime, is_inviting: bool) -> str:
         for name in ("email", "full_name"):
             if name not in values:
                 raise Invalid(errors=[FieldError(f"/{name}", "required", "A new user needs it.")])
-        create_user(actor=actor, at=at, fact=USER_INVITED if is_inviting else "user.created", **values)
+        created = create_user(actor=actor, at=at, fact=USER_INVITED if is_inviting else "user.created", **values)
+        # Only now it can be told whether a grant that reaches less than the organization reaches this one.
+        require(actor, Action.CREATE, "users", created)
         return "created"
     locked = records.lock(User, found.pk, actor=actor)
     require(actor, Action.UPDATE, "users", locked)

@@ -125,8 +125,8 @@ def _refuse_oneself(user: User, actor: Actor) -> None:
 
 
 def _refuse_last_administrator(user: User, *, at: datetime) -> None:
-    able = access.administrators(at=at)
-    if able.filter(pk=user.pk).exists() and not able.exclude(pk=user.pk).exists():
+    able, lasting = access.administrators(at=at), access.lasting_administrators(at=at)
+    if able.filter(pk=user.pk).exists() and not lasting.exclude(pk=user.pk).exists():
         raise Conflict(access.LAST_ADMINISTRATOR, code="last_administrator")
 
 

@@ -81,15 +81,32 @@ class Rights:
         return replace(self, grants={key: held for key, held in self.grants.items() if key in within})
 
     def may_give(
-        self, action: Action, resource: str, reach: Reach, *, limited_to_team_id: UUID | None, until: datetime | None
+        self,
+        action: Action,
+        resource: str,
+        reach: Reach,
+        *,
+        limited_to_team_id: UUID | None,
+        until: datetime | None,
+        is_for_oneself: bool = False,
     ) -> bool:
-        """Whether this person holds so much: what they have for one team, or for a time, they give for no more than that."""
+        """Whether this person holds so much: what they have for one team, or for a time, they give for no more than that.
+
+        "My team" and "my department" are other ones for somebody else; `is_for_oneself` says that they stay the same.
+        """
         return any(
             WIDTH[grant.reach] >= WIDTH[reach]
-            and grant.limited_to_team_id in {None, limited_to_team_id}
+            and self._is_as_wide(grant, reach, limited_to_team_id, is_for_oneself)
             and (grant.valid_until is None or (until is not None and until <= grant.valid_until))
             for grant in self.grants.get((resource, action), ())
         )
+
+    def _is_as_wide(self, grant: HeldGrant, reach: Reach, team_id: UUID | None, is_for_oneself: bool) -> bool:
+        if grant.limited_to_team_id is not None:
+            return grant.limited_to_team_id == team_id
+        if is_for_oneself or reach is Reach.OWN or grant.reach is Reach.ORGANIZATION:
+            return True
+        return grant.reach is Reach.TEAM and team_id in self.team_ids
 
     def _covers(self, grant: HeldGrant, subject: Any) -> bool:
         if grant.effective_reach is Reach.ORGANIZATION:
@@ -185,12 +202,12 @@ def actor_now(organization_id: UUID, user_id: UUID, at: datetime, home_id: UUID,
         user = User.objects.in_tenant(home_id).filter(pk=user_id).first()
         if user is None or not user.may_sign_in:
             raise Denied("Whoever asked for this may not sign in any more.", grant="")
-        if token_id is not None:
-            return actor_by_token(_token_of(user, token_id, at=at), at=at)
-        if home_id == organization_id:
-            return actor_for(user, at=at)
         home = Organization.objects.get(pk=home_id)
-    is_open = home.status == OrganizationStatus.ACTIVE and home.deleted_at is None
+        is_open = home.status == OrganizationStatus.ACTIVE and home.deleted_at is None
+        if home_id == organization_id:
+            if not is_open:
+                raise Denied("The organization is suspended or deleted.", grant="")
+            return actor_for(user, at=at) if token_id is None else actor_by_token(_token_of(user, token_id, at=at), at=at)
     if not (is_open and home.is_operator and user.user_type == UserType.ADMIN):
         raise Denied("Whoever asked for this is no operator any more.", grant="operator")
     return operator_in(organization_id, user)

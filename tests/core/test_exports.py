@@ -318,6 +318,20 @@ def test_who_loses_the_grant_afterwards_cannot_fetch_it(api, acme, dan, sites):
 
 
 @pytest.mark.usefixtures("fresh_database")
+def test_whose_grant_reaches_less_afterwards_cannot_fetch_it(api, acme, dan, sites):
+    client = api(dan)
+    ask(client)
+    job = run(acme)
+    assert client.get(job.result["url"]).status_code == 200
+    with acme.entered():
+        role = RoleFactory(name="Exporter")
+        role.grants.create(organization_id=acme.id, resource="sites", action="export", reach="department")
+        RoleAssignment.objects.filter(user_id=dan.pk).update(role=role)
+
+    assert_problem(client.get(job.result["url"]), 403, "missing_grant")
+
+
+@pytest.mark.usefixtures("fresh_database")
 def test_only_the_requester_fetches_it(api, acme, dan, mallory, sites, request):
     ask(api(dan))
     job = run(acme)

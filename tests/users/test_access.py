@@ -6,10 +6,13 @@ import pytest
 from django.utils import timezone
 
 from apps.audit.models import Event
-from apps.core.authorization import Action
+from apps.core.authorization import Action, Reach
+from apps.core.errors import Denied
+from apps.organizations.models import Organization
 from apps.users.models import Role, RoleAssignment, TeamMember
-from apps.users.rights import rights_of
+from apps.users.rights import HeldGrant, Rights, actor_now, rights_of
 from tests import factories
+from tests.conftest import person
 
 ROLES, ASSIGNMENTS, TEAMS = "/api/v1/roles/", "/api/v1/role-assignments/", "/api/v1/teams/"
 EXPLAIN = "/api/v1/auth/permissions/explain/"
@@ -281,3 +284,41 @@ def test_the_admin_shows_what_is_in_reach(acme, dan, carol, api, team, client):
     assert team.name in shown and "Elsewhere" not in shown
     assert client.get(f"/admin/organizations/team/{team.pk}/change/").status_code == 200
     assert client.get(f"/admin/organizations/team/{other.pk}/change/").status_code == 302
+
+
+@pytest.mark.parametrize("role_ends", [True, False])
+def test_an_organization_keeps_an_administrator_whose_role_has_no_end(acme, dan, api, role_ends):
+    erin = person(acme, "erin", "admin")
+    with acme.entered():
+        hers = RoleAssignment.objects.filter(user=erin)
+        hers.update(valid_until=timezone.now() + timedelta(days=1) if role_ends else None)
+        his = RoleAssignment.objects.get(user=dan)
+    ends = {"valid_until": (timezone.now() + timedelta(days=1)).isoformat()}
+
+    answer = api(dan).patch(f"{ASSIGNMENTS}{his.pk}/", ends)
+
+    assert answer.status_code == (409 if role_ends else 200), answer.content
+
+
+def test_my_team_is_another_one_for_somebody_else(acme, dan, team):
+    with acme.entered():
+        elsewhere = factories.TeamFactory()
+
+    def gives(held, given, *, limit=None, **more):
+        rights = Rights(dan.pk, None, frozenset({team.pk}), {("teams", Action.READ): (HeldGrant(Reach(held), "x"),)})
+        return rights.may_give(Action.READ, "teams", Reach(given), limited_to_team_id=limit, until=None, **more)
+
+    assert [gives(held, "team") for held in ("organization", "department", "team")] == [True, False, False]
+    assert [gives(held, "department") for held in ("organization", "department")] == [True, False]
+    assert [gives("team", "team", limit=limit) for limit in (team.pk, elsewhere.pk)] == [True, False]
+    assert (gives("own", "own"), gives("own", "team", limit=team.pk)) == (True, False)
+    assert gives("team", "team", is_for_oneself=True)
+
+
+def test_nothing_is_done_on_behalf_of_a_suspended_organization(acme, dan):
+    assert actor_now(acme.id, dan.pk, timezone.now(), acme.id).id == dan.pk
+    with acme.entered():
+        Organization.objects.filter(pk=acme.id).update(status="suspended")
+
+    with pytest.raises(Denied):
+        actor_now(acme.id, dan.pk, timezone.now(), acme.id)

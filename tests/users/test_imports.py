@@ -10,6 +10,7 @@ from apps.core import jobs
 from apps.core.models import Job, JobState
 from apps.users import imports
 from apps.users.models import RoleAssignment, User, UserType
+from apps.users.role_table import END_USER
 from tests import factories
 from tests.conftest import person
 from tests.core.expectations import assert_problem, pointers
@@ -21,6 +22,35 @@ ROWS = (
     + "ann@acme.example,Ann,ann,E1,agent,Sales,Paris,boss@acme.example,Europe/Paris,fr,yes,+33\n"
     + "boss@acme.example,Boss,boss,E2,manager,,,,,,,\n"
 )
+
+
+def test_an_import_invites_only_so_many_at_once(acme, api, dan, monkeypatch):
+    monkeypatch.setattr(imports, "MAX_INVITING_ROWS", 1)
+    text = "email,full_name\nx@acme.example,X\ny@acme.example,Y\n"
+
+    refused = assert_problem(api(dan).post(IMPORT, {"csv": text, "invite": True}), 400, "invalid")
+
+    assert pointers(refused) == [("/csv", "too_many_rows")]
+    assert api(dan).post(IMPORT, {"csv": text}).status_code == 202
+
+
+def test_a_grant_that_reaches_less_creates_nobody_out_of_reach(fresh_database, acme, api, dan, alice):
+    with acme.entered():
+        role = factories.RoleFactory(name="Registrar")
+        for action, reach in {"create": "department", "read": "organization"}.items():
+            role.grants.create(organization_id=acme.id, resource="users", action=action, reach=reach)
+        # What the built-in role of whom they create grants, they hold too.
+        for resource, actions in END_USER.items():
+            for action in actions:
+                if (resource, action) not in {("users", "read")}:
+                    role.grants.create(organization_id=acme.id, resource=resource, action=action, reach="organization")
+        factories.RoleAssignmentFactory(role=role, user=alice)
+
+    job = imported(acme, api, alice, "email,full_name\nx@acme.example,X\n")
+
+    assert (counts(job), [error["code"] for error in job.errors]) == ({"failed": 1}, ["missing_grant"])
+    assert "users.create" in job.errors[0]["detail"]
+    assert "x@acme.example" not in people(acme)
 
 
 def requested(api, by, text, **flags) -> Job:
@@ -96,6 +126,40 @@ def test_a_rehearsal_tells_the_same_and_changes_nothing(fresh_database, acme, ap
     assert (rehearsed.result["is_dry_run"], real.result["is_dry_run"]) == (True, False)
     assert counts(real) == {"created": 2, "failed": 2}
     assert [(error["row"], error["code"]) for error in real.errors] == [(4, "duplicate"), (5, "does_not_exist")]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_a_rehearsal_in_batches_sees_what_earlier_batches_wrote(
+    fresh_database, acme, api, dan, alice, monkeypatch, batch
+):
+    """Managers, taken names and numbers, an address that moved, circles, and who is left as administrator."""
+    monkeypatch.setattr(imports, "REHEARSED_AT_ONCE", batch)
+    person(acme, "erin", UserType.ADMIN)
+    with acme.entered():
+        User.objects.filter(pk=alice.pk).update(employee_number="A1", employee_number_normalised="a1")
+    text = (
+        "email,full_name,username,employee_number,user_type,manager\n"
+        "boss@acme.example,Boss,boss,E1,,\n"
+        "ann@acme.example,Ann,ann,E2,,boss@acme.example\n"
+        "x@acme.example,X,BOSS,,,\n"
+        "other@acme.example,,,E2,,\n"
+        "ann@acme.example,Again,,,,\n"
+        "alicia@acme.example,,,A1,,\n"
+        f"{alice.email},Newcomer,,,,\n"
+        "boss@acme.example,,,,,other@acme.example\n"
+        "erin@acme.example,,,,agent,\n"
+        "dan@acme.example,,,,agent,\n"
+        "boss@acme.example,,,E1,,\n"
+    )
+    before = people(acme)
+
+    rehearsed = imported(acme, api, dan, text, dry_run=True)
+
+    assert people(acme) == before
+    assert (rehearsed.done, rehearsed.progress) == (11, 100)
+    real = imported(acme, api, dan, text)
+    assert (counts(rehearsed), rehearsed.errors) == (counts(real), real.errors)
+    assert {"created", "updated", "unchanged", "failed"} == set(counts(real))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 from tempfile import TemporaryFile
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 from django.db import transaction
@@ -24,8 +24,8 @@ from apps.core.api.job_serializer import JobSerializer
 from apps.core.api.schema import ProblemSerializer
 from apps.core.api.serializers import StrictInput, strict_input
 from apps.core.api.views import RecordViewSet, TenantView
-from apps.core.authorization import require
-from apps.core.errors import Conflict, FieldError, Invalid, NotFound
+from apps.core.authorization import WIDTH, Reach, require
+from apps.core.errors import Conflict, Denied, FieldError, Invalid, NotFound
 from apps.core.models import Job, JobState
 from apps.core.tables import FORMATS
 
@@ -144,6 +144,8 @@ class ExportsView(TenantView):
 def export(job: Job, actor: Actor) -> Mapping[str, Any]:
     """Write the file; what the requester may not export any more ends the job instead."""
     parameters = job.parameters
+    if "file" not in parameters:
+        raise expired()
     format_ = FORMATS[parameters["format"]]
     view = asked(parameters["resource"], actor, parameters["filters"])
     with transaction.atomic():
@@ -151,7 +153,7 @@ def export(job: Job, actor: Actor) -> Mapping[str, Any]:
     with TemporaryFile() as file:
         rows = exporting.write(view, file, format_, lambda done: jobs.advance(job, done=done))
         file.seek(0)
-        export_files.keep(parameters["file"], file)
+        _keep(job, file, require(actor, view.export_grant, view.resource).reach)
     url = reverse("export-download", args=[job.pk])
     expires_at = (timezone.now() + export_files.KEPT).isoformat().replace("+00:00", "Z")
     return {
@@ -161,6 +163,20 @@ def export(job: Job, actor: Actor) -> Mapping[str, Any]:
         "url": url,
         "expires_at": expires_at,
     }
+
+
+def _keep(job: Job, file: IO[bytes], reach: Reach | None) -> None:
+    """Put the file there and write its name down; of two runs of one job, the file of the later one stays."""
+    before = job.parameters["file"]
+    name = export_files.keep(before, file)
+    try:
+        with transaction.atomic():
+            jobs.write(job, parameters={**job.parameters, "file": name, "reach": reach})
+    except jobs.Superseded:
+        export_files.remove(name)
+        raise
+    if name != before:
+        export_files.remove(before)
 
 
 class ExportDownloadView(TenantView):
@@ -186,8 +202,12 @@ class ExportDownloadView(TenantView):
         with transaction.atomic():
             job = self._job(pk)
             view = exportable()[job.parameters["resource"]]
-            require(self.actor, view.export_grant, view.resource)
+            now = require(self.actor, view.export_grant, view.resource).reach
             self._refuse_without_file(job)
+            then = job.parameters.get("reach")
+            if now is not None and then is not None and WIDTH[now] < WIDTH[Reach(then)]:
+                grant = f"{view.resource}.{view.export_grant}"
+                raise Denied(f"The file holds more than your grant {grant} reaches now.", grant=grant)
             format_ = FORMATS[job.parameters["format"]]
             data = {"job": str(job.pk)}
             exporting.record_download(self.actor, view.resource, format_, job.result["rows"], **data)

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from apps.core import limits
 from apps.core.api.filters import filters_for
+from apps.core.api.job_serializer import JobSerializer
 from apps.core.api.parsers import StrictJSONParser
 from apps.core.api.serializers import RecordSerializer, no_input, strict_input
 from apps.core.api.soft_delete import SoftDeleteViewSet
@@ -20,7 +21,7 @@ from apps.core.api.views import TenantView
 from apps.core.authorization import Action, Reach, decide
 from apps.users import imports, people
 from apps.users.api.availability import PersonSerializer
-from apps.users.api.serializers import ImportForm, ImportRequest, JobAccepted, UserSerializer
+from apps.users.api.serializers import ImportForm, ImportRequest, UserSerializer
 from apps.users.api.upload import CsvUploadParser
 from apps.users.models import User, normalise_email, normalise_name
 from apps.users.services import create_user
@@ -167,7 +168,7 @@ class ImportView(TenantView):
     parser_classes = [StrictJSONParser, CsvUploadParser]
 
     @extend_schema(
-        request={"multipart/form-data": ImportForm, "application/json": ImportRequest}, responses={202: JobAccepted}
+        request={"multipart/form-data": ImportForm, "application/json": ImportRequest}, responses={202: JobSerializer}
     )
     def post(self, request: Request) -> Response:
         """Import people from CSV as a job, or with `dry_run` only tell what would happen."""
@@ -179,8 +180,4 @@ class ImportView(TenantView):
             is_dry_run=given["dry_run"],
             is_inviting=given["invite"],
         )
-        return Response(
-            {"id": job.pk, "state": job.state},
-            status=status.HTTP_202_ACCEPTED,
-            headers={"Location": f"/api/v1/jobs/{job.pk}/"},
-        )
+        return self.accepted(job)

@@ -86,13 +86,6 @@ class ImportForm(serializers.Serializer[Any]):
     invite = serializers.BooleanField(required=False)
 
 
-class JobAccepted(serializers.Serializer[Any]):
-    """Where to watch a job."""
-
-    id = serializers.UUIDField()
-    state = serializers.CharField()
-
-
 class ResetRequest(StrictInput):
     email = strict.TextField(max_length=254)
 
