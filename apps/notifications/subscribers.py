@@ -10,7 +10,15 @@ from apps.notifications.delivery import letters
 from apps.notifications.delivery.letters import Letter
 from apps.notifications.delivery.sending import NotTaken, send_once
 from apps.organizations.models import Organization
-from apps.users.events import PASSWORD_CHANGED, RESET_REQUESTED, TOKEN_REUSED, USER_INVITED
+from apps.users.events import (
+    API_TOKEN_CREATED,
+    MFA_ENABLED,
+    MFA_RESET,
+    PASSWORD_CHANGED,
+    RESET_REQUESTED,
+    TOKEN_REUSED,
+    USER_INVITED,
+)
 from apps.users.links import may_open, mint
 from apps.users.models import LinkPurpose, User
 
@@ -24,6 +32,9 @@ NOTICES: dict[str, Notice] = {
     PASSWORD_CHANGED: letters.password_changed,
     TOKEN_REUSED: letters.token_reused,
     "user.mfa_disabled": letters.mfa_disabled,
+    MFA_ENABLED: letters.mfa_enabled,
+    MFA_RESET: letters.mfa_reset,
+    API_TOKEN_CREATED: letters.api_token_created,
     EMAIL_CHANGED: letters.email_changed,
 }
 
@@ -93,9 +104,10 @@ def _addresses(event: Fact, user: User) -> list[str]:
 
 
 def _recipient(event: Fact) -> tuple[User, Organization] | None:
-    """Whom the event is about, unless they may not sign in any more."""
+    """Whom the event is about, unless they may not sign in any more: of a token its owner."""
+    _, owner_id = event.changes["user"] if event.name == API_TOKEN_CREATED else (None, event.subject_id)
     with transaction.atomic():
-        user = User.objects.filter(pk=event.subject_id).first()
+        user = User.objects.filter(pk=owner_id).first()
         if user is None or not may_open(user):
             return None
         return user, Organization.objects.get(pk=event.organization_id)

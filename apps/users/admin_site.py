@@ -15,7 +15,7 @@ from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.sites import UnfoldAdminSite
 
 from apps.core.errors import DomainError
-from apps.users import passwords, services
+from apps.users import passwords, services, sessions
 from apps.users.admin_pages import OperatorPages
 from apps.users.admin_sign_in import CodeStep, PasswordStep, SetupStep, Step
 from apps.users.middleware import SESSION_KEY
@@ -31,6 +31,8 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
     def clean_old_password(self) -> str:
         given = str(self.cleaned_data["old_password"])
         try:
+            # The page is one transaction: the row before the counters, as everywhere.
+            sessions.hold(self.user)
             passwords.prove(self.user, actor=self.actor, at=timezone.now(), password=given)
         except DomainError as refusal:
             raise ValidationError(refusal.detail, code=refusal.code) from refusal

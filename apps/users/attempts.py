@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from uuid import UUID
 
 import structlog
@@ -33,7 +34,15 @@ class TooManyAttempts(DomainError):
 
 
 class WrongProof(Invalid):
-    """A password or code of somebody signed in is not right. An edge answers it without undoing the transaction that counted it."""
+    """A password or code of somebody signed in is not right. It was counted, whatever becomes of what was asked for."""
+
+
+class Place(Enum):
+    """How well a place is known as one where the account's owner has been."""
+
+    ADDRESS = "the owner was at this very address"
+    NETWORK = "the owner was in this network"
+    STRANGE = "the owner was never near it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +92,21 @@ class Attempt:
     taken: tuple[tuple[str, Allowance], ...]
 
 
-def begin(account: str, address: str | None, *, is_known_place: bool) -> Attempt:
+def begin(account: str, address: str | None, *, known: Place) -> Attempt:
     """Count one attempt at `account` (a normalised address) from `address`, before it is tried.
 
     Raises TooManyAttempts, and then nothing is counted. Commits by itself, outside any tenant: what was counted stays counted,
-    whatever becomes of the attempt. A place is known when the account's owner has signed in from that address.
+    whatever becomes of the attempt. The owner's networks have an allowance each, which nobody elsewhere uses up; the owner's
+    own addresses are bound by none of the account's.
     """
     owner, network = _account_key(account), network_of(address)
     place = _key("place", account, address or "")
-    if is_known_place:
-        taken = [(_key("known network", network), "", PER_KNOWN_NETWORK)]
-    else:
+    if known is Place.STRANGE:
         taken = [(_key("network", network), "", PER_NETWORK), (owner, owner, PER_ACCOUNT)]
+    else:
+        taken = [(_key("known network", network), "", PER_KNOWN_NETWORK)]
+    if known is Place.NETWORK:
+        taken.append((_key("account in network", account, network), owner, PER_ACCOUNT))
     with transaction.atomic():
         for key, about, allowance in [*taken, (place, owner, PER_PLACE)]:
             _take(key, about, allowance)
@@ -127,8 +139,8 @@ def withdraw(attempt: Attempt) -> None:
 def proving(account: str, session_id: UUID) -> Iterator[None]:
     """Around a check of a password or code by somebody signed in: counted under their session, and all sessions of the account.
 
-    Raises TooManyAttempts. On WrongProof the count stands in the caller's transaction, which the caller commits nevertheless.
-    The counters' rows stay locked until then, so that guesses of one account come one after the other.
+    Raises TooManyAttempts. To be used outside any transaction: each count then commits by itself, before the guess is tried, and
+    nothing is locked while it is. Inside one the counters' rows stay locked until it ends, so the user's row is locked before.
     """
     owner, proofs = _account_key(account), _key("proofs", account)
     attempt = Attempt(_key("session", str(session_id)), ((proofs, PER_ACCOUNT),))
@@ -138,13 +150,18 @@ def proving(account: str, session_id: UUID) -> Iterator[None]:
     try:
         yield
     except WrongProof:
-        failed(attempt)
+        with transaction.atomic():
+            failed(attempt)
         raise
-    succeeded(attempt)
+    with transaction.atomic():
+        succeeded(attempt)
 
 
 def forgive(account: str) -> None:
-    """An administrator's unlock of a normalised address: nothing is counted or delayed for it any more, at any place."""
+    """Nothing is counted or delayed any more for a normalised address, at any place.
+
+    The last lock that a transaction takes: whoever counts an attempt inside one holds the user's row before.
+    """
     _execute("DELETE FROM users_signincounter WHERE account = %s", [_account_key(account)])
 
 

@@ -24,6 +24,7 @@ PASSWORD_CHANGED = declare("user.password_changed", "Password changed; the other
 PASSWORD_REFUSED = declare("user.password_refused", "Somebody signed in gave a wrong current password.")
 MFA_ENABLED = declare("user.mfa_enabled", "Second factor turned on; the other sessions ended.")
 MFA_DISABLED = declare("user.mfa_disabled", "Second factor turned off; the other sessions ended.")
+MFA_RESET = declare("user.mfa_reset", "An administrator removed somebody's second factor; their sessions ended.")
 RECOVERY_CODE_USED = declare("user.recovery_code_used", "A recovery code took the place of the authenticator.")
 RECOVERY_CODES_RENEWED = declare("user.recovery_codes_renewed", "Ten new recovery codes; the old ones are void.")
 SECOND_FACTOR_FAILED = declare("user.second_factor_failed", "A code was wrong, or was used before.")

@@ -19,9 +19,12 @@ from apps.core.errors import NotSignedIn
 from apps.core.models import new_id
 from apps.organizations.lifecycle import OrganizationStatus
 from apps.organizations.models import Organization
+from apps.users import attempts
 from apps.users.events import RESET_REQUESTED
+from apps.users.mfa import is_enrolled
 from apps.users.models import LinkPurpose, PasswordLink, User
-from apps.users.services import find_user, set_password
+from apps.users.services import find_user, hash_new, write_password
+from apps.users.sessions import lock_row
 
 LIFETIMES = {LinkPurpose.INVITE: timedelta(days=7), LinkPurpose.RESET: timedelta(hours=1)}
 # So many mails an account gets in any hour, however often somebody asks.
@@ -58,23 +61,32 @@ def mint(user: User, purpose: LinkPurpose, *, at: datetime) -> str:
     return token
 
 
-def open_link(*, token: str, password: str, at: datetime) -> None:
+def open_link(*, token: str, password: str, at: datetime, address: str | None = None) -> None:
     """Set the password of the link's owner; all their sessions end and all their links are spent.
 
-    One winner by compare-and-swap. Raises NotSignedIn with one answer for every reason, and whatever set_password refuses,
-    which leaves the link unspent.
+    Whoever has the mailbox is the owner: `address` is a place of theirs from now on, and what strangers tried is forgiven. Not
+    to who has a second factor, or a stolen mailbox could guess codes for ever; their new place lets them in all the same.
+
+    One winner by compare-and-swap; the slow hashes are computed before anything is locked. Raises NotSignedIn with one answer for
+    every reason, and whatever set_password refuses, which leaves the link unspent.
     """
     organization_id, link_id = _parse(token)
     with tenancy.tenant(organization_id, via="api"), transaction.atomic():
-        link = PasswordLink.objects.filter(pk=link_id, token_hash=_digest(token)).first()
-        if link is None:
+        unspent = PasswordLink.objects.filter(pk=link_id, token_hash=_digest(token), spent_at=None, expires_at__gt=at)
+        link = unspent.select_related("user").first()
+        if link is None or not may_open(link.user):
             raise _refused()
+        user = link.user
+    with tenancy.tenant(organization_id, via="api"):
+        hashed = hash_new(user, password)
+    with tenancy.tenant(organization_id, via="api"), transaction.atomic():
         # The owner before the link, as every change of a password: two links of one person cannot deadlock.
-        user = User.objects.select_for_update(of=("self",)).get(pk=link.user_id)
-        unspent = PasswordLink.objects.filter(pk=link_id, spent_at=None, expires_at__gt=at)
-        if not (may_open(user) and unspent.update(spent_at=at)):
+        now = lock_row(user.pk)
+        if now is None or not may_open(now) or not unspent.update(spent_at=at, spent_from=address):
             raise _refused()
-        set_password(user, actor=user.as_actor(), at=at, password=password)
+        write_password(user, hashed, actor=user.as_actor(), at=at)
+        if not is_enrolled(user):
+            attempts.forgive(user.email_normalised)
 
 
 def may_open(user: User) -> bool:

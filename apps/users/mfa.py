@@ -1,12 +1,15 @@
 """The second factor: enrol, confirm, check without replay, recover. TOTP is RFC 6238 with SHA-1, six digits and 30 s steps."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 import pyotp
 import segno
 from django.contrib.auth.hashers import check_password, make_password
+from django.db import transaction
 from django.db.models import Q
 
 from apps.core import events
@@ -45,6 +48,15 @@ class Setup:
     qr_svg: str
 
 
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a code belongs to: time steps of an authenticator, or a recovery code beside it."""
+
+    device: TotpDevice
+    steps: tuple[int, ...]
+    recovery_code: RecoveryCode | None
+
+
 def is_enrolled(user: User) -> bool:
     return TotpDevice.objects.filter(user_id=user.pk, confirmed_at__isnull=False).exists()
 
@@ -61,8 +73,9 @@ def is_required(user: User, *, at: datetime) -> bool:
 def begin_setup(user: User, *, at: datetime) -> Setup:
     """A new authenticator that counts once confirmed; one that waits to be confirmed is forgotten.
 
-    Raises Conflict when one is confirmed already: it is disabled first, with a code.
+    Raises Conflict when one is confirmed already: it is disabled first, with a code; or `retry` as sessions.hold.
     """
+    sessions.hold(user)
     if is_enrolled(user):
         raise Conflict("A second factor is set up already; disable it first.", code="mfa_enabled")
     secret = pyotp.random_base32()
@@ -93,6 +106,7 @@ def confirm(user: User, *, actor: Actor, at: datetime, code: str) -> list[str]:
         raise wrong_code()
     # The slow hashes first: from the next line on the row is locked.
     codes = _hashed_codes()
+    sessions.hold(user)
     waiting = TotpDevice.objects.filter(pk=device.pk, secret=device.secret, confirmed_at=None)
     if not waiting.update(confirmed_at=at, last_step=max(steps)):
         raise Conflict("The second factor was confirmed or begun anew meanwhile.", code="no_mfa_setup")
@@ -103,43 +117,100 @@ def confirm(user: User, *, actor: Actor, at: datetime, code: str) -> list[str]:
 
 
 def disable(user: User, *, actor: Actor, at: datetime, code: str) -> None:
-    """Turn the second factor off with one of its codes, and end the other sessions. Raises Conflict, WrongProof, TooManyAttempts."""
-    prove(user, actor=actor, at=at, code=code)
-    TotpDevice.objects.filter(user_id=user.pk).delete()
-    RecoveryCode.objects.filter(user_id=user.pk).delete()
-    ended = sessions.end_live(user, at=at, except_id=actor.session_id)
-    events.record(MFA_DISABLED, user, actor=actor, at=at, sessions_ended=ended)
+    """Turn the second factor off with one of its codes, and end the other sessions; outside any transaction, as `proving`.
+
+    Raises Conflict, WrongProof, TooManyAttempts.
+    """
+    with proving(user, actor=actor, at=at, code=code) as match, transaction.atomic():
+        _use_up_held(match, user, actor=actor, at=at)
+        forget(user)
+        ended = sessions.end_live(user, at=at, except_id=actor.session_id)
+        events.record(MFA_DISABLED, user, actor=actor, at=at, sessions_ended=ended)
 
 
 def renew_codes(user: User, *, actor: Actor, at: datetime, code: str) -> list[str]:
-    """Ten new recovery codes instead of the old ones. Raises Conflict, WrongProof, TooManyAttempts."""
-    prove(user, actor=actor, at=at, code=code)
-    codes = _hashed_codes()
-    _write_codes(user, codes)
-    events.record(RECOVERY_CODES_RENEWED, user, actor=actor, at=at)
+    """Ten new recovery codes instead of the old ones; outside any transaction, as `proving`.
+
+    Raises Conflict, WrongProof, TooManyAttempts.
+    """
+    with proving(user, actor=actor, at=at, code=code) as match:
+        codes = _hashed_codes()
+        with transaction.atomic():
+            _use_up_held(match, user, actor=actor, at=at)
+            _write_codes(user, codes)
+            events.record(RECOVERY_CODES_RENEWED, user, actor=actor, at=at)
     return [shown for shown, _ in codes]
 
 
-def prove(user: User, *, actor: Actor, at: datetime, code: str) -> None:
-    """Have somebody signed in prove themselves by a code. Raises Conflict without a second factor, WrongProof, TooManyAttempts."""
+def forget(user: User) -> None:
+    """Whatever second factor a locked user has or began to set up. The caller records the fact that this is part of."""
+    TotpDevice.objects.filter(user_id=user.pk).delete()
+    RecoveryCode.objects.filter(user_id=user.pk).delete()
+
+
+@contextmanager
+def proving(user: User, *, actor: Actor, at: datetime, code: str) -> Iterator[Match]:
+    """Around what somebody signed in may do by a code: what it matched, for the block to use up in its own transaction.
+
+    Slow hashes are computed in none, and wrong codes stay counted. Raises Conflict without a second factor, WrongProof,
+    TooManyAttempts.
+    """
     assert actor.session_id is not None, "only somebody with a session proves themselves anew"
-    if not is_enrolled(user):
-        raise Conflict("There is no second factor; set one up first.", code="mfa_not_enabled")
+    with transaction.atomic():
+        if not is_enrolled(user):
+            raise Conflict("There is no second factor; set one up first.", code="mfa_not_enabled")
     with attempts.proving(user.email_normalised, actor.session_id):
-        if not use_code(user, actor=actor, at=at, code=code):
-            events.record(SECOND_FACTOR_FAILED, user, actor=actor, at=at)
-            raise wrong_code()
+        try:
+            match = find_match(user, code, at=at)
+            if match is None:
+                raise wrong_code()
+            yield match
+        except WrongProof:
+            with transaction.atomic():
+                events.record(SECOND_FACTOR_FAILED, user, actor=actor, at=at)
+            raise
 
 
 def use_code(user: User, *, actor: Actor, at: datetime, code: str) -> bool:
     """Use up a TOTP or recovery code; False when it is neither or was used before."""
-    device = TotpDevice.objects.filter(user_id=user.pk, confirmed_at__isnull=False).first()
-    if device is not None and _use_totp(device, code, at=at):
+    match = find_match(user, code, at=at)
+    return match is not None and use_up(match, user, actor=actor, at=at)
+
+
+def find_match(user: User, code: str, *, at: datetime) -> Match | None:
+    """What a code belongs to around `at` (UTC), by one slow hash at most. It locks nothing and decides nothing yet."""
+    with transaction.atomic():
+        device = TotpDevice.objects.filter(user_id=user.pk, confirmed_at__isnull=False).first()
+        if device is None:
+            return None
+        steps = _matching_steps(device, code, at=at)
+        row, secret = (None, "") if steps else _named_recovery_code(user, code)
+    if row is not None and not check_password(secret, row.code_hash):
+        row = None
+    return Match(device, tuple(steps), row) if steps or row is not None else None
+
+
+def use_up(match: Match, user: User, *, actor: Actor, at: datetime) -> bool:
+    """Decide in the caller's transaction: False when the code was used, or the second factor changed, since it was matched."""
+    device = TotpDevice.objects.filter(pk=match.device.pk, secret=match.device.secret, confirmed_at__isnull=False)
+    # Each update is a decision, so one of many racers wins.
+    if any(device.filter(last_step__lt=step).update(last_step=step) for step in match.steps):
         return True
-    if device is not None and _use_recovery_code(user, code):
-        events.record(RECOVERY_CODE_USED, user, actor=actor, at=at)
-        return True
-    return False
+    row = match.recovery_code
+    if row is None or not device.exists():
+        return False
+    deleted, _ = RecoveryCode.objects.filter(pk=row.pk, code_hash=row.code_hash).delete()
+    if deleted != 1:
+        return False
+    events.record(RECOVERY_CODE_USED, user, actor=actor, at=at)
+    return True
+
+
+def _use_up_held(match: Match, user: User, *, actor: Actor, at: datetime) -> None:
+    """Behind the lock of whoever changes a credential. Raises WrongProof, Conflict `retry`."""
+    sessions.hold(user)
+    if not use_up(match, user, actor=actor, at=at):
+        raise wrong_code()
 
 
 def wrong_code() -> WrongProof:
@@ -149,14 +220,6 @@ def wrong_code() -> WrongProof:
 def _setup(user: User, secret: str) -> Setup:
     uri = pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name=ISSUER)
     return Setup(secret, uri, segno.make(uri).svg_inline(scale=4))
-
-
-def _use_totp(device: TotpDevice, code: str, *, at: datetime) -> bool:
-    """Accept a code once: the update is the decision, so one of many racers wins."""
-    return any(
-        TotpDevice.objects.filter(pk=device.pk, secret=device.secret, last_step__lt=step).update(last_step=step)
-        for step in _matching_steps(device, code, at=at)
-    )
 
 
 def _matching_steps(device: TotpDevice, code: str, *, at: datetime) -> list[int]:
@@ -184,14 +247,10 @@ def _write_codes(user: User, codes: list[tuple[str, str]]) -> None:
     )
 
 
-def _use_recovery_code(user: User, code: str) -> bool:
-    """One slow hash decides, the one that the first digit names; deleting the row is what makes it single-use."""
+def _named_recovery_code(user: User, code: str) -> tuple[RecoveryCode | None, str]:
+    """The row that the first digit names, and what its hash is to be of."""
     position, _, rest = code.strip().lower().partition("-")
     secret = rest.replace("-", "")
     if not (position.isascii() and position.isdigit() and len(position) == 1 and len(secret) == CODE_LENGTH):
-        return False
-    row = RecoveryCode.objects.filter(user_id=user.pk, position=int(position)).first()
-    if row is None or not check_password(secret, row.code_hash):
-        return False
-    deleted, _ = RecoveryCode.objects.filter(pk=row.pk, code_hash=row.code_hash).delete()
-    return deleted == 1
+        return None, ""
+    return RecoveryCode.objects.filter(user_id=user.pk, position=int(position)).first(), secret

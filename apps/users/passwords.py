@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth.hashers import check_password, is_password_usable
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from apps.core import events, tenancy
 from apps.core.actors import Actor
@@ -47,11 +48,15 @@ def refuse_weak(user: User, password: str) -> None:
 
 
 def prove(user: User, *, actor: Actor, at: datetime, password: str) -> None:
-    """Have somebody signed in prove themselves by their current password. Raises WrongProof, TooManyAttempts."""
+    """Have somebody signed in prove themselves by their current password. Raises WrongProof, TooManyAttempts.
+
+    It is `user` as it was read that is proved; sessions.hold refuses when another password took its place meanwhile.
+    """
     assert actor.session_id is not None, "only somebody with a session proves themselves anew"
     with attempts.proving(user.email_normalised, actor.session_id):
         if not check_password(password, user.password):
-            events.record(PASSWORD_REFUSED, user, actor=actor, at=at)
+            with transaction.atomic():
+                events.record(PASSWORD_REFUSED, user, actor=actor, at=at)
             detail = "This is not the current password."
             raise attempts.WrongProof(detail, errors=[FieldError("/current_password", "wrong_password", detail)])
 
@@ -81,7 +86,8 @@ def _rules_broken(user: User, password: str) -> list[FieldError]:
 
 def _was_used(user: User, password: str) -> bool:
     """The password in force is the first of the twelve."""
-    hashes = [user.password, *_earlier(user).values_list("password", flat=True)[: REMEMBERED - 1]]
+    with transaction.atomic():
+        hashes = [user.password, *_earlier(user).values_list("password", flat=True)[: REMEMBERED - 1]]
     return any(check_password(password, known) for known in hashes if known and is_password_usable(known))
 
 
@@ -103,5 +109,6 @@ def _organization_of(user: User) -> Organization | None:
     """Only inside the user's own tenant, the one that shows it."""
     if tenancy.current_organization_id() != user.organization_id:
         return None
-    found: Organization | None = Organization.objects.filter(pk=user.organization_id).first()
+    with transaction.atomic():
+        found: Organization | None = Organization.objects.filter(pk=user.organization_id).first()
     return found

@@ -10,8 +10,8 @@ from django.db import connection
 from apps.core import events, records
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, FieldError, IllegalTransition, Invalid
-from apps.users import access, attempts, sessions
-from apps.users.events import RESET_REQUESTED, USER_INVITED, USER_UNLOCKED
+from apps.users import access, attempts, mfa, sessions
+from apps.users.events import MFA_RESET, RESET_REQUESTED, USER_INVITED, USER_UNLOCKED
 from apps.users.models import User, normalise_email
 from apps.users.services import create_user, end_sessions_of, normalised_names
 
@@ -88,6 +88,21 @@ def unlock(user: User, *, actor: Actor, at: datetime) -> User:
     _refuse_deleted(user)
     attempts.forgive(user.email_normalised)
     events.record(USER_UNLOCKED, user, actor=actor, at=at)
+    return user
+
+
+def reset_mfa(user: User, *, actor: Actor, at: datetime) -> User:
+    """Remove the second factor of a locked user who lost phone and recovery codes; all their sessions end.
+
+    Raises IllegalTransition, Conflict `oneself`, and Denied when they may more than the actor.
+    """
+    _refuse_deleted(user)
+    if actor.id == user.pk:
+        raise Conflict("Nobody resets their own second factor; disable it with a code.", code="oneself")
+    access.refuse_more_powerful(user, actor=actor, at=at)
+    mfa.forget(user)
+    ended = sessions.end_live(user, at=at)
+    events.record(MFA_RESET, user, actor=actor, at=at, sessions_ended=ended)
     return user
 
 

@@ -22,18 +22,20 @@ def finish(*, mfa_token: str, code: str, at: datetime, device: Device) -> tuple[
     """
     with _meant(mfa_token, at=at, via=device.via) as user:
         if not mfa.is_enrolled(user):
-            raise mfa_tokens.challenge(user, SETUP, at=at)
-        is_known_place = services.is_known_place(user.pk, device, at=at)
-    attempt = attempts.begin(user.email_normalised, device.address, is_known_place=is_known_place)
+            raise mfa_tokens.challenge(user, SETUP, at=at) if mfa.is_required(user, at=at) else mfa_tokens.invalid()
+        known = services.known_place(user.pk, device, at=at)
+    attempt = attempts.begin(user.email_normalised, device.address, known=known)
     signed_in = None
     with _meant(mfa_token, at=at, via=device.via) as user:
         actor = user.as_actor()
-        if not mfa.use_code(user, actor=actor, at=at, code=code):
-            events.record(SECOND_FACTOR_FAILED, user, actor=actor, at=at, address=device.address)
-        elif services.still_may_sign_in(user):
+        # The slow hash of a recovery code first; what the code belongs to may be gone once the row is locked.
+        match = mfa.find_match(user, code, at=at)
+        if not services.still_may_sign_in(user):
+            raise mfa_tokens.invalid()
+        if match is not None and mfa.use_up(match, user, actor=actor, at=at):
             signed_in = (user, *services.open_session(user, at=at, device=device))
         else:
-            raise mfa_tokens.invalid()
+            events.record(SECOND_FACTOR_FAILED, user, actor=actor, at=at, address=device.address)
     if signed_in is None:
         attempts.failed(attempt)
         raise NotSignedIn(mfa.WRONG, code="wrong_code")

@@ -19,12 +19,14 @@ from django.db.models import Model
 
 from apps.core import events, records, tenancy
 from apps.core.actors import Actor
+from apps.core.addresses import network_of
 from apps.core.errors import Conflict, NotSignedIn
 from apps.core.models import new_id
 from apps.organizations.lifecycle import OrganizationStatus
 from apps.organizations.models import Organization
 from apps.users import attempts, mfa, mfa_tokens, passwords, sessions, tokens
 from apps.users.access import assign_built_in
+from apps.users.attempts import Place
 from apps.users.events import (
     PASSWORD_CHANGED,
     SESSION_ENDED,
@@ -35,7 +37,7 @@ from apps.users.events import (
     TOKEN_REUSED,
     USER_SESSIONS_ENDED,
 )
-from apps.users.models import Session, User, UserType, normalise_email, normalise_name
+from apps.users.models import PasswordLink, Session, User, UserType, normalise_email, normalise_name
 
 log = structlog.get_logger(__name__)
 
@@ -118,8 +120,8 @@ def sign_in(*, email: str, password: str, at: datetime, device: Device) -> tuple
     and a second step is due; TooManyAttempts. The slow hash is computed in no transaction.
     """
     account = normalise_email(email)
-    user, is_known = _somebody(account, device, at=at)
-    attempt = attempts.begin(account, device.address, is_known_place=is_known)
+    user, known = _somebody(account, device, at=at)
+    attempt = attempts.begin(account, device.address, known=known)
     is_right, is_old_hash = verify_password(password, user.password if user else _nobodys_hash())
     better_hash = make_password(password) if is_right and is_old_hash else None
     if user is None:
@@ -135,20 +137,26 @@ def sign_in(*, email: str, password: str, at: datetime, device: Device) -> tuple
     return outcome
 
 
-def _somebody(account: str, device: Device, *, at: datetime) -> tuple[User | None, bool]:
-    """Whose account it is, and whether they signed in from that place before. Nobody's costs the same look-ups."""
+def _somebody(account: str, device: Device, *, at: datetime) -> tuple[User | None, Place]:
+    """Whose account it is, and how well the place is known as theirs. Nobody's costs the same look-ups."""
     user_id, organization_id = find_user(account) or (new_id(), new_id())
     with tenancy.tenant(organization_id, via=device.via), transaction.atomic():
         user: User | None = User.objects.filter(pk=user_id).first()
-        return user, is_known_place(user_id, device, at=at)
+        return user, known_place(user_id, device, at=at)
 
 
-def is_known_place(user_id: UUID, device: Device, *, at: datetime) -> bool:
-    """Whether the user signed in from this address in the last KNOWN_FOR before `at`."""
+def known_place(user_id: UUID, device: Device, *, at: datetime) -> Place:
+    """Whether the user signed in, or opened a link out of their mailbox, from there in the last KNOWN_FOR before `at`."""
     if device.address is None:
-        return False
-    recent = Session.objects.filter(user_id=user_id, created_at__gt=at - KNOWN_FOR)
-    return bool(recent.filter(address=device.address).exists())
+        return Place.STRANGE
+    since = at - KNOWN_FOR
+    sessions_from = Session.objects.filter(user_id=user_id, created_at__gt=since, address__isnull=False)
+    links_from = PasswordLink.objects.filter(user_id=user_id, spent_at__gt=since, spent_from__isnull=False)
+    known = set(sessions_from.values_list("address").union(links_from.values_list("spent_from")))
+    if (device.address,) in known:
+        return Place.ADDRESS
+    network = network_of(device.address)
+    return Place.NETWORK if any(network_of(address) == network for (address,) in known) else Place.STRANGE
 
 
 def _enter(
@@ -179,9 +187,10 @@ def _refuse_nobody(attempt: attempts.Attempt, device: Device) -> None:
 def still_may_sign_in(user: User) -> bool:
     """Locks the row: whether nobody changed the password or closed the account since `user` was read.
 
-    Whoever ends the sessions of a user holds this lock too, so no session slips in behind them.
+    Whoever ends the sessions of a user, or changes what they prove themselves by, holds this lock too: no session slips in
+    behind them.
     """
-    now = User.objects.select_for_update(of=("self",), no_key=True).filter(pk=user.pk).first()
+    now = sessions.lock_row(user.pk)
     return now is not None and now.may_sign_in and now.password == user.password and is_open(user.organization_id)
 
 
@@ -228,7 +237,11 @@ def extend(session: Session, *, at: datetime) -> None:
 
 
 def change_password(user: User, *, actor: Actor, at: datetime, current: str, new: str) -> None:
-    """Change one's own password. Raises WrongProof when `current` is wrong, TooManyAttempts, Invalid when `new` is weak."""
+    """Change one's own password; outside any transaction, so that a wrong guess stays counted and no hash is computed in one.
+
+    Raises WrongProof when `current` is wrong, TooManyAttempts, Invalid when `new` is weak, Conflict `retry` when another password
+    was set meanwhile.
+    """
     passwords.prove(user, actor=actor, at=at, password=current)
     set_password(user, actor=actor, at=at, password=new)
 
@@ -236,12 +249,22 @@ def change_password(user: User, *, actor: Actor, at: datetime, current: str, new
 def set_password(user: User, *, actor: Actor, at: datetime, password: str) -> None:
     """A new password for somebody who has proved who they are; all sessions but the actor's own end.
 
-    The one verb that writes a password. Raises Invalid when it is weak or one of the last twelve.
+    Raises Invalid when it is weak or one of the last twelve, Conflict `retry` when another was set since `user` was read.
     """
+    hashed = hash_new(user, password)
+    with transaction.atomic():
+        write_password(user, hashed, actor=actor, at=at)
+
+
+def hash_new(user: User, password: str) -> str:
+    """The hash of a new password for `user`, that write_password takes: all that is slow, and no lock. Raises Invalid."""
     passwords.refuse_weak(user, password)
-    # The slow hash first: from the next line on the row is locked.
-    hashed = make_password(password)
-    locked = records.lock(User, user.pk, actor=actor)
+    return make_password(password)
+
+
+def write_password(user: User, hashed: str, *, actor: Actor, at: datetime) -> None:
+    """The one verb that writes a password, which hash_new has looked at. Raises Conflict `retry` as set_password."""
+    locked = sessions.hold(user)
     passwords.remember(locked, at=at)
     user.password = locked.password = hashed
     locked.version += 1

@@ -19,6 +19,7 @@ from apps.users import services
 from apps.users.models import PasswordLink, User
 from tests.factories import PASSWORD
 from tests.notifications.conftest import deliver_all, token_in
+from tests.users.second_factor import Authenticator
 
 USERS = "/api/v1/users/"
 RESET = "/api/v1/auth/password/reset/"
@@ -255,3 +256,21 @@ def test_dead_mail_is_seen_by_the_administrator(acme, api, dan, bob, mailbox, se
         assert Dispatch.objects.get().last_error == "The mail server did not take the mail: ConnectionRefusedError."
     shown = api(dan).get("/api/v1/audit/dispatches/?state=dead").json()["results"]
     assert [row["consumer"] for row in shown] == ["notifications.reset"]
+
+
+def test_the_owner_hears_of_a_second_factor_and_of_an_api_token(acme, api, dan, bob, mailbox):
+    client = api(bob)
+    secret = client.post("/api/v1/auth/mfa/setup/").json()["secret"]
+    assert client.post("/api/v1/auth/mfa/confirm/", {"code": Authenticator(secret).code()}).status_code == 200
+    expires = (timezone.now() + timedelta(days=9)).isoformat()
+    body = {"name": "Mine", "scopes": ["sites:read"], "expires_at": expires}
+    assert client.post("/api/v1/auth/api-tokens/", body).status_code == 201
+    assert api(dan).post(f"{USERS}{bob.pk}/reset-mfa/").status_code == 200
+
+    deliver_all(acme)
+
+    assert {(*message.recipients, message.subject) for message in mailbox(acme)} == {
+        (bob.email, "A second factor was set up"),
+        (bob.email, "An API token was made"),
+        (bob.email, "Your second factor was reset"),
+    }

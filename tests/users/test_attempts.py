@@ -14,8 +14,8 @@ from django.utils import timezone
 from apps.audit.models import Event
 from apps.core.addresses import network_of
 from apps.core.schedule import database_now, jobs
-from apps.users import attempts, mfa_tokens
-from apps.users.models import Session, SignInCounter, User, normalise_email
+from apps.users import attempts, links, mfa_tokens
+from apps.users.models import LinkPurpose, Session, SignInCounter, User, normalise_email
 from tests.conftest import IS_FULL_RUN, Api
 from tests.core.expectations import assert_problem
 from tests.core.racing import at_once
@@ -342,3 +342,73 @@ def test_a_stolen_session_guesses_the_password_a_hundred_times_an_hour_at_most(b
 
     assert (statuses[:50], set(statuses[50:])) == ([400] * 50, {429})
     assert sign_in(api, bob.email, PASSWORD, ELSEWHERE).status_code == 200, "signing in is counted by itself"
+
+
+# --- the owner, elsewhere
+
+
+@pytest.mark.bar(25)
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.parametrize(
+    ("home", "nearby", "is_let_in"),
+    [
+        (HOME, "198.51.100.200", True),
+        (HOME, "198.51.101.7", False),
+        ("2001:db8:0:1::7", "2001:db8:0:1:aaaa::1", True),
+        ("2001:db8:0:1::7", "2001:db8:0:2::7", False),
+    ],
+)
+def test_an_owner_whose_address_changes_in_their_network_gets_in(*, bob, api, home, nearby, is_let_in):
+    assert sign_in(api, bob.email, PASSWORD, home).status_code == 200
+    statuses = [guess(api, bob, place) for place in itertools.islice(addresses(), 60)]
+    assert statuses == [401] * 50 + [429] * 10
+
+    assert sign_in(api, bob.email, PASSWORD, nearby).status_code == (200 if is_let_in else 429)
+
+
+def test_in_the_owners_network_a_guesser_has_the_accounts_allowance_and_does_not_touch_the_owners_address(at_home, api):
+    statuses = [guess(api, at_home, f"198.51.100.{number}") for number in range(20, 80)]
+
+    assert statuses == [401] * 50 + [429] * 10
+    assert sign_in(api, at_home.email, PASSWORD, HOME).status_code == 200
+
+
+def reset_from(tenant, user, address):
+    """Bob's new password, by a link out of his mailbox."""
+    with tenant.entered():
+        token = links.mint(user, LinkPurpose.RESET, at=timezone.now())
+    body = {"token": token, "new_password": "staple battery horse correct"}
+    answer = nobody().post("/api/v1/auth/password/reset/confirm/", body, REMOTE_ADDR=address)
+    assert answer.status_code == 204
+    return body["new_password"]
+
+
+@pytest.mark.bar(25)
+@pytest.mark.asvs("6.3.1")
+@pytest.mark.parametrize("has_second_factor", [False, True])
+def test_an_owner_in_a_new_place_gets_in_by_mail_while_strangers_go_on_guessing(acme, at_home, api, has_second_factor):
+    device = enrol(acme, at_home) if has_second_factor else None
+    strangers = addresses()
+    while guess(api, at_home, next(strangers)) == 401:
+        pass
+    assert sign_in(api, at_home.email, PASSWORD, ELSEWHERE).status_code == 429
+
+    password = reset_from(acme, at_home, ELSEWHERE)
+    while guess(api, at_home, next(strangers)) == 401:
+        pass
+
+    answer = sign_in(api, at_home.email, password, ELSEWHERE)
+    if device is not None:
+        body = {"mfa_token": answer.json()["mfa_token"], "code": device.code()}
+        answer = nobody().post(SECOND, body, REMOTE_ADDR=ELSEWHERE)
+    assert answer.status_code == 200
+    assert sign_in(api, at_home.email, password, "203.0.113.1").status_code == 429
+
+
+def test_a_link_forgives_what_is_counted_but_not_where_codes_are_guessed(acme, bob, alice, api):
+    enrol(acme, alice)
+    for user in (bob, alice):
+        delay(api, user, ELSEWHERE)
+
+    assert sign_in(api, bob.email, reset_from(acme, bob, ELSEWHERE), ELSEWHERE).status_code == 200
+    assert sign_in(api, alice.email, reset_from(acme, alice, ELSEWHERE), ELSEWHERE).status_code == 429

@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,9 +13,9 @@ from django.contrib.auth.hashers import identify_hasher
 from django.utils import timezone
 
 from apps.audit.models import Event, RowChange
-from apps.core.errors import Denied, NotSignedIn
+from apps.core.errors import Conflict, Denied, NotSignedIn
 from apps.core.secrets import decrypt
-from apps.users import mfa, mfa_tokens
+from apps.users import mfa, mfa_tokens, services
 from apps.users.api.credentials import own_user
 from apps.users.models import RecoveryCode, Role, Session, TotpDevice, User
 from tests.conftest import IS_FULL_RUN
@@ -465,3 +467,66 @@ def test_a_recovery_code_turns_it_off_for_who_lost_the_phone(acme, bob, api):
 
     assert client.post(DISABLE, {"code": codes[4]}).status_code == 204
     assert facts(acme)[-2:] == ["user.recovery_code_used", "user.mfa_disabled"]
+
+
+# --- two at one moment
+
+
+def test_a_token_sets_nothing_up_for_who_needs_no_second_factor(acme, bob, api):
+    enrol(acme, bob)
+    token = mfa_token(api, bob)
+    with acme.entered():
+        TotpDevice.objects.all().delete()
+
+    refusal = assert_problem(second_step(api, token, "123456"), 401, "token_invalid")
+
+    assert "mfa_token" not in refusal
+
+
+@pytest.mark.bar(22)
+@pytest.mark.asvs("7.4.3")
+def test_what_ends_sessions_waits_for_a_sign_in_that_is_not_committed_yet(fresh_database, acme, bob, api):
+    """Else the session that was opened by the password alone would outlive the second factor."""
+    client = api(bob)
+    secret = client.post(SETUP).json()["secret"]
+    is_open = threading.Event()
+
+    def sign_in():
+        with acme.entered():
+            user = User.objects.get(pk=bob.pk)
+            assert services.still_may_sign_in(user)
+            services.open_session(user, at=timezone.now(), device=services.Device())
+            is_open.set()
+            time.sleep(1)
+        return 0
+
+    def confirm():
+        assert is_open.wait(30)
+        return client.post(CONFIRM, {"code": Authenticator(secret).code()}).status_code
+
+    assert at_once([sign_in, confirm]) == [0, 200]
+    assert live_sessions(acme) == 1, "the one that confirmed"
+
+
+def test_beginning_anew_waits_for_a_confirmation_and_finds_it(fresh_database, acme, bob):
+    with acme.entered():
+        secret = mfa.begin_setup(bob, at=timezone.now()).secret
+    is_confirmed = threading.Event()
+
+    def confirm():
+        with acme.entered():
+            mfa.confirm(bob, actor=bob.as_actor(), at=timezone.now(), code=Authenticator(secret).code())
+            is_confirmed.set()
+            time.sleep(1)
+        return 0
+
+    def begin():
+        assert is_confirmed.wait(30)
+        with acme.entered(), pytest.raises(Conflict) as refusal:
+            mfa.begin_setup(bob, at=timezone.now())
+        return refusal.value.code
+
+    assert at_once([confirm, begin]) == [0, "mfa_enabled"]
+    with acme.entered():
+        device = TotpDevice.objects.get()
+    assert (decrypt(device.secret), device.confirmed_at is None) == (secret, False)

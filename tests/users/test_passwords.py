@@ -1,6 +1,8 @@
 """Passwords: what is accepted (T27), that the last twelve do not come back, and what a change ends."""
 
 import itertools
+import threading
+import time
 
 import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher, make_password
@@ -11,7 +13,7 @@ from apps.audit.models import Event, RowChange
 from apps.core.errors import Invalid
 from apps.users import passwords, services
 from apps.users.hashers import Argon2Hasher
-from apps.users.models import PasswordHistory, User
+from apps.users.models import PasswordHistory, Session, User
 from tests.core.expectations import assert_problem, pointers
 from tests.core.racing import at_once
 from tests.factories import PASSWORD
@@ -248,3 +250,40 @@ def test_a_password_changed_meanwhile_opens_no_session(fresh_database, acme, bob
             client = api()
             client.credentials(HTTP_AUTHORIZATION=f"Bearer {answer.json()['access']}")
             assert_problem(client.get(ME), 401, "session_ended")
+
+
+def test_the_password_that_was_proved_is_the_one_that_is_replaced(fresh_database, acme, bob, api):
+    """Whoever holds the old password loses to the owner who is replacing it, though it was right when they sent it."""
+    client = api(bob)
+    is_locked = threading.Event()
+
+    def replace():
+        with acme.entered():
+            services.set_password(User.objects.get(pk=bob.pk), actor=acme.system, at=timezone.now(), password=NEW)
+            Session.objects.update(revoked_at=None)
+            is_locked.set()
+            time.sleep(2)
+        return 204
+
+    def by_the_old_one():
+        assert is_locked.wait(30)
+        return change(client, new=f"another {NEW}")
+
+    _, answer = at_once([replace, by_the_old_one])
+
+    assert_problem(answer, 409, "retry")
+    assert sign_in(api, bob, NEW).status_code == 200
+
+
+def test_changing_a_password_and_unlocking_at_once_never_lock_each_other_out(fresh_database, acme, bob, dan, api):
+    client, admins = api(bob), api(dan)
+
+    def guess(_):
+        return change(client, current="wrong").status_code
+
+    def unlock(_):
+        return admins.post(f"/api/v1/users/{bob.pk}/unlock/").status_code
+
+    calls = [lambda verb=verb, number=number: verb(number) for number in range(3) for verb in (guess, unlock)]
+
+    assert at_once(calls) == [400, 200] * 3

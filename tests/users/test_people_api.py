@@ -4,12 +4,13 @@ import pytest
 from django.utils import timezone
 
 from apps.audit.models import Event
-from apps.users.models import RoleAssignment, Session, User, UserType
+from apps.users.models import RecoveryCode, RoleAssignment, Session, TotpDevice, User, UserType
 from tests import factories
 from tests.conftest import person
 from tests.core.expectations import assert_problem, pointers
 from tests.core.racing import at_once
 from tests.factories import PASSWORD
+from tests.users.second_factor import enrol
 
 USERS = "/api/v1/users/"
 ME = "/api/v1/auth/me/"
@@ -18,7 +19,7 @@ FULL = {
     "is_service_account", "department", "site", "manager", "time_zone", "language",
     "created_at", "updated_at", "version", "deleted_at",
 }  # fmt: skip
-VERBS = ("deactivate", "activate", "unlock", "revoke-sessions", "send-password-reset", "restore")
+VERBS = ("deactivate", "activate", "unlock", "reset-mfa", "revoke-sessions", "send-password-reset", "restore")
 
 
 def at(user, verb=""):
@@ -349,7 +350,7 @@ def test_what_is_done_already_is_an_illegal_transition(acme, api, dan, alice):
     )
     assert_problem(client.post(at(alice, "send-password-reset")), 409, "illegal_transition")
     assert client.delete(at(alice)).status_code == 204
-    for verb in ("activate", "deactivate", "unlock", "revoke-sessions", "send-password-reset"):
+    for verb in ("activate", "deactivate", "unlock", "reset-mfa", "revoke-sessions", "send-password-reset"):
         found = assert_problem(client.post(at(alice, verb)), 409, "illegal_transition")
         assert found["current_status"] == "deleted", verb
     assert client.get(at(alice)).status_code == 404
@@ -459,3 +460,32 @@ def test_two_invitations_of_one_address_at_once_make_one_user(fresh_database, ac
 
     assert sorted(answer.status_code for answer in answers) == [201, 409]
     assert sorted(answer.json().get("code", "") for answer in answers) == ["", "duplicate"]
+
+
+# --- a lost phone
+
+
+@pytest.mark.bar(22)
+def test_an_administrator_resets_the_second_factor_of_who_lost_it(acme, api, dan, alice):
+    enrol(acme, alice)
+    client = api(alice)
+
+    assert api(dan).post(at(alice, "reset-mfa")).status_code == 200
+
+    assert_problem(client.get(ME), 401, "session_ended")
+    assert api().post("/api/v1/auth/token/", {"email": alice.email, "password": PASSWORD}).status_code == 200
+    with acme.entered():
+        assert (TotpDevice.objects.count(), RecoveryCode.objects.count()) == (0, 0)
+        assert Event.objects.get(name="user.mfa_reset", subject_id=alice.pk).data == {"sessions_ended": 1}
+
+
+def test_nobody_resets_their_own_second_factor_or_that_of_who_may_more(*, acme, api, personnel, dan, alice, bob):
+    for user in (dan, bob):
+        enrol(acme, user)
+
+    assert_problem(api(dan).post(at(dan, "reset-mfa")), 409, "oneself")
+    assert_problem(api(personnel).post(at(dan, "reset-mfa")), 403, "missing_grant")
+    assert_problem(api(alice).post(at(bob, "reset-mfa")), 403, "missing_grant")
+    with acme.entered():
+        assert TotpDevice.objects.count() == 2
+        assert not Event.objects.filter(name="user.mfa_reset").exists()

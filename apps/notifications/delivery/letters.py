@@ -80,6 +80,33 @@ def password_changed(user: User, organization: Organization) -> Letter:
     )
 
 
+def mfa_enabled(user: User, organization: Organization) -> Letter:
+    return _notice(
+        user,
+        organization,
+        _("A second factor was set up"),
+        _("signing in to your account at %(organization)s asks for a second factor from now on."),
+    )
+
+
+def mfa_reset(user: User, organization: Organization) -> Letter:
+    return _notice(
+        user,
+        organization,
+        _("Your second factor was reset"),
+        _("an administrator removed the second factor of your account at %(organization)s, and your sessions ended."),
+    )
+
+
+def api_token_created(user: User, organization: Organization) -> Letter:
+    return _notice(
+        user,
+        organization,
+        _("An API token was made"),
+        _("an API token was made that acts as your account at %(organization)s."),
+    )
+
+
 def mfa_disabled(user: User, organization: Organization) -> Letter:
     return _notice(
         user,

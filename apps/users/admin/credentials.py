@@ -25,7 +25,7 @@ class PasswordLinkAdmin(ReadOnlyAdmin):
     list_filter = ("purpose",)
     search_fields = ("user__full_name",)
     ordering = ("-created_at",)
-    fields = ("user", "purpose", "created_at", "expires_at", "spent_at")
+    fields = ("user", "purpose", "created_at", "expires_at", "spent_at", "spent_from")
 
 
 @admin.register(ApiToken)

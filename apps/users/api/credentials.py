@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from apps.core import tenancy
 from apps.core.actors import Actor
-from apps.core.api import identity, problems, strict
+from apps.core.api import identity, strict
 from apps.core.api.serializers import StrictInput, strict_input
 from apps.core.api.views import ApiView, TenantView
 from apps.core.errors import Denied
@@ -22,7 +22,6 @@ from apps.core.schedule import database_now
 from apps.users import mfa, second_step, services
 from apps.users.api.serializers import MAX_PASSWORD, TokenPair
 from apps.users.api.views import device_of
-from apps.users.attempts import WrongProof
 from apps.users.models import User
 
 MAX_MFA_TOKEN = 1000
@@ -124,23 +123,15 @@ class ConfirmView(FactorView):
 
 
 class OwnCredentialView(TenantView):
-    """What somebody signed in does about their own credentials, proving themselves once more."""
+    """What somebody signed in does about their own credentials, proving themselves once more.
+
+    In no transaction around it: a wrong proof stays counted, and no lock outlasts a slow hash.
+    """
 
     grants = {"post": None}
     is_tenant_route = False
     honours_idempotency_key = False
-
-    def handler(self, request: Request) -> Any:
-        """A wrong proof is answered, not raised: its count and its event stay."""
-        handle = super().handler(request)
-
-        def keeping_counts(*args: Any, **kwargs: Any) -> Response:
-            try:
-                return handle(*args, **kwargs)  # type: ignore[no-any-return]
-            except WrongProof as refusal:
-                return problems.handle(refusal, {})
-
-        return keeping_counts
+    piecewise = frozenset({"post"})
 
 
 class DisableView(OwnCredentialView):
@@ -186,5 +177,6 @@ def own_user(actor: Actor) -> User:
     """The person themselves. Raises Denied for whoever came without a session: credentials are no program's business."""
     if actor.session_id is None:
         raise Denied("Credentials are changed by the person, signed in with a session.", grant="session")
-    user: User = User.objects.get(pk=actor.required_id)
+    with transaction.atomic():
+        user: User = User.objects.get(pk=actor.required_id)
     return user

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import limits
+from apps.core.addresses import client_address
 from apps.core.api.serializers import strict_input
 from apps.core.api.views import ApiView
 from apps.users import links
@@ -54,5 +55,10 @@ class ResetConfirmView(ApiView):
     def post(self, request: Request) -> Response:
         """Set the password of the link's owner. Each link works once; it opens no session."""
         given = strict_input(ResetConfirmation(data=request.data))
-        links.open_link(token=given["token"], password=given["new_password"], at=timezone.now())
+        links.open_link(
+            token=given["token"],
+            password=given["new_password"],
+            at=timezone.now(),
+            address=client_address(request._request),
+        )
         return Response(status=status.HTTP_204_NO_CONTENT)

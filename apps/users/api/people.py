@@ -67,7 +67,9 @@ class PeopleViewSet(SoftDeleteViewSet):
     orderings: tuple[str, ...] = ("full_name", "email", "created_at")
     default_ordering = "full_name"
     search_columns: tuple[str, ...] = ("full_name", "email", "username", "employee_number")
-    finds_hidden = frozenset({"restore", "deactivate", "activate", "unlock", "revoke_sessions", "send_password_reset"})
+    finds_hidden = frozenset(
+        {"restore", "deactivate", "activate", "unlock", "reset_mfa", "revoke_sessions", "send_password_reset"}
+    )
     grants: ClassVar[Any] = {
         **SoftDeleteViewSet.grants,
         "invite": Action.CREATE,
@@ -142,6 +144,13 @@ class PeopleViewSet(SoftDeleteViewSet):
         """Forgive somebody's failed attempts to sign in."""
         no_input(request.data)
         return self.single(people.unlock(self.locked(request), actor=self.actor, at=timezone.now()))
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"], url_path="reset-mfa")
+    def reset_mfa(self, request: Request, pk: Any) -> Response:
+        """Remove the second factor of somebody who lost phone and recovery codes. Not one's own."""
+        no_input(request.data)
+        return self.single(people.reset_mfa(self.locked(request), actor=self.actor, at=timezone.now()))
 
     @extend_schema(request=None, responses={204: None})
     @action(detail=True, methods=["post"], url_path="revoke-sessions")

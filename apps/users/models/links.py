@@ -18,7 +18,10 @@ class LinkPurpose(models.TextChoices):
 
 
 class PasswordLink(TenantModel):
-    """A link as it was mailed. Of its token only SHA-256 is kept; `spent_at` says since when it opens nothing any more."""
+    """A link as it was mailed. Of its token only SHA-256 is kept; `spent_at` says since when it opens nothing any more.
+
+    Where the one that set a password was opened (`spent_from`) is a place of its owner.
+    """
 
     secret_columns: ClassVar[tuple[str, ...]] = ("token_hash",)
 
@@ -28,6 +31,7 @@ class PasswordLink(TenantModel):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     spent_at = models.DateTimeField(null=True)
+    spent_from = models.GenericIPAddressField(null=True)
 
     class Meta:
         verbose_name = "password link"
