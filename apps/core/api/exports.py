@@ -46,7 +46,7 @@ def _lists(patterns: Any, prefix: str) -> Any:
         elif isinstance(entry, URLPattern) and path.startswith(PREFIX) and "<" not in path:
             view = getattr(entry.callback, "cls", None)
             is_list = getattr(entry.callback, "actions", {}).get("get") == "list"
-            if is_list and isinstance(view, type) and issubclass(view, RecordViewSet):
+            if is_list and isinstance(view, type) and issubclass(view, RecordViewSet) and view.is_exportable:
                 yield path.removeprefix(PREFIX).strip("/"), view
 
 
@@ -94,6 +94,7 @@ class ExportsView(TenantView):
 
     # Which grant it takes says the body: `export` on the resource that it names.
     grants = {"post": None}
+    token_actions = frozenset({"post"})
     limits = {"post": exporting.EXPORTS}
 
     @extend_schema(request=ExportRequest, responses={202: JobSerializer})
@@ -167,6 +168,7 @@ class ExportDownloadView(TenantView):
 
     model = Job
     grants = {"get": None}
+    token_actions = frozenset({"get"})
     # The file may lie on another server.
     piecewise = frozenset({"get"})
 

@@ -23,10 +23,12 @@ class JobViewSet(RecordViewSet):
     http_method_names = ["get", "head", "options"]
     # Being signed in is enough for one's own, which `visible` narrows to.
     grants = {"list": None, "retrieve": None}
+    token_actions = frozenset({"list", "retrieve"})
 
     def visible(self) -> Any:
         everything = Job.objects.visible_to(self.actor)
-        if may(self.actor, Action.READ, self.resource):
+        # A program watches the work of its owner, whatever else its scopes let it read.
+        if self.actor.token_id is None and may(self.actor, Action.READ, self.resource):
             return everything
         return everything.filter(requested_by_id=self.actor.required_id)
 
