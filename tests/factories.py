@@ -27,6 +27,7 @@ from apps.users.models import (
     MemberSkill,
     OnCallOverride,
     OnCallRota,
+    OperatorVisit,
     PasswordHistory,
     PasswordLink,
     Presence,
@@ -484,4 +485,12 @@ class ApiTokenUseFactory(TenantFactory):
         model = ApiTokenUse
 
     credential = factory.SubFactory(ApiTokenFactory)
+    at = factory.LazyFunction(timezone.now)
+
+
+class OperatorVisitFactory(TenantFactory):
+    class Meta:
+        model = OperatorVisit
+
+    session_key = factory.LazyFunction(new_id)
     at = factory.LazyFunction(timezone.now)

@@ -20,6 +20,7 @@ NOT_CAPTURED = {
     "users_presence": "moves with every break; real changes are events",
     "core_denialcount": "counts refusals by the minute; the events it lets through are the log",
     "users_apitokenuse": "last use, stamped at most once a minute",
+    "users_operatorvisit": "remembers that an event was written",
     "core_job": "progress of work whose every write is captured; who asked and how it ended are events",
 }
 

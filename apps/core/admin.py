@@ -21,7 +21,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from apps.core import constraints, records
+from apps.core import constraints, denials, records
 from apps.core.actors import Actor
 from apps.core.authorization import Action, may, require, within_reach
 from apps.core.errors import DomainError
@@ -163,6 +163,7 @@ class RecordAdmin(ModelAdmin):
                     verb(row, actor, at)
                     count += 1
             except (DomainError, IntegrityError) as error:
+                denials.note(request, error)
                 self.message_user(request, _words_of(error), messages.ERROR)
         if count:
             self.message_user(request, f"{done}: {count}", messages.SUCCESS)
@@ -176,6 +177,7 @@ class RecordAdmin(ModelAdmin):
         try:
             return answer()
         except (DomainError, IntegrityError) as error:
+            denials.note(request, error)
             self.message_user(request, _words_of(error), messages.ERROR)
             return self.response_post_save_change(request, None)
 

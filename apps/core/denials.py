@@ -36,7 +36,12 @@ RETURNING seen, untold
 """
 
 
-def record(actor: Actor | None, *, at: datetime, **what: Any) -> None:
+def note(request: Any, error: Exception) -> None:
+    """Keep a refusal of a page, of which `record` tells once the page's transaction is over."""
+    request.refused = error
+
+
+def record(actor: Actor | None, *, at: datetime, via: str = "api", **what: Any) -> None:
     """Tell the actor's organization of one refusal; of a stranger's, whom no organization knows, only the process's log.
 
     Never raises: the caller has been refused already, and gets that answer.
@@ -45,7 +50,7 @@ def record(actor: Actor | None, *, at: datetime, **what: Any) -> None:
         log.warning("access_denied", **what)
         return
     try:
-        with tenancy.tenant(actor.organization_id, actor_id=actor.id, via="api"), transaction.atomic():
+        with tenancy.tenant(actor.organization_id, actor_id=actor.id, via=via), transaction.atomic():
             is_told, untold = _count(actor)
             if is_told:
                 person = get_user_model()(pk=actor.required_id)

@@ -11,9 +11,10 @@ from apps.core import events, records
 from apps.core.actors import Actor
 from apps.core.authorization import Action, Reach
 from apps.core.errors import Conflict, Denied, FieldError, Invalid
+from apps.organizations.models import Organization
 from apps.users.events import ROLE_GRANTS_CHANGED
 from apps.users.models import Grant, Role, RoleAssignment, TeamMember, User, UserType
-from apps.users.rights import Rights
+from apps.users.rights import Rights, admin_assignments, is_operator
 from apps.users.role_table import BUILT_IN, VOCABULARY, Table
 
 LAST_ADMINISTRATOR = "This is the last administrator of the organization; make somebody else one first."
@@ -37,6 +38,7 @@ def assign_built_in(user: User, *, actor: Actor, at: datetime) -> RoleAssignment
     """Give a new user the built-in role of their type; part of the fact that they were created, which names it."""
     role = Role.objects.get(organization_id=user.organization_id, key=user.user_type)
     _refuse_giving_more(actor, _granted(role.pk))
+    _refuse_making_operators(role, actor=actor, at=at)
     assignment: RoleAssignment = RoleAssignment.objects.create(
         organization_id=user.organization_id, role=role, user=user, valid_from=at, created_at=at, updated_at=at
     )
@@ -56,6 +58,8 @@ def refuse_more_powerful(user: User, *, actor: Actor, at: datetime) -> None:
     """Who could take an account over may do all that it may already. Raises Denied naming what they may not."""
     if actor.is_system or actor.id == user.pk:
         return
+    if user.user_type == UserType.ADMIN:
+        _refuse_touching_operators(actor=actor, at=at)
     teams = TeamMember.objects.filter(user_id=user.pk).values("team_id")
     held = RoleAssignment.objects.filter(Q(user_id=user.pk) | Q(team_id__in=teams))
     for assignment in held.exclude(valid_until__lte=at):
@@ -69,13 +73,10 @@ def refuse_more_powerful(user: User, *, actor: Actor, at: datetime) -> None:
 
 def administrators(*, at: datetime) -> QuerySet[User]:
     """Who can look after the whole organization at `at` (UTC): of that type, able to sign in, and with the role to do it."""
-    roles = RoleAssignment.objects.filter(
-        user_id=OuterRef("pk"), role__key=UserType.ADMIN, limited_to_team=None, valid_from__lte=at
-    ).filter(Q(valid_until=None) | Q(valid_until__gt=at))
     able: QuerySet[User] = User.objects.alive().filter(
         user_type=UserType.ADMIN, is_active=True, is_service_account=False
     )
-    return able.filter(Exists(roles))
+    return able.filter(Exists(admin_assignments(at=at).filter(user_id=OuterRef("pk"))))
 
 
 def lasting_administrators(*, at: datetime) -> QuerySet[User]:
@@ -102,6 +103,8 @@ def assign(*, actor: Actor, at: datetime, **values: Any) -> RoleAssignment:
     limit, until = values.get("limited_to_team_id"), values.get("valid_until")
     table = _as_table(grants) if grants else _granted(values["role_id"])
     _refuse_giving_more(actor, table, limited_to_team_id=limit, until=until)
+    if not grants:
+        _refuse_making_operators(Role.objects.get(pk=values["role_id"]), actor=actor, at=at)
     if grants:
         values["role_id"] = _anonymous_role(actor, table, at=at).pk
     return records.create(RoleAssignment, actor=actor, at=at, values=values)
@@ -144,6 +147,7 @@ def change_assignment(
         limit = values.get("limited_to_team_id", assignment.limited_to_team_id)
         until = values.get("valid_until", assignment.valid_until)
         _refuse_giving_more(actor, _granted(assignment.role_id), limited_to_team_id=limit, until=until)
+        _refuse_making_operators(assignment.role, actor=actor, at=at)
     was_administrators = _is_administrators(assignment, at)
     changed = records.change(assignment, actor=actor, at=at, values=values)
     _refuse_nobody_left(was_administrators, at)
@@ -184,6 +188,9 @@ def change_role(role: Role, *, actor: Actor, at: datetime, values: Mapping[str, 
     """
     if set(values) - {"requires_mfa"}:
         refuse_built_in(role)
+    if values.get("requires_mfa", role.requires_mfa) != role.requires_mfa:
+        # Who may not do what the role does decides not how its holders prove themselves.
+        _refuse_giving_more(actor, _granted(role.pk))
     plain = {name: value for name, value in values.items() if name != "grants"}
     if "grants" not in values:
         return records.change(role, actor=actor, at=at, values=plain)
@@ -235,6 +242,28 @@ def _refuse_giving_more(
             if not rights.may_give(action, resource, reach, limited_to_team_id=limited_to_team_id, until=until):
                 grant = f"{resource}.{action}"
                 raise Denied(f"You cannot give {grant} in reach {reach}: you do not hold it yourself.", grant=grant)
+
+
+def _refuse_making_operators(role: Role, *, actor: Actor, at: datetime) -> None:
+    """As _refuse_touching_operators, where `role` is the one that makes an operator."""
+    if role.key == UserType.ADMIN:
+        _refuse_touching_operators(actor=actor, at=at)
+
+
+def _refuse_touching_operators(*, actor: Actor, at: datetime) -> None:
+    """Who acts in every organization is made, or given another address, by one of them alone. Raises Denied.
+
+    Holding what the Admin role grants is not enough: those are grants in one organization.
+    """
+    # Only an operator acts away from home.
+    if actor.is_system or actor.home_organization_id not in {None, actor.organization_id}:
+        return
+    # A founded organization is written before its first administrator, so it is there.
+    home = Organization.objects.get(pk=actor.organization_id)
+    if not home.is_operator:
+        return
+    if not is_operator(User.objects.get(pk=actor.required_id), home, at=at):
+        raise Denied("Only a platform operator makes another or changes their address.", grant="operator")
 
 
 def refuse_exceeding(actor: Actor, rights: Rights) -> None:

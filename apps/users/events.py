@@ -42,5 +42,7 @@ PRESENCE_CHANGED = declare("presence.changed", "Somebody set their presence: ava
 declare_events(ServiceAccount, "created", "updated", "deleted", "restored")
 API_TOKEN_CREATED = declare("api_token.created", "An API token was made; its text is nowhere kept.")
 API_TOKEN_REVOKED = declare("api_token.revoked", "An API token was revoked; its next use is refused.")
-OPERATOR_ENTERED = declare("organization.operator_entered", "A platform operator began to act here in the admin.")
+OPERATOR_ENTERED = declare(
+    "organization.operator_entered", "A platform operator began to act here, in the admin or over the API."
+)
 OPERATOR_LEFT = declare("organization.operator_left", "A platform operator ceased to act here in the admin.")

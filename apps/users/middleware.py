@@ -5,15 +5,18 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from apps.core import logs, tenancy
+from apps.core import denials, logs, tenancy
+from apps.core.addresses import client_address
+from apps.core.errors import DomainError
 from apps.organizations.models import Organization
 from apps.users import operators
 from apps.users.models import Session
-from apps.users.rights import actor_for, operator_in
+from apps.users.rights import actor_for, is_operator, operator_in
 from apps.users.services import extend, live_session
 
 ORGANIZATION_KEY, SESSION_KEY, ACTING_KEY = "itsm_organization", "itsm_session", "itsm_acting_in"
@@ -29,6 +32,31 @@ class AdminTenantMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self._answer_in_tenant(request)
+        self._tell_of_denial(request)
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        denials.note(request, exception)
+
+    def _tell_of_denial(self, request: HttpRequest) -> None:
+        """One event for a page that was refused, written after its transaction was undone."""
+        actor, error = getattr(request, "actor", None), getattr(request, "refused", None)
+        is_grant_missing = isinstance(error, PermissionDenied)
+        if actor is None or not (is_grant_missing or getattr(error, "status", 0) in denials.STATUSES):
+            return
+        what: dict[str, Any] = {
+            "status": getattr(error, "status", 403),
+            "reason": getattr(error, "code", "missing_grant"),
+            "method": request.method,
+            "address": client_address(request),
+            "route": request.resolver_match.route if request.resolver_match else "",
+        }
+        grant = error.extra.get("grant") if isinstance(error, DomainError) else ""
+        what |= {"grant": grant} if grant else {}
+        denials.record(actor, at=timezone.now(), via="admin", **what)
+
+    def _answer_in_tenant(self, request: HttpRequest) -> HttpResponse:
         is_signing_in = request.path.startswith("/admin/login/") and request.method == "POST"
         if not request.path.startswith("/admin/") or SESSION_KEY not in request.session or is_signing_in:
             return self.get_response(request)
@@ -46,7 +74,7 @@ class AdminTenantMiddleware:
         return self.get_response(request)
 
     def _answer_where_they_act(self, request: Any, session: Session, home: Organization) -> HttpResponse:
-        request.is_operator = operators.is_operator(session.user, home)
+        request.is_operator = is_operator(session.user, home, at=timezone.now())
         request.acting_in = _acting_in(request)
         if request.acting_in is None or not _is_about_records(request.path):
             return self._answer(request)

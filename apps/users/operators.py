@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db import connection
+
 from apps.core import events, tenancy
 from apps.core.actors import Actor
+from apps.core.models import new_id
 from apps.organizations.models import Organization
 from apps.organizations.services import organization_ids
 from apps.users.events import OPERATOR_ENTERED, OPERATOR_LEFT
-from apps.users.models import User, UserType
+from apps.users.models import OperatorVisit, User
 from apps.users.rights import operator_in
 
 
@@ -23,11 +26,6 @@ class Tenant:
     slug: str
     status: str
     is_operator: bool
-
-
-def is_operator(user: User, home: Organization) -> bool:
-    """Only the administrators among the operators; an End User of that organization is one anywhere."""
-    return home.is_operator and user.user_type == UserType.ADMIN
 
 
 def tenants(*, first: int, count: int) -> Iterator[Tenant]:
@@ -49,6 +47,26 @@ def tenant(organization_id: UUID) -> Tenant | None:
 def enter(organization_id: UUID, user: User, *, session_id: UUID, at: datetime) -> None:
     """Tell the organization that an operator begins to act in it."""
     _tell(OPERATOR_ENTERED, organization_id, operator_in(organization_id, user, session_id=session_id), at)
+
+
+def has_entered(session_id: UUID) -> bool:
+    """Whether the organization in force knows that this session acts in it over the API."""
+    return bool(OperatorVisit.objects.filter(session_key=session_id).exists())
+
+
+def enter_once(organization_id: UUID, user: User, *, session_id: UUID, at: datetime) -> None:
+    """As `enter`, for the API, where nobody enters or leaves: of all the requests of a session one is told."""
+    with tenancy.moved_to(organization_id), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO users_operatorvisit (id, organization_id, session_key, at) VALUES (%s, %s, %s, %s)
+            ON CONFLICT (organization_id, session_key) DO NOTHING
+            """,
+            [new_id(), organization_id, session_id, at],
+        )
+        is_first = cursor.rowcount == 1
+    if is_first:
+        enter(organization_id, user, session_id=session_id, at=at)
 
 
 def leave(organization_id: UUID, user: User, *, session_id: UUID, at: datetime) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from apps.core import tenancy
 from apps.core.actors import Actor
@@ -207,8 +207,11 @@ def actor_now(organization_id: UUID, user_id: UUID, at: datetime, home_id: UUID,
         if home_id == organization_id:
             if not is_open:
                 raise Denied("The organization is suspended or deleted.", grant="")
-            return actor_for(user, at=at) if token_id is None else actor_by_token(_token_of(user, token_id, at=at), at=at)
-    if not (is_open and home.is_operator and user.user_type == UserType.ADMIN):
+            if token_id is not None:
+                return actor_by_token(_token_of(user, token_id, at=at), at=at)
+            return actor_for(user, at=at)
+        may_act_here = is_open and is_operator(user, home, at=at)
+    if not may_act_here:
         raise Denied("Whoever asked for this is no operator any more.", grant="operator")
     return operator_in(organization_id, user)
 
@@ -221,6 +224,23 @@ def _token_of(user: User, token_id: UUID, *, at: datetime) -> ApiToken:
         raise Denied("The API token by which this was asked for has expired.", grant="", code="token_expired")
     token.user = user
     return token
+
+
+def admin_assignments(*, at: datetime) -> QuerySet[RoleAssignment]:
+    """Who holds the built-in Admin role at `at` (UTC) in the tenant in force: themselves, and for the whole organization."""
+    held: QuerySet[RoleAssignment] = RoleAssignment.objects.filter(
+        role__key=UserType.ADMIN, limited_to_team=None, valid_from__lte=at
+    )
+    return held.filter(Q(valid_until=None) | Q(valid_until__gt=at))
+
+
+def is_operator(user: User, home: Organization, *, at: datetime) -> bool:
+    """Whether somebody acts in every organization: an administrator of the operators who holds the Admin role at `at` (UTC).
+
+    Asked inside the tenant of `home`; it costs a query only where `home` is the operators'.
+    """
+    is_candidate = home.is_operator and user.user_type == UserType.ADMIN
+    return is_candidate and admin_assignments(at=at).filter(user_id=user.pk).exists()
 
 
 def operator_in(organization_id: UUID, user: User, *, session_id: UUID | None = None) -> Actor:

@@ -399,7 +399,8 @@ class Walk:
         if self.route.is_list():
             shape = {"fields": ",".join(view().readable_fields()), "page_size": 200}
             expand = ",".join(view().expandable())
-            queries: list[dict[str, Any]] = [{"count": "true", "page_size": 200}, shape, {"format": "csv"}]
+            queries: list[dict[str, Any]] = [{"count": "true", "page_size": 200}, shape]
+            queries += [{"format": "csv"}] if view.is_exportable else []
             queries += [{"ordering": f"{sign}{name}", "page_size": 2} for name in view.orderings for sign in ("", "-")]
             queries += [{"expand": expand, "page_size": 200}] if expand else []
             queries += [{"search": "CANARY"}, {"search": "GLOBEX"}] if view.search_columns else []

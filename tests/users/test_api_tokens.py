@@ -5,6 +5,8 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.audit.models import Event, RowChange
@@ -331,6 +333,26 @@ def test_a_request_by_token_asks_few_questions(acme, dan, api, django_assert_num
     # Door, token with owner and organization, rights, page; two are the transaction's own savepoint.
     with django_assert_num_queries(6):
         assert program.get(TEAMS).status_code == 200
+
+
+@pytest.mark.bar(26)
+def test_who_knows_a_tokens_id_alone_is_a_stranger(acme, dan, api):
+    shown = made(api, dan)
+    start = f"itsm_test_{shown['prefix']}_{'x' * 43}"
+    unknown, _ = token_format.make()
+    nowhere = f"itsm_test_{unknown}_{'x' * 43}"
+    asked = []
+    for start_ in (start, nowhere):
+        client = by(api, f"{start_}_{token_format.checksum(start_)}")
+        with CaptureQueriesContext(connection) as captured:
+            answer = client.get(TEAMS)
+        assert_problem(answer, 401, "token_invalid")
+        assert '"anonymous"' in answer["RateLimit-Policy"]
+        assert '"token"' not in answer["RateLimit-Policy"]
+        asked.append(len(captured))
+    assert asked == [1, 1]
+    assert denials(acme) == []
+    assert by(api, shown["token"]).get(TEAMS).status_code == 200
 
 
 # --- races

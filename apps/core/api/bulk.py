@@ -17,7 +17,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core import idempotency, records
+from apps.core import denials, idempotency, records
 from apps.core.api import keys, problems, strict
 from apps.core.api.serializers import StrictInput, no_input, strict_input
 from apps.core.api.views import MAX_TRIES, TRY_AGAIN, RecordViewSet, the_one
@@ -132,10 +132,19 @@ class BulkViewSet(RecordViewSet):
                     return self._done(pk, chosen, params, sent)
             except OperationalError as error:
                 if attempt == MAX_TRIES or getattr(error.__cause__, "sqlstate", "") not in TRY_AGAIN:
-                    return _refused(pk, error)
+                    return self._refused(pk, error)
             except Exception as error:  # the other rows go on; what nobody foresaw is logged and says 500
-                return _refused(pk, error)
+                return self._refused(pk, error)
         raise AssertionError("unreachable")
+
+    def _refused(self, pk: UUID, error: Exception) -> Result:
+        """The row's answer; who tries ids one after another is told of as if they had asked for each."""
+        problem = problems.as_domain_error(error)
+        if problem.status >= 500:
+            log.error("bulk_row_failed", problem=problem.code, exc_info=error)
+        if problem.status in denials.STATUSES:
+            self.tell_of_denial(problem, pk=str(pk))
+        return {"id": str(pk), "status": problem.status, "code": problem.code, "detail": problem.detail}
 
     def _done(self, pk: UUID, chosen: BulkAction, params: Mapping[str, Any], sent: "SentKey | None") -> Result:
         before = sent.result(pk) if sent is not None else None
@@ -170,13 +179,6 @@ def _refuse_twice(ids: list[UUID]) -> None:
         seen.add(pk)
     if errors:
         raise Invalid(errors=errors)
-
-
-def _refused(pk: UUID, error: Exception) -> Result:
-    problem = problems.as_domain_error(error)
-    if problem.status >= 500:
-        log.error("bulk_row_failed", problem=problem.code, exc_info=error)
-    return {"id": str(pk), "status": problem.status, "code": problem.code, "detail": problem.detail}
 
 
 @dataclass(frozen=True, slots=True)

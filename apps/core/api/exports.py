@@ -47,7 +47,7 @@ def _lists(patterns: Any, prefix: str) -> Any:
         elif isinstance(entry, URLPattern) and path.startswith(PREFIX) and "<" not in path:
             view = getattr(entry.callback, "cls", None)
             is_list = getattr(entry.callback, "actions", {}).get("get") == "list"
-            if is_list and isinstance(view, type) and issubclass(view, RecordViewSet):
+            if is_list and isinstance(view, type) and issubclass(view, RecordViewSet) and view.is_exportable:
                 yield path.removeprefix(PREFIX).strip("/"), view
 
 
@@ -59,7 +59,15 @@ def asked(resource: str, actor: Actor, query: Mapping[str, str]) -> RecordViewSe
     return view
 
 
-@extend_schema_field({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "array"]}})
+TEXTS = {"type": "array", "items": {"type": "string"}}
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, TEXTS]},
+    }
+)
 class FiltersField(serializers.Field[Any, Any, Any, Any]):
     """Query parameters of a list: texts, numbers, booleans, and lists of them for what takes several."""
 
@@ -95,6 +103,7 @@ class ExportsView(TenantView):
 
     # Which grant it takes says the body: `export` on the resource that it names.
     grants = {"post": None}
+    token_actions = frozenset({"post"})
     limits = {"post": exporting.EXPORTS}
 
     @extend_schema(request=ExportRequest, responses={202: JobSerializer})
@@ -184,6 +193,7 @@ class ExportDownloadView(TenantView):
 
     model = Job
     grants = {"get": None}
+    token_actions = frozenset({"get"})
     # The file may lie on another server.
     piecewise = frozenset({"get"})
 
@@ -219,6 +229,8 @@ class ExportDownloadView(TenantView):
 
     def _job(self, pk: UUID) -> Job:
         own = Job.objects.visible_to(self.actor).filter(requested_by_id=self.actor.required_id, kind=export_files.KIND)
+        if self.actor.token_id is not None:
+            own = own.filter(requested_by_token_id=self.actor.token_id)
         job: Job | None = own.filter(pk=pk).first()
         if job is None or job.parameters.get("resource") not in exportable():
             raise NotFound

@@ -23,9 +23,13 @@ class JobViewSet(RecordViewSet):
     http_method_names = ["get", "head", "options"]
     # Being signed in is enough for one's own, which `visible` narrows to.
     grants = {"list": None, "retrieve": None}
+    token_actions = frozenset({"list", "retrieve"})
 
     def visible(self) -> Any:
         everything = Job.objects.visible_to(self.actor)
+        if self.actor.token_id is not None:
+            # A program watches its own work and not its owner's, whatever else its scopes let it read.
+            return everything.filter(requested_by_token_id=self.actor.token_id)
         if may(self.actor, Action.READ, self.resource):
             return everything
         return everything.filter(requested_by_id=self.actor.required_id)

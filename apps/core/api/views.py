@@ -70,12 +70,12 @@ class ApiView(APIView):
     def handle_exception(self, exc: Exception) -> Response:
         problem = problems.as_domain_error(exc)
         if problem.status in denials.STATUSES:
-            self._tell_of_denial(problem)
+            self.tell_of_denial(problem)
         return super().handle_exception(exc)
 
-    def _tell_of_denial(self, problem: DomainError) -> None:
+    def tell_of_denial(self, problem: DomainError, **record: str) -> None:
         request = self.request._request
-        what = {
+        what: dict[str, Any] = {
             "status": problem.status,
             "reason": problem.code,
             "method": request.method,
@@ -83,7 +83,8 @@ class ApiView(APIView):
         }
         what["route"] = request.resolver_match.route if request.resolver_match else ""
         what |= {"grant": problem.extra["grant"]} if problem.extra.get("grant") else {}
-        what |= {"record": {name: str(value) for name, value in self.kwargs.items()}} if self.kwargs else {}
+        named = {**{name: str(value) for name, value in self.kwargs.items()}, **record}
+        what |= {"record": named} if named else {}
         denials.record(self.acting or problem.refused, at=timezone.now(), **what)
 
     @property
@@ -301,6 +302,8 @@ class RecordViewSet(ViewSetMixin, TenantView):
     lookup_value_converter = "uuid"
     # What it takes to have the list as a file; where the role table knows no `export`, who configures may also export.
     export_grant: ClassVar[Action] = Action.EXPORT
+    # False for a list that no grant guards, and so none would let out as a file.
+    is_exportable: ClassVar[bool] = True
     action: str
 
     # --- what is there, and to whom
@@ -334,7 +337,8 @@ class RecordViewSet(ViewSetMixin, TenantView):
         if self.action == "list":
             declared = frozenset(self.filterset_class.base_filters)
             search = frozenset({"search"}) if self.search_columns else frozenset()
-            return declared | shape | search | {"page_size", "cursor", "count", "ordering", "format"}
+            file = frozenset({"format"}) if self.is_exportable else frozenset()
+            return declared | shape | search | file | {"page_size", "cursor", "count", "ordering"}
         return shape if self.action in {"retrieve", "create", "partial_update"} else frozenset()
 
     # --- the five verbs

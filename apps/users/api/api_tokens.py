@@ -91,6 +91,7 @@ class ApiTokenViewSet(RecordViewSet):
     search_columns = ("name",)
     http_method_names = ["get", "post", "delete", "head", "options"]
     grants: ClassVar[Mapping[str, Action | None]] = dict.fromkeys(("list", "retrieve", "create", "destroy"))
+    export_grant = Action.CONFIGURE
     is_tenant_route = False
     shows_secret_once = True
 
@@ -136,6 +137,7 @@ class ServiceAccountViewSet(SoftDeleteViewSet):
     filterset_class = filters_for(ServiceAccount, ("is_active", "created_at", "updated_at"))
     orderings = ("created_at",)
     search_columns = ("full_name",)
+    export_grant = Action.CONFIGURE
     grants: ClassVar[Mapping[str, Action | None]] = {
         "list": Action.READ,
         "retrieve": Action.READ,

@@ -176,7 +176,7 @@ class PasswordChangeView(OwnCredentialView):
 def own_user(actor: Actor) -> User:
     """The person themselves. Raises Denied for whoever came without a session: credentials are no program's business."""
     if actor.session_id is None:
-        raise Denied("Credentials are changed by the person, signed in with a session.", grant="session")
+        raise Denied("Credentials are changed by the person, signed in with a session.", grant="session").naming(actor)
     with transaction.atomic():
         user: User = User.objects.get(pk=actor.required_id)
     return user

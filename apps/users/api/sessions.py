@@ -49,6 +49,7 @@ class SessionViewSet(RecordViewSet):
     http_method_names = ["get", "delete", "head", "options"]
     grants = {"list": None, "retrieve": None, "destroy": None}
     is_tenant_route = False
+    is_exportable = False
 
     def visible(self) -> Any:
         now = timezone.now()

@@ -15,9 +15,9 @@ from apps.core.errors import Denied, Invalid, NotFound, NotSignedIn
 from apps.core.tenancy import TenantContext
 from apps.organizations.models import Organization
 from apps.organizations.services import find_organization
-from apps.users import api_tokens, token_format, tokens
-from apps.users.models import User, UserType
-from apps.users.rights import actor_by_token, actor_for, operator_in
+from apps.users import api_tokens, operators, token_format, tokens
+from apps.users.models import Session, User
+from apps.users.rights import actor_by_token, actor_for, is_operator, operator_in
 from apps.users.services import live_session
 
 ORGANIZATION_HEADER = "X-Organization"
@@ -59,23 +59,29 @@ class BearerSignIn:
             raise refusal.naming(named.as_actor() if named else None)
         session, organization = found
         acting_in = organization.pk
-        # Only the administrators among the operators; an End User of that organization is one anywhere.
-        is_operator = organization.is_operator and session.user.user_type == UserType.ADMIN
+        at = timezone.now()
+        acts_anywhere = is_operator(session.user, organization, at=at)
         if not is_tenant_route:
             slug = ""
         if slug and slug != organization.slug:
-            if not is_operator:
+            if not acts_anywhere:
                 raise _not_there(session.user.as_actor(session_id=session.pk))
             if target is None:
                 raise NotFound(f"There is no organization {slug}.").naming(session.user.as_actor())
             acting_in = target
-        elif is_operator and is_tenant_route and not slug:
+        elif acts_anywhere and is_tenant_route and not slug:
             raise Invalid(f"Say in which organization: {ORGANIZATION_HEADER}: <slug>.", code="organization_required")
         if acting_in == organization.pk:
-            actor = actor_for(session.user, at=timezone.now(), session_id=session.pk)
-        else:
-            actor = operator_in(acting_in, session.user, session_id=session.pk)
-        return Caller(actor, requires_if_match=_rules_of(acting_in, organization).requires_if_match)
+            actor = actor_for(session.user, at=at, session_id=session.pk)
+            return Caller(actor, requires_if_match=organization.requires_if_match)
+        rules, is_new = _visited(acting_in, session)
+        return Caller(
+            operator_in(acting_in, session.user, session_id=session.pk),
+            requires_if_match=rules.requires_if_match,
+            afterwards=partial(operators.enter_once, acting_in, session.user, session_id=session.pk, at=at)
+            if is_new
+            else None,
+        )
 
 
 def _by_api_token(request: HttpRequest, found: api_tokens.Found) -> tuple[TenantContext, Any]:
@@ -108,10 +114,8 @@ def _not_there(actor: Actor) -> Denied:
     return Denied("Only platform operators, signed in, act in another organization.", grant="operator").naming(actor)
 
 
-def _rules_of(acting_in: UUID, home: Organization) -> Organization:
-    """The organization whose rules hold for this request: the one acted in, which only its own tenant shows."""
-    if acting_in == home.pk:
-        return home
+def _visited(acting_in: UUID, session: Session) -> tuple[Organization, bool]:
+    """The organization acted in, whose rules hold for this request, and whether it has not been told yet of this session."""
     with tenancy.tenant(acting_in, via="api"):
         organization: Organization = Organization.objects.get(pk=acting_in)
-    return organization
+        return organization, not operators.has_entered(session.pk)

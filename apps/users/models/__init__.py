@@ -7,6 +7,7 @@ from apps.users.models.credentials import PasswordHistory, RecoveryCode, SignInC
 from apps.users.models.links import LinkPurpose, PasswordLink
 from apps.users.models.membership import CostCentreOwner, DepartmentHead, MemberSkill, Skill, TeamMember
 from apps.users.models.on_call import OnCallOverride, OnCallRota, RotaMember, RotaVersion
+from apps.users.models.operators import OperatorVisit
 from apps.users.models.people import Session, User, UserType, normalise_email, normalise_name
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "MemberSkill",
     "OnCallOverride",
     "OnCallRota",
+    "OperatorVisit",
     "PasswordHistory",
     "PasswordLink",
     "Presence",
