@@ -247,7 +247,9 @@ def test_of_twenty_with_one_code_over_http_one_signs_in_and_the_rest_are_counted
     assert [answer.status_code for answer in answers].count(200) == 1
     assert {answer.status_code for answer in answers} <= {200, 401, 429}
     assert live_sessions(acme) == 1
-    assert_problem(second_step(api, token, code), 429, "too_many_attempts")
+    # Whether the winner forgot the losers' failures depends on who came last; the code is worth nothing either way.
+    assert second_step(api, token, code).status_code in {401, 429}
+    assert live_sessions(acme) == 1
 
 
 @pytest.mark.bar(24)

@@ -137,11 +137,21 @@ def test_what_a_person_asked_for_outlives_their_tokens(acme, dan, alice, api):
     assert (job.requested_by_token_id, job.state, job.result["updated"]) == (None, JobState.DONE, 1)
 
 
-def test_an_export_over_the_files_route_takes_a_person(acme, dan):
-    for scopes in (["sites:read"], ["sites:*"]):
-        _, client = token_of(acme, dan, *scopes)
-        given = {"resource": "sites", "format": "csv"}
-        assert_problem(client.post(EXPORTS, given), 403, "sign_in_required")
+def test_a_token_asks_for_the_files_that_its_scopes_let_out_and_watches_its_own_jobs(acme, dan, api):
+    given = {"resource": "sites", "format": "csv"}
+    _, reading = token_of(acme, dan, "sites:read")
+    assert_problem(reading.post(EXPORTS, given), 403, "missing_grant")
+
+    _, exporting = token_of(acme, dan, "sites:*")
+    accepted = exporting.post(EXPORTS, given)
+    assert accepted.status_code == 202
+    assert exporting.get(accepted["Location"]).status_code == 200
+
+    # Neither another token of the same owner nor the owner's own work.
+    assert reading.get(accepted["Location"]).status_code == 404
+    own = api(dan).post(EXPORTS, given)
+    assert exporting.get(own["Location"]).status_code == 404
+    assert [row["id"] for row in exporting.get("/api/v1/jobs/").json()["results"]] == [accepted.json()["id"]]
 
 
 @pytest.mark.parametrize("scopes, status", [(["sites:read"], 403), (["sites:read", "sites:export"], 200)])
