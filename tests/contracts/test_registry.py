@@ -195,7 +195,8 @@ def test_a_column_that_sounds_secret_is_declared_secret_or_named_here() -> None:
         for field in model._meta.local_fields
         if sounds.search(field.column) and field.column not in getattr(model, "secret_columns", ())
     }
-    assert undeclared == set()
+    # Names the row of a token, and is nothing that opens anything.
+    assert undeclared == {"core_job.requested_by_token_id"}
 
 
 def test_every_model_has_a_factory_or_a_reason() -> None:
