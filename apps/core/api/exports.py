@@ -204,7 +204,9 @@ class ExportDownloadView(TenantView):
         responses={
             (200, "text/csv"): OpenApiTypes.STR,
             (200, FORMATS["xlsx"].media_type): OpenApiResponse(OpenApiTypes.BINARY),
-            409: OpenApiResponse(ProblemSerializer, "There is no file yet, or no longer."),
+            (409, "application/problem+json"): OpenApiResponse(
+                ProblemSerializer, "There is no file yet, or no longer."
+            ),
         }
     )
     def get(self, request: Request, pk: UUID) -> FileResponse:
