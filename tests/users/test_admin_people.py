@@ -260,7 +260,9 @@ def test_who_may_only_read_changes_nothing(acme, bob):
     browser.post(SESSIONS, {"action": "end", "_selected_action": str(session.pk)})
 
     with acme.entered():
-        assert Event.objects.count() == before
+        # Each refusal is told, and nothing else happened.
+        assert Event.objects.filter(name="access.denied").count() == len(answers)
+        assert Event.objects.exclude(name="access.denied").count() == before
         assert Session.objects.get(pk=session.pk).revoked_at is None
 
 
