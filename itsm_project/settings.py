@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from itsm_project.theme import UNFOLD  # noqa: F401 - a setting like the others
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()  # type: ignore[no-untyped-call]
@@ -49,10 +51,12 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "corsheaders",
     "apps.core",
     "apps.audit",
     "apps.organizations",
     "apps.users",
+    "apps.notifications",
 ]
 if IS_TEST:
     # A consumer that only counts what reaches it; the fault tests compare its table with the events written.
@@ -60,10 +64,12 @@ if IS_TEST:
 
 MIDDLEWARE = [
     "apps.core.middleware.RequestContextMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "apps.core.middleware.ProofMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.core.middleware.ApiHeadersMiddleware",
+    "apps.core.middleware.AdminHeadersMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -80,6 +86,7 @@ APPEND_SLASH = False
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "itsm_project" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -196,8 +203,13 @@ PASSWORD_HASHERS = ["apps.users.hashers.Argon2Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "apps.users.passwords.NotAboutYou"},
 ]
+# Secrets at rest (apps/core/secrets.py): id=secret pairs, the first encrypts, all decrypt; without any, SECRET_KEY is the key.
+ENCRYPTION_KEYS: dict[str, str] = env.dict("ENCRYPTION_KEYS", default={})
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=5)
+# Refusals of one person in one minute that get an event each (apps/core/denials.py); the rest are counted.
+ACCESS_DENIED_PER_MINUTE: int = env.int("ACCESS_DENIED_PER_MINUTE", default=20)
 SESSION_IDLE_LIFETIME = timedelta(minutes=env.int("SESSION_IDLE_MINUTES", default=30))
 SESSION_ABSOLUTE_LIFETIME = timedelta(hours=env.int("SESSION_ABSOLUTE_HOURS", default=12))
 SIMPLE_JWT = {
@@ -220,6 +232,7 @@ CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_BEHIND_TLS
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 LOGIN_URL = "/admin/login/"
+LOGIN_REDIRECT_URL = "/admin/"
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -255,6 +268,29 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
+# Changes to the limits that apps declare, by name: count/seconds, count/seconds/burst, 0 for none (apps/core/limits.py).
+# The suite sends more in a minute than a client does in a day, all from one address.
+RATE_LIMITS: dict[str, str] = env.dict(
+    "RATE_LIMITS",
+    default=dict.fromkeys(("user", "token", "anonymous", "password_reset", "invitation"), "10000000/60")
+    if IS_TEST
+    else {},
+)
+
+# Browsers on other origins: none unless named here. Bearer tokens only, so never cookies.
+CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_URLS_REGEX = r"^/api/"
+CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS")
+CORS_ALLOW_HEADERS = (
+    "accept", "authorization", "content-type", "idempotency-key", "if-match", "x-organization", "x-request-id",
+)  # fmt: skip
+CORS_EXPOSE_HEADERS = (
+    "Content-Disposition", "ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Limit", "RateLimit-Policy",
+    "RateLimit-Remaining", "RateLimit-Reset", "Retry-After", "X-Request-ID",
+)  # fmt: skip
+CORS_PREFLIGHT_MAX_AGE = 600
+
 SPECTACULAR_SETTINGS = {
     "TITLE": "ITSM platform",
     "VERSION": "1.0.0",
@@ -268,8 +304,34 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SERVERS": [{"url": BASE_URL}],
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    "ENUM_NAME_OVERRIDES": {"PresenceStatus": "apps.users.models.PresenceStatus"},
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.core.api.schema.refuse_unknown_fields",
+        "apps.core.api.schema.declare_tags",
+    ],
     "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
 }
+
+# --- Mail ---------------------------------------------------------------------------------------------------------------
+
+# Keeps messages as rows that the admin shows; demo and test mode have it unless EMAIL_URL names a server.
+MAILBOX_BACKEND = "apps.notifications.delivery.mailbox.MailboxBackend"
+EMAIL_URL: str = env.str("EMAIL_URL", default="") or (
+    "smtp://localhost:25" if ITSM_MODE == "production" else "mailbox:"
+)
+# smtps is TLS from the first byte (RFC 8314); the library would take it for STARTTLS.
+_server = EMAIL_URL.replace("smtps://", "smtp+ssl://", 1)
+_mail: dict[str, Any] = {} if EMAIL_URL == "mailbox:" else env.email_url_config(_server)  # type: ignore[no-untyped-call]
+EMAIL_BACKEND: str = _mail.get("EMAIL_BACKEND", MAILBOX_BACKEND)
+EMAIL_HOST: str = _mail.get("EMAIL_HOST") or "localhost"
+EMAIL_PORT: int = _mail.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER: str = _mail.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD: str = _mail.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS: bool = _mail.get("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL: bool = _mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = env.int("MAIL_TIMEOUT_SECONDS", default=10)
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("MAIL_FROM", default="") or f"no-reply@{urlsplit(BASE_URL).hostname}"
 
 # --- Time, text, files, logs --------------------------------------------------------------------------------------------
 
@@ -277,16 +339,27 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 LANGUAGE_CODE = "en"
 USE_I18N = True
+FORMAT_MODULE_PATH = ["itsm_project.formats"]
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default="") or BASE_DIR / ".local" / "static")
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# Files of exports: private, readable by web and worker, gone after a day. Another server's storage by its class and options.
+EXPORTS_ROOT = Path(env.str("EXPORTS_ROOT", default="") or BASE_DIR / ".local" / "exports")
+STORAGES["exports"] = {
+    "BACKEND": env.str("EXPORTS_STORAGE", default="") or "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": env.json("EXPORTS_STORAGE_OPTIONS", default=None)
+    or {
+        "location": EXPORTS_ROOT,
+        "base_url": None,
+        "file_permissions_mode": 0o600,
+        "directory_permissions_mode": 0o700,
+    },
 }
 WHITENOISE_USE_FINDERS = ITSM_MODE != "production"
 
 LOG_LEVEL: str = env("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "apps.core.logs.configure"
 LOGGING = {"level": LOG_LEVEL}
-
-UNFOLD = {"SITE_TITLE": "ITSM", "SITE_HEADER": "ITSM", "SHOW_HISTORY": False}

@@ -8,12 +8,14 @@ from django.urls import include, path
 
 from apps.core import errors
 from apps.core.api import problems
+from apps.users.api.pages import set_password_page
 
 urlpatterns = [
     path("", include("apps.core.api.urls")),
     path("api/v1/", include("apps.audit.api.urls")),
     path("api/v1/", include("apps.organizations.api.urls")),
     path("api/v1/", include("apps.users.api.urls")),
+    path("set-password/", set_password_page, name="set-password"),
     path("admin/", admin.site.urls),
 ]
 

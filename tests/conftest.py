@@ -1,6 +1,7 @@
 """The cast, and a database that the tests enter as the application does: as itsm_app, which row-level security binds."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from apps.core import proof, tenancy
 from apps.core.actors import Actor
 from apps.organizations.models import Organization
 from apps.users.models import User, UserType
-from apps.users.services import Device, _open_session
+from apps.users.services import Device, open_session
 from tests import databases, factories
 
 IS_FULL_RUN = os.environ.get("ITSM_TEST_ALL") == "1"
@@ -99,7 +100,7 @@ def globex(database: None) -> Tenant:
 
 def person(tenant: Tenant, name: str, user_type: UserType) -> User:
     with tenant.entered():
-        return factories.UserFactory(
+        return factories.make_person(
             organization_id=tenant.id,
             email=f"{name}@{tenant.organization.slug}.example",
             full_name=name.title(),
@@ -147,7 +148,7 @@ class Api(APIClient):
 def access_token(user: User) -> str:
     """An access token of a session that exists, as sign-in would give it but without the slow password hash."""
     with tenancy.tenant(user.organization_id), transaction.atomic():
-        return _open_session(user, at=timezone.now(), device=Device())[1].access
+        return open_session(user, at=timezone.now(), device=Device())[1].access
 
 
 @pytest.fixture
@@ -161,3 +162,32 @@ def superuser() -> Iterator[psycopg.Connection]:
     """A superuser's connection to the test database, for what no role of the platform may do."""
     with psycopg.connect(databases.admin_dsn(str(settings.DATABASES["default"]["NAME"])), autocommit=True) as opened:
         yield opened
+
+
+BAR = range(1, 55)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bar", action="store_true", help="say which numbers of the security bar have tests, with --co")
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """With `--bar`: how many of the collected tests carry each number."""
+    if not config.getoption("--bar"):
+        return []
+    found = Counter(number for item in items for mark in item.iter_markers("bar") for number in mark.args)
+    missing = ", ".join(f"T{number:02}" for number in BAR if number not in found)
+    return [*(f"T{number:02}: {found[number]} tests" for number in sorted(found)), f"without a test: {missing}"]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The figures that tests recorded: numbers of one name added up, everything else as it was said."""
+    figures: dict[str, Any] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()) if getattr(report, "when", "") == "call" else ():
+                figures[name] = figures.get(name, 0) + value if isinstance(value, int) else value
+    if figures:
+        terminalreporter.section("figures")
+        for name, value in sorted(figures.items()):
+            terminalreporter.line(f"{name}: {value}")

@@ -1,6 +1,6 @@
 """Minimal rows, one factory per model. Call them inside a tenant; organizations make their own."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import factory
@@ -10,9 +10,42 @@ from django.utils import timezone
 
 from apps.audit.models import Dispatch, Event
 from apps.core import tenancy
-from apps.core.models import IdempotencyKey, JobTick, new_id
+from apps.core.actors import Actor
+from apps.core.models import DenialCount, IdempotencyKey, Job, JobTick, new_id
+from apps.core.secrets import encrypt
+from apps.notifications.models import Mail, MailboxMessage
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
-from apps.users.models import Session, User, UserType, normalise_email
+from apps.users.access import assign_built_in, create_built_in_roles
+from apps.users.models import (
+    Absence,
+    ApiToken,
+    ApiTokenUse,
+    CostCentreOwner,
+    DepartmentHead,
+    Grant,
+    LinkPurpose,
+    MemberSkill,
+    OnCallOverride,
+    OnCallRota,
+    OperatorVisit,
+    PasswordHistory,
+    PasswordLink,
+    Presence,
+    RecoveryCode,
+    Role,
+    RoleAssignment,
+    RotaMember,
+    RotaVersion,
+    ServiceAccount,
+    Session,
+    SignInCounter,
+    Skill,
+    TeamMember,
+    TotpDevice,
+    User,
+    UserType,
+    normalise_email,
+)
 from tests.sink.models import Arrival, Pulse
 
 PASSWORD = "correct horse battery"
@@ -31,7 +64,15 @@ def make_organization(**values: Any) -> Organization:
     organization = Organization(id=new_id(), created_at=timezone.now(), updated_at=timezone.now(), **values)
     with tenancy.tenant(organization.pk), transaction.atomic():
         organization.save(force_insert=True)
+        create_built_in_roles(organization.pk, at=timezone.now())
     return organization
+
+
+def make_person(**values: Any) -> User:
+    """A user with the built-in role of their type."""
+    user: User = UserFactory(**values)
+    assign_built_in(user, actor=Actor.system(user.organization_id, "test"), at=user.created_at)
+    return user
 
 
 class OrganizationFactory(factory.django.DjangoModelFactory):
@@ -127,6 +168,79 @@ class SessionFactory(TenantFactory):
     absolute_until = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=12))
 
 
+class TotpDeviceFactory(TenantFactory):
+    """Not confirmed, so that it counts for nothing yet."""
+
+    class Meta:
+        model = TotpDevice
+        # One per person.
+        django_get_or_create = ("organization_id", "user")
+
+    user = factory.SubFactory(UserFactory)
+    secret = factory.LazyFunction(lambda: encrypt("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"))
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class RecoveryCodeFactory(TenantFactory):
+    class Meta:
+        model = RecoveryCode
+
+    user = factory.SubFactory(UserFactory)
+    position = factory.Sequence(lambda n: n % 1000)
+    code_hash = factory.LazyFunction(hashed_password)
+
+
+class PasswordHistoryFactory(TenantFactory):
+    class Meta:
+        model = PasswordHistory
+
+    user = factory.SubFactory(UserFactory)
+    password = factory.LazyFunction(hashed_password)
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class SignInCounterFactory(factory.django.DjangoModelFactory):
+    class Meta:
+        model = SignInCounter
+
+    key = factory.Sequence(lambda n: f"{n:064d}")
+    blocked_until = factory.LazyFunction(timezone.now)
+    full_at = factory.LazyFunction(timezone.now)
+
+
+class PasswordLinkFactory(TenantFactory):
+    class Meta:
+        model = PasswordLink
+
+    user = factory.SubFactory(UserFactory)
+    purpose = LinkPurpose.RESET
+    token_hash = "0" * 64
+    created_at = factory.LazyFunction(timezone.now)
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(hours=1))
+
+
+class MailFactory(TenantFactory):
+    class Meta:
+        model = Mail
+
+    event_id = factory.LazyFunction(new_id)
+    recipient = factory.SubFactory(UserFactory)
+    address = "somebody@example.com"
+    kind = "invitation"
+    message_id = "<1@example.com>"
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class MailboxMessageFactory(TenantFactory):
+    class Meta:
+        model = MailboxMessage
+
+    recipients = factory.LazyFunction(lambda: ["somebody@example.com"])
+    subject = "Hello"
+    text = "A text"
+    created_at = factory.LazyFunction(timezone.now)
+
+
 class EventFactory(TenantFactory):
     class Meta:
         model = Event
@@ -162,6 +276,16 @@ class IdempotencyKeyFactory(TenantFactory):
     created_at = factory.LazyFunction(timezone.now)
 
 
+class JobFactory(TenantFactory):
+    class Meta:
+        model = Job
+
+    # Of a kind that every address which shows jobs knows.
+    kind = "export"
+    parameters = factory.LazyFunction(lambda: {"resource": "sites", "format": "csv", "filters": {}, "file": "none.csv"})
+    created_at = factory.LazyFunction(timezone.now)
+
+
 class JobTickFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = JobTick
@@ -179,9 +303,194 @@ class ArrivalFactory(TenantFactory):
     arrived_at = factory.LazyFunction(timezone.now)
 
 
+class RoleFactory(VersionedFactory):
+    class Meta:
+        model = Role
+
+    name = factory.Sequence(lambda n: f"Role {n}")
+
+
+class GrantFactory(TenantFactory):
+    class Meta:
+        model = Grant
+
+    role = factory.SubFactory(RoleFactory)
+    resource = "teams"
+    action = "read"
+    reach = "organization"
+
+
+class RoleAssignmentFactory(VersionedFactory):
+    class Meta:
+        model = RoleAssignment
+
+    role = factory.SubFactory(RoleFactory)
+    user = factory.SubFactory(UserFactory)
+    valid_from = factory.LazyFunction(timezone.now)
+
+
+class SkillFactory(VersionedFactory):
+    class Meta:
+        model = Skill
+
+    name = factory.Sequence(lambda n: f"Skill {n}")
+
+
+class TeamMemberFactory(VersionedFactory):
+    class Meta:
+        model = TeamMember
+
+    team = factory.SubFactory(TeamFactory)
+    user = factory.SubFactory(UserFactory)
+
+
+class MemberSkillFactory(TenantFactory):
+    class Meta:
+        model = MemberSkill
+
+    member = factory.SubFactory(TeamMemberFactory)
+    skill = factory.SubFactory(SkillFactory)
+    level = 3
+
+
+class DepartmentHeadFactory(TenantFactory):
+    class Meta:
+        model = DepartmentHead
+
+    department = factory.SubFactory(DepartmentFactory)
+    user = factory.SubFactory(UserFactory)
+    since = factory.LazyFunction(timezone.now)
+
+
+class CostCentreOwnerFactory(TenantFactory):
+    class Meta:
+        model = CostCentreOwner
+
+    cost_centre = factory.SubFactory(CostCentreFactory)
+    user = factory.SubFactory(UserFactory)
+    since = factory.LazyFunction(timezone.now)
+
+
+class PresenceFactory(TenantFactory):
+    """One for each user, however often it is asked for."""
+
+    class Meta:
+        model = Presence
+        django_get_or_create = ("organization_id", "user")
+
+    user = factory.SubFactory(UserFactory)
+    status = "away"
+    since = factory.LazyFunction(timezone.now)
+
+
+class AbsenceFactory(VersionedFactory):
+    """An hour that no other has."""
+
+    class Meta:
+        model = Absence
+
+    user = factory.SubFactory(UserFactory)
+    starts_at = factory.Sequence(lambda n: timezone.now() + timedelta(days=30, hours=2 * n))
+    ends_at = factory.LazyAttribute(lambda absence: absence.starts_at + timedelta(hours=1))
+
+    @classmethod
+    def _adjust_kwargs(cls, **values: Any) -> dict[str, Any]:
+        """Nobody is their own delegate, also where one person is given for every reference."""
+        is_own = values.get("delegate") == values["user"]
+        return {**values, "delegate": None} if is_own else values
+
+
+class OnCallRotaFactory(VersionedFactory):
+    """With one version and nobody in it."""
+
+    class Meta:
+        model = OnCallRota
+        skip_postgeneration_save = True
+
+    name = factory.Sequence(lambda n: f"Rota {n}")
+    team = factory.SubFactory(TeamFactory)
+    version = factory.RelatedFactory("tests.factories.RotaVersionFactory", factory_related_name="rota")
+
+
+class RotaVersionFactory(TenantFactory):
+    class Meta:
+        model = RotaVersion
+
+    rota = factory.SubFactory(OnCallRotaFactory, version=None)
+    effective_at = factory.LazyFunction(timezone.now)
+    time_zone = "Europe/Berlin"
+    starts_on = date(2026, 1, 5)
+    handover_weekday = 0
+    handover_time = "09:00"
+
+
+class RotaMemberFactory(TenantFactory):
+    class Meta:
+        model = RotaMember
+
+    rota_version = factory.SubFactory(RotaVersionFactory)
+    user = factory.SubFactory(UserFactory)
+    position = factory.Sequence(lambda n: n)
+
+
+class OnCallOverrideFactory(VersionedFactory):
+    class Meta:
+        model = OnCallOverride
+
+    rota = factory.SubFactory(OnCallRotaFactory)
+    user = factory.SubFactory(UserFactory)
+    starts_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=1))
+    ends_at = factory.LazyAttribute(lambda override: override.starts_at + timedelta(hours=8))
+
+
 class PulseFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Pulse
 
     due_at = factory.LazyFunction(timezone.now)
     ran_at = factory.LazyFunction(timezone.now)
+
+
+class DenialCountFactory(TenantFactory):
+    class Meta:
+        model = DenialCount
+
+    actor_id = factory.LazyFunction(new_id)
+    minute = factory.LazyFunction(timezone.now)
+
+
+class ServiceAccountFactory(UserFactory):
+    class Meta:
+        model = ServiceAccount
+
+    full_name = factory.Sequence(lambda n: f"Integration {n}")
+    is_service_account = True
+    password = "!"
+
+
+class ApiTokenFactory(VersionedFactory):
+    class Meta:
+        model = ApiToken
+
+    user = factory.SubFactory(UserFactory)
+    name = factory.Sequence(lambda n: f"Token {n}")
+    prefix = factory.LazyFunction(lambda: new_id().hex[-8:])
+    secret_hash = "0" * 64
+    scopes = factory.LazyFunction(lambda: ["sites:read"])
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=30))
+
+
+class ApiTokenUseFactory(TenantFactory):
+    class Meta:
+        model = ApiTokenUse
+
+    credential = factory.SubFactory(ApiTokenFactory)
+    at = factory.LazyFunction(timezone.now)
+
+
+class OperatorVisitFactory(TenantFactory):
+    class Meta:
+        model = OperatorVisit
+
+    session_key = factory.LazyFunction(new_id)
+    at = factory.LazyFunction(timezone.now)

@@ -15,6 +15,13 @@ NOT_CAPTURED = {
     "audit_rowchange": "is the log",
     "audit_dispatch": "delivery state, moved by the relay",
     "core_idempotencykey": "answers kept for a day",
+    "notifications_mail": "delivery state of mails",
+    "notifications_mailboxmessage": "the demo's mail, kept instead of sent",
+    "users_presence": "moves with every break; real changes are events",
+    "core_denialcount": "counts refusals by the minute; the events it lets through are the log",
+    "users_apitokenuse": "last use, stamped at most once a minute",
+    "users_operatorvisit": "remembers that an event was written",
+    "core_job": "progress of work whose every write is captured; who asked and how it ended are events",
 }
 
 FUNCTION = f"""
@@ -23,6 +30,7 @@ SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     tenant_column text := TG_ARGV[0];
     secrets text[] := COALESCE(NULLIF(TG_ARGV[1], '')::text[], '{{}}');
+    stamps text[] := COALESCE(NULLIF(TG_ARGV[3], '')::text[], '{{}}');
     before_row jsonb := CASE WHEN TG_OP = 'INSERT' THEN NULL ELSE to_jsonb(OLD) END;
     after_row jsonb := CASE WHEN TG_OP = 'DELETE' THEN NULL ELSE to_jsonb(NEW) END;
     some_row jsonb := COALESCE(after_row, before_row);
@@ -31,7 +39,7 @@ BEGIN
     IF TG_OP = 'UPDATE' THEN
         SELECT jsonb_object_agg(key, CASE WHEN key = ANY (secrets) THEN '["***", "***"]'::jsonb
                                           ELSE jsonb_build_array(before_row -> key, value) END)
-        INTO diff FROM jsonb_each(after_row) WHERE value IS DISTINCT FROM before_row -> key;
+        INTO diff FROM jsonb_each(after_row) WHERE value IS DISTINCT FROM before_row -> key AND key <> ALL (stamps);
         IF diff IS NULL THEN RETURN NULL; END IF;
     ELSE
         SELECT jsonb_object_agg(key, CASE WHEN key = ANY (secrets) THEN '"***"'::jsonb ELSE value END)
@@ -62,15 +70,22 @@ FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change();
 
 
 class CaptureRows(WallOperation):
-    """Write every change of these models' rows to RowChange. Columns named as secret appear there as "***"."""
+    """Write every change of these models' rows to RowChange. Columns named as secret appear there as "***".
 
-    def __init__(self, *models: str, column: str = "organization_id", secrets: Sequence[str] = ()) -> None:
+    A change of nothing but `stamps` is nobody's doing (a session that was used again) and is not written down.
+    """
+
+    def __init__(
+        self, *models: str, column: str = "organization_id", secrets: Sequence[str] = (), stamps: Sequence[str] = ()
+    ) -> None:
         self.models = models
         self.column = column
         self.secrets = secrets
+        self.stamps = stamps
 
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
-        return self.__class__.__name__, list(self.models), {"column": self.column, "secrets": self.secrets}
+        given = {"column": self.column, "secrets": self.secrets, "stamps": self.stamps}
+        return self.__class__.__name__, list(self.models), given
 
     def describe(self) -> str:
         return f"Capture row changes of {', '.join(self.models)}"
@@ -80,9 +95,9 @@ class CaptureRows(WallOperation):
     ) -> None:
         for name in self.models:
             options = to_state.apps.get_model(app_label, name)._meta
-            secrets = "{" + ",".join(self.secrets) + "}"
+            secrets, stamps = (f"{{{','.join(names)}}}" for names in (self.secrets, self.stamps))
             schema_editor.execute(
                 f'CREATE OR REPLACE TRIGGER capture_row AFTER INSERT OR UPDATE OR DELETE ON "{options.db_table}" FOR EACH ROW'
-                f" EXECUTE FUNCTION audit_capture_row('{self.column}', '{secrets}', '{options.pk.column}')",
+                f" EXECUTE FUNCTION audit_capture_row('{self.column}', '{secrets}', '{options.pk.column}', '{stamps}')",
                 params=None,
             )

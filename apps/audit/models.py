@@ -41,6 +41,9 @@ class Event(TenantModel):
             models.Index(fields=["organization_id", "actor_id", "-at"], name="event_actor"),
         ]
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class Dispatch(TenantModel):
     """One event on its way to one consumer: leased, tried, done or dead."""
@@ -49,6 +52,8 @@ class Dispatch(TenantModel):
     consumer = models.CharField(max_length=80)
     next_at = models.DateTimeField()
     lease_until = models.DateTimeField(null=True)
+    # An outward consumer holds no row lock while it runs; this keeps a second message about the same delivery out.
+    running_until = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     done_at = models.DateTimeField(null=True)
     dead_at = models.DateTimeField(null=True)
@@ -68,6 +73,9 @@ class Dispatch(TenantModel):
             # What an administrator asks for: their own that have not arrived, dead ones among them.
             models.Index(fields=["organization_id", "next_at"], name="dispatch_undone", condition=Q(done_at=None)),
         ]
+
+    def __str__(self) -> str:
+        return f"to {self.consumer}"
 
     @property
     def state(self) -> str:
@@ -94,3 +102,6 @@ class RowChange(TenantModel):
             models.Index(fields=["organization_id", "table_name", "row_id", "at"], name="rowchange_row"),
             models.Index(fields=["organization_id", "-at"], name="rowchange_newest"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.table_name}"

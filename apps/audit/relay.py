@@ -29,6 +29,8 @@ BATCH = 200
 QUEUE_LIMIT = 200
 FULL_QUEUE_REST_SECONDS = 0.1
 BROKER_REST_SECONDS = 5.0
+# What the relay does itself while the broker is away must not keep the other deliveries waiting; longer work waits for a worker.
+PATIENCE_SECONDS = 60
 BROKER_ERRORS = (BrokerError, RedisError, OSError)
 # What only Django's own connections may be given; all the rest, above all TLS, holds for the listener too.
 DJANGO_PARAMETERS = frozenset({"context", "cursor_factory", "prepare_threshold"})
@@ -118,14 +120,14 @@ class Relay:
         return free
 
     def hand_over(self, organization_id: UUID, dispatch_id: UUID) -> None:
-        """To Celery; or, while the broker is away, straight to the consumer."""
+        """To Celery; or, while the broker is away, straight to the consumer, unless that may take long."""
         if self.may_ask_broker():
             try:
                 deliver_dispatch.apply_async((str(organization_id), str(dispatch_id)), retry=False)
                 return
             except BROKER_ERRORS as error:
                 self.rest_broker(error)
-        services.deliver(organization_id, dispatch_id)
+        services.deliver(organization_id, dispatch_id, patience_seconds=PATIENCE_SECONDS)
 
     def may_ask_broker(self) -> bool:
         return time.monotonic() >= self.broker_rests_until

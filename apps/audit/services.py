@@ -1,11 +1,13 @@
 """Record a fact, and deliver it to its consumers."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -62,7 +64,7 @@ def record(
         via=context.via if context else "command",
         is_historic=is_historic,
         changes={key: list(pair) for key, pair in (changes or {}).items()},
-        data={**data, **_from_elsewhere(actor)},
+        data={**data, **_from_elsewhere(actor), **_by_token(actor)},
     )
     for handle in events.subscribers_inside(name):
         handle(event)
@@ -75,6 +77,11 @@ def _from_elsewhere(actor: Actor) -> dict[str, str]:
     """A platform operator who acts in an organization that is not theirs is told apart from its own people."""
     home = actor.home_organization_id
     return {"operator_of": str(home)} if home is not None and home != actor.organization_id else {}
+
+
+def _by_token(actor: Actor) -> dict[str, str]:
+    """What somebody's program did is told apart from what they did themselves."""
+    return {"by_api_token": str(actor.token_id)} if actor.token_id is not None else {}
 
 
 def _queue(event: Event) -> None:
@@ -115,57 +122,95 @@ def claim(organization_id: UUID, dispatch_ids: list[UUID]) -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def deliver(organization_id: UUID, dispatch_id: UUID) -> str:
+def deliver(organization_id: UUID, dispatch_id: UUID, *, patience_seconds: int | None = None) -> str:
     """Hand one event to its consumer. Returns done, gone (somebody else has or had it), failed or dead.
 
     The attempt is counted and committed first, so that a consumer that kills its worker cannot loop for ever. Then the
     consumer's database effects and the mark of delivery commit together: a kill at any moment leaves both or neither.
-    While it runs the row is locked, and a second message about the same delivery passes by.
+    While it runs the row is locked, and a second message about the same delivery passes by. What may take longer than
+    `patience_seconds` is left alone, for somebody who has the time.
     """
     with tenancy.tenant(organization_id, via="task"):
         with transaction.atomic():
-            attempt = _begin_attempt(dispatch_id)
+            attempt = _begin_attempt(dispatch_id, patience_seconds)
         if attempt is None:
             return "gone"
-        if attempt > MAX_ATTEMPTS:
-            return _fail(dispatch_id, attempt, "gave up: earlier attempts ended without an answer")
+        if attempt.number > MAX_ATTEMPTS:
+            return _fail(dispatch_id, attempt.number, "gave up: earlier attempts ended without an answer")
         try:
+            if attempt.is_outward:
+                return _reach_out(dispatch_id, attempt.number)
             with transaction.atomic():
-                return _consume(dispatch_id, attempt)
+                return _consume(dispatch_id, attempt.number)
         except Exception as error:
-            log.exception("delivery_failed", dispatch_id=str(dispatch_id), attempt=attempt)
-            return _fail(dispatch_id, attempt, _reason(error))
+            log.exception("delivery_failed", dispatch_id=str(dispatch_id), attempt=attempt.number)
+            return _fail(dispatch_id, attempt.number, _reason(error))
 
 
-def _begin_attempt(dispatch_id: UUID) -> int | None:
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    number: int
+    is_outward: bool
+
+
+def _begin_attempt(dispatch_id: UUID, patience_seconds: int | None = None) -> _Attempt | None:
     dispatch = (
         Dispatch.objects.select_for_update(skip_locked=True)
+        .filter(Q(running_until=None) | Q(running_until__lt=Now()))
         .filter(pk=dispatch_id, done_at=None, dead_at=None, next_at__lte=Now())
         .first()
     )
     if dispatch is None:
         return None
+    consumer = events.consumer(dispatch.consumer)
+    if patience_seconds is not None and consumer is not None and consumer.limit_seconds > patience_seconds:
+        return None
+    is_outward = consumer is not None and consumer.is_outward
     dispatch.attempts += 1
-    dispatch.lease_until = Now() + LEASE
-    dispatch.save(update_fields=["attempts", "lease_until"])
-    return dispatch.attempts
+    limit = timedelta(seconds=consumer.limit_seconds) if consumer is not None and is_outward else LEASE
+    dispatch.lease_until = Now() + limit
+    dispatch.running_until = Now() + limit if is_outward else None
+    dispatch.save(update_fields=["attempts", "lease_until", "running_until"])
+    return _Attempt(dispatch.attempts, is_outward)
 
 
 def _consume(dispatch_id: UUID, attempt: int) -> str:
-    dispatch = (
-        Dispatch.objects.select_for_update(skip_locked=True)
-        .filter(pk=dispatch_id, attempts=attempt, done_at=None, dead_at=None)
-        .first()
-    )
+    dispatch = _undelivered(dispatch_id, attempt).select_for_update(skip_locked=True).first()
     if dispatch is None:
         return "gone"
+    _consumer_of(dispatch).handle(Event.objects.get(pk=dispatch.event_id))
+    return _mark_done(dispatch)
+
+
+def _reach_out(dispatch_id: UUID, attempt: int) -> str:
+    """As _consume, but the effect is not undone when the mark of delivery is not written: it is seen again, and known."""
+    with transaction.atomic():
+        dispatch = _undelivered(dispatch_id, attempt).get()
+        event = Event.objects.get(pk=dispatch.event_id)
+    _consumer_of(dispatch).handle(event)
+    with transaction.atomic():
+        ours = _undelivered(dispatch_id, attempt).select_for_update().first()
+        return "gone" if ours is None else _mark_done(ours)
+
+
+def _undelivered(dispatch_id: UUID, attempt: int) -> QuerySet[Dispatch]:
+    undelivered: QuerySet[Dispatch] = Dispatch.objects.filter(
+        pk=dispatch_id, attempts=attempt, done_at=None, dead_at=None
+    )
+    return undelivered
+
+
+def _consumer_of(dispatch: Dispatch) -> events.Consumer:
     consumer = events.consumer(dispatch.consumer)
     if consumer is None:
         raise UnknownConsumer(f"No consumer is called {dispatch.consumer}.")
-    consumer.handle(Event.objects.get(pk=dispatch.event_id))
+    return consumer
+
+
+def _mark_done(dispatch: Dispatch) -> str:
     dispatch.done_at = Now()
-    dispatch.lease_until = None
-    dispatch.save(update_fields=["done_at", "lease_until"])
+    dispatch.lease_until = dispatch.running_until = None
+    dispatch.save(update_fields=["done_at", "lease_until", "running_until"])
     return "done"
 
 
@@ -175,11 +220,24 @@ def _fail(dispatch_id: UUID, attempt: int, reason: str) -> str:
     delay = timedelta(seconds=BACKOFF_SECONDS[min(attempt, len(BACKOFF_SECONDS)) - 1])
     with transaction.atomic():
         changed = Dispatch.objects.filter(pk=dispatch_id, attempts=attempt, done_at=None, dead_at=None).update(
-            last_error=reason[:2000], lease_until=None, next_at=Now() + delay, dead_at=Now() if is_dead else None
+            last_error=reason[:2000],
+            lease_until=None,
+            running_until=None,
+            next_at=Now() + delay,
+            dead_at=Now() if is_dead else None,
         )
+        if changed and is_dead:
+            _tell_dead(dispatch_id)
     if not changed:
         return "gone"
     return "dead" if is_dead else "failed"
+
+
+def _tell_dead(dispatch_id: UUID) -> None:
+    dispatch = Dispatch.objects.get(pk=dispatch_id)
+    consumer = events.consumer(dispatch.consumer)
+    if consumer is not None and consumer.on_dead is not None:
+        consumer.on_dead(Event.objects.get(pk=dispatch.event_id))
 
 
 def _reason(error: Exception) -> str:

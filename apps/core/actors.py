@@ -1,8 +1,10 @@
 """Who acts. Every verb takes one; nothing reads it from a global."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
+
+from apps.core.authorization import Authorizer
 
 
 class ActorKind(StrEnum):
@@ -22,8 +24,11 @@ class Actor:
     id: UUID | None
     label: str
     home_organization_id: UUID | None = None
-    role: str = ""
     session_id: UUID | None = None
+    # The API token by which they act; nobody who acts by one does what takes a person (core.api.views).
+    token_id: UUID | None = None
+    # Loaded when the request or job begins, and never kept beyond it: a changed role holds from the next one on.
+    authorizer: Authorizer | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def system(cls, organization_id: UUID, part: str) -> "Actor":

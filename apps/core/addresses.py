@@ -35,3 +35,12 @@ def _parse(text: str) -> str | None:
 def _is_trusted(address: str) -> bool:
     ip = ipaddress.ip_address(address)
     return any(ip in ipaddress.ip_network(network) for network in settings.TRUSTED_PROXIES)
+
+
+def network_of(address: str | None) -> str:
+    """Whom an address belongs to, roughly: a /24 of IPv4, a /64 of IPv6."""
+    if not address:
+        return "unknown"
+    ip = ipaddress.ip_address(address)
+    v4 = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else ip
+    return str(ipaddress.ip_network(f"{v4}/24" if v4 is not None else f"{ip}/64", strict=False))

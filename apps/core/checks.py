@@ -6,13 +6,16 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ImproperlyConfigured
+
+from apps.core import limits
 
 MIN_SECRET_KEY_LENGTH = 50
 
 
 @register(Tags.security)
 def refuse_unsafe_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """itsm.E001-E008. Demo and test modes are exempt; production is the default mode."""
+    """itsm.E001-E011. Demo and test modes are exempt; production is the default mode."""
     if settings.ITSM_MODE != "production":
         return []
     return [
@@ -53,6 +56,18 @@ def _rules() -> list[tuple[bool, str, str, str]]:
             "TRUSTED_PROXIES holds what is no network.",
             "Write each as 10.0.0.0/8, without host bits.",
         ),
+        (
+            not all(map(_is_https_origin, settings.CORS_ALLOWED_ORIGINS)),
+            "E010",
+            "CORS_ALLOWED_ORIGINS holds what is no https origin.",
+            "Write each as https://host or https://host:port; * is not accepted.",
+        ),
+        (
+            _has_bad_limits(settings.RATE_LIMITS),
+            "E011",
+            "RATE_LIMITS names an unknown limit, or gives what is none.",
+            "Write name=count/seconds, name=count/seconds/burst, or name=0 for no limit.",
+        ),
     ]
 
 
@@ -62,6 +77,20 @@ def _is_no_network(text: str) -> bool:
     except ValueError:
         return True
     return False
+
+
+def _is_https_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme == "https" and bool(parts.hostname) and text == f"https://{parts.netloc}" and "*" not in text
+
+
+def _has_bad_limits(given: dict[str, str]) -> bool:
+    try:
+        for text in given.values():
+            limits.configured(limits.PER_USER, text)
+    except ImproperlyConfigured:
+        return True
+    return bool(limits.unknown_names(given))
 
 
 def _is_weak_key(key: str) -> bool:

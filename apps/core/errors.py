@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from apps.core.actors import Actor
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,12 @@ class DomainError(Exception):
         self.errors = list(errors)
         self.code = code or self.code
         self.extra: Mapping[str, Any] = extra
+        self.refused: Actor | None = None
+
+    def naming(self, actor: "Actor | None") -> Self:
+        """Say for the log whom the credentials named, where that is known before the caller is; the answer does not show it."""
+        self.refused = actor
+        return self
 
 
 class Invalid(DomainError):
@@ -84,6 +93,14 @@ class PreconditionRequired(DomainError):
     status = 428
     code = "precondition_required"
     title = "This organization requires If-Match"
+
+
+class TooManyRequests(DomainError):
+    """A rate limit is used up; `retry_after` (seconds) says when to come back."""
+
+    status = 429
+    code = "rate_limited"
+    title = "Too many requests"
 
 
 class Unavailable(DomainError):

@@ -6,7 +6,7 @@ Floor 0 knows how facts travel; the audit app, one floor up, keeps them and inst
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
@@ -55,6 +55,12 @@ class Consumer:
     name: str
     pattern: str
     handle: Handler
+    # Works outside any transaction, because it waits for somebody else's server or commits as it goes.
+    is_outward: bool = False
+    # How long one run of it may take; after that it is taken for dead, and run again.
+    limit_seconds: int = 0
+    # Told in the transaction that marks its delivery dead.
+    on_dead: Handler | None = None
 
 
 _declared: dict[str, str] = {}
@@ -91,13 +97,36 @@ def after(pattern: str, *, consumer: str) -> Callable[[Handler], Handler]:
     Raises ValueError when the consumer's name is taken.
     """
 
+    return _register(Consumer(consumer, pattern, _nothing))
+
+
+def outward(
+    pattern: str, *, consumer: str, limit_seconds: int = 60, on_dead: Handler | None = None
+) -> Callable[[Handler], Handler]:
+    """Subscribe after commit, for what leaves the process (mail, webhooks) or commits as it goes (jobs).
+
+    The handler runs in the event's tenant but in no transaction: it opens its own, and none while it waits for the network.
+    It runs at least once; a worker that dies in it leads to another run after `limit_seconds`, so it is idempotent by
+    (event, recipient). `on_dead` is told the event when no attempt is left, in the transaction that writes that down.
+    Raises ValueError when the consumer's name is taken.
+    """
+    return _register(
+        Consumer(consumer, pattern, _nothing, is_outward=True, limit_seconds=limit_seconds, on_dead=on_dead)
+    )
+
+
+def _register(consumer: Consumer) -> Callable[[Handler], Handler]:
     def register(handle: Handler) -> Handler:
-        if consumer in _after:
-            raise ValueError(f"two consumers are called {consumer}")
-        _after[consumer] = Consumer(consumer, pattern, handle)
+        if consumer.name in _after:
+            raise ValueError(f"two consumers are called {consumer.name}")
+        _after[consumer.name] = replace(consumer, handle=handle)
         return handle
 
     return register
+
+
+def _nothing(event: Any) -> None:
+    """Stands in a registration until its handler is known."""
 
 
 def subscribers_inside(name: str) -> list[Handler]:

@@ -3,7 +3,7 @@
 Each is one transaction's worth of work for the caller's transaction: lock, check, write, record one event.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -31,40 +31,55 @@ def declare_events(model: type[models.Model], *verbs: str) -> None:
         events.declare(f"{noun(model)}.{verb}", f"{str(model._meta.verbose_name).capitalize()} {verb}.")
 
 
-def create(model: type[V], *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> V:
-    """A new row in the actor's organization. IntegrityError on a duplicate becomes a neutral 409 at the edge."""
+def create(
+    model: type[V], *, actor: Actor, at: datetime, values: Mapping[str, Any], beside: events.Changes | None = None
+) -> V:
+    """A new row in the actor's organization. IntegrityError on a duplicate becomes a neutral 409 at the edge.
+
+    `beside` is what belongs to the same fact and stands in other tables.
+    """
     row = model(organization_id=actor.organization_id, created_at=at, updated_at=at, **values)
     row.save(force_insert=True)
-    events.record(
-        f"{noun(model)}.created", row, actor=actor, at=at, changes={k: (None, v) for k, v in plain(row, values).items()}
-    )
+    changes = {name: (None, value) for name, value in plain(row, values).items()}
+    events.record(f"{noun(model)}.created", row, actor=actor, at=at, changes={**changes, **(beside or {})})
     return row
 
 
-def lock(model: type[V], pk: UUID, *, actor: Actor, expected_version: int | None = None) -> V:
-    """The row, locked until the transaction ends. Raises NotFound, or Stale when it is not at `expected_version`."""
+def lock(model: type[V], pk: UUID, *, actor: Actor, expected_version: Container[int] | None = None) -> V:
+    """The row, locked until the transaction ends. Raises NotFound, or Stale when its version is none of `expected_version`."""
     row: Any = model._default_manager.visible_to(actor).select_for_update(of=("self",)).filter(pk=pk).first()
     if row is None:
         raise NotFound
     locked: V = row
-    if expected_version is not None and locked.version != expected_version:
+    if expected_version is not None and locked.version not in expected_version:
         raise Stale(f"It is at version {locked.version} now; read it again.", current_version=locked.version)
     return locked
 
 
-def change(row: V, *, actor: Actor, at: datetime, values: Mapping[str, Any], verb: str = "updated") -> V:
-    """Write what differs of `values` into a locked row; nothing differs, nothing happens."""
+def change(
+    row: V,
+    *,
+    actor: Actor,
+    at: datetime,
+    values: Mapping[str, Any],
+    verb: str = "updated",
+    beside: events.Changes | None = None,
+) -> V:
+    """Write what differs of `values` into a locked row; nothing differs, nothing happens.
+
+    `beside` is what changed with it in other tables: it makes a new version too, and is told by the same event.
+    """
     before = plain(row, values)
     for name, value in values.items():
         setattr(row, name, value)
     after = plain(row, values)
     differing = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
-    if not differing:
+    if not differing and not beside:
         return row
     row.version += 1
     row.updated_at = at
     row.save(update_fields=[*differing, "version", "updated_at"])
-    events.record(f"{noun(row)}.{verb}", row, actor=actor, at=at, changes=differing)
+    events.record(f"{noun(row)}.{verb}", row, actor=actor, at=at, changes={**differing, **(beside or {})})
     return row
 
 

@@ -71,7 +71,7 @@ def jobs() -> dict[str, ScheduledJob]:
 
 
 def database_now() -> datetime:
-    with connection.cursor() as cursor:
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]
     return now

@@ -7,7 +7,7 @@ from there. Nothing else decides the tenant.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db import connections
@@ -77,6 +77,14 @@ def tenant(
 ) -> Iterator[None]:
     """Act for one organization until the block ends. The request id is the current request's unless another is given."""
     with enter(TenantContext(organization_id, actor_id, request_id or logs.current_request_id(), via, is_read_only)):
+        yield
+
+
+@contextmanager
+def moved_to(organization_id: UUID) -> Iterator[None]:
+    """Act for another organization until the block ends, still as part of the same request by the same person."""
+    context = _current.get() or TenantContext(organization_id, request_id=logs.current_request_id())
+    with enter(replace(context, organization_id=organization_id)):
         yield
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from apps.core import demo, records, tenancy
 from apps.core.actors import Actor
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, Site, Team
-from apps.organizations.services import create_organization, find_organization
+from apps.organizations.services import OFFICE_HOURS, create_organization, find_organization
 
 ORGANIZATIONS = {
     "acme": ("Acme Corporation", "Europe/Berlin", ("Berlin", "Munich")),
@@ -16,7 +16,6 @@ ORGANIZATIONS = {
     "operators": ("Platform operators", "UTC", ()),
 }
 SITE_ZONES = {"Chicago": "America/Chicago"}
-WORKDAYS = range(5)
 
 
 @demo.part(floor=1)
@@ -44,12 +43,7 @@ def _structure(actor: Actor, at: datetime, time_zone: str, sites: tuple[str, ...
         if department == "Information technology":
             values["cost_centre_id"] = it_costs.pk
         records.create(Department, actor=actor, at=at, values=values)
-    office = records.create(BusinessCalendar, actor=actor, at=at, values=office_hours(time_zone))
+    office = BusinessCalendar.objects.get(name=OFFICE_HOURS)
     for team, purpose in (("Service Desk", "First line for everybody"), ("Network", "Lines, switches and Wi-Fi")):
         values = {"name": team, "description": purpose, "calendar_id": office.pk}
         records.create(Team, actor=actor, at=at, values=values)
-
-
-def office_hours(time_zone: str) -> dict[str, Any]:
-    windows = [{"weekday": day, "start": "09:00", "end": "17:00"} for day in WORKDAYS]
-    return {"name": "Office hours", "time_zone": time_zone, "windows": windows, "exceptions": []}

@@ -7,6 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
+from apps.core.authorization import Reach, ReachColumns
 from apps.core.fields import TenantForeignKey
 from apps.core.models import SoftDeleteModel, VersionedModel, new_id
 from apps.core.querysets import SoftDeleteObjects
@@ -37,6 +38,7 @@ class Organization(models.Model):
     # Made by load_demo, with published passwords; production refuses to serve beside it.
     is_demo = models.BooleanField(default=False, editable=False)
     requires_if_match = models.BooleanField(default=False)
+    requires_mfa = models.BooleanField(default=False)
     created_at = models.DateTimeField(editable=False)
     updated_at = models.DateTimeField(editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
@@ -138,6 +140,8 @@ class Department(VersionedModel):
 
 class Team(SoftDeleteModel):
     """A group that work is given to. Its members, lead and skills are the users app's."""
+
+    reach_columns: ClassVar[ReachColumns] = {Reach.TEAM: ("id",)}
 
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True, max_length=2000)

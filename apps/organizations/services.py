@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import connection, transaction
 
 from apps.core import events, records, tenancy
@@ -15,7 +15,11 @@ from apps.core.errors import Conflict, FieldError, Invalid
 from apps.core.models import new_id
 from apps.organizations.events import ORGANIZATION_RESUMED, ORGANIZATION_SUSPENDED
 from apps.organizations.lifecycle import LIFECYCLE
-from apps.organizations.models import Department, Organization
+from apps.organizations.models import BusinessCalendar, Department, Organization
+
+OFFICE_HOURS, AROUND_THE_CLOCK = "Office hours", "Around the clock"
+OFFICE_WINDOWS = [{"weekday": day, "start": "09:00", "end": "17:00"} for day in range(5)]
+ALL_WINDOWS = [{"weekday": day, "start": "00:00", "end": "24:00"} for day in range(7)]
 
 
 def find_organization(slug: str) -> UUID | None:
@@ -65,38 +69,69 @@ def for_each_organization(part: str, visit: Callable[[Actor], object]) -> None:
 def create_organization(
     *,
     at: datetime,
-    part: str,
+    part: str = "",
+    actor: Actor | None = None,
     name: str,
     slug: str,
     time_zone: str = "UTC",
+    language: str = "en",
     is_operator: bool = False,
     is_demo: bool = False,
 ) -> Organization:
-    """A new tenant, made by the platform itself. Opens the transaction, because the tenant does not exist before.
+    """A new tenant. Opens the transaction, because the tenant does not exist before.
 
-    Raises Conflict when the slug is taken.
+    Made by the platform's `part`, or by an `actor` who acts in the organization that is to be: its id is the actor's.
+    What belongs to every new organization (roles, calendars) subscribes to `organization.created`.
+    Raises Conflict when the slug is taken, Invalid naming each value that is not accepted.
     """
-    organization_id = new_id()
+    actor = actor or Actor.system(new_id(), part)
+    organization_id = actor.organization_id
     if find_organization(slug) is not None:
-        raise Conflict("This slug is not available.", code="duplicate")
-    with tenancy.tenant(organization_id), transaction.atomic():
+        raise Conflict(f"The slug {slug} is taken; accepted: another one.", code="duplicate")
+    with tenancy.moved_to(organization_id), transaction.atomic():
         organization = Organization(
             id=organization_id,
             name=name,
             slug=slug,
             time_zone=time_zone,
+            language=language,
             is_operator=is_operator,
             is_demo=is_demo,
             created_at=at,
             updated_at=at,
         )
-        organization.full_clean(exclude=["id"])
+        _refuse_malformed(organization)
         organization.save(force_insert=True)
         changes = {"name": (None, name), "slug": (None, slug), "time_zone": (None, time_zone)}
-        events.record(
-            "organization.created", organization, actor=Actor.system(organization_id, part), at=at, changes=changes
-        )
+        events.record("organization.created", organization, actor=actor, at=at, changes=changes)
     return organization
+
+
+def _refuse_malformed(organization: Organization) -> None:
+    try:
+        organization.full_clean(exclude=["id"])
+    except ValidationError as error:
+        problems = [
+            FieldError(f"/{name}", str(wrong.code or "invalid"), " ".join(wrong.messages))
+            for name, found in error.error_dict.items()
+            for wrong in found
+        ]
+        raise Invalid(errors=problems) from error
+
+
+def create_default_calendars(organization: Organization, *, at: datetime) -> None:
+    """Monday to Friday nine to five in its own zone, and always; part of the fact that the organization was created."""
+    BusinessCalendar.objects.bulk_create(
+        BusinessCalendar(
+            organization_id=organization.pk,
+            name=name,
+            time_zone=organization.time_zone,
+            windows=windows,
+            created_at=at,
+            updated_at=at,
+        )
+        for name, windows in ((OFFICE_HOURS, OFFICE_WINDOWS), (AROUND_THE_CLOCK, ALL_WINDOWS))
+    )
 
 
 def suspend(organization: Organization, *, actor: Actor, at: datetime, reason: str) -> Organization:
@@ -131,12 +166,19 @@ def lock_chart(organization_id: UUID) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))", [f"departments:{organization_id}"])
 
 
-def change_department(department: Department, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Department:
+def change_department(
+    department: Department,
+    *,
+    actor: Actor,
+    at: datetime,
+    values: Mapping[str, Any],
+    beside: events.Changes | None = None,
+) -> Department:
     """Change a department, locked after the chart (lock_chart). Raises Invalid when its new parent lies below it."""
     parent_id = values.get("parent_id")
     if parent_id is not None and parent_id != department.parent_id:
         _refuse_cycle(department, parent_id)
-    return records.change(department, actor=actor, at=at, values=values)
+    return records.change(department, actor=actor, at=at, values=values, beside=beside)
 
 
 def _refuse_cycle(department: Department, parent_id: UUID) -> None:

@@ -195,8 +195,8 @@ def test_a_consumer_that_raises_leaves_no_half_effect(acme, subscriptions):
 def test_an_attempt_that_another_overtook_has_no_effect(acme):
     _, dispatch = queued(acme)
     with acme.entered():
-        first = services._begin_attempt(dispatch.pk)
-        second = services._begin_attempt(dispatch.pk)
+        first = services._begin_attempt(dispatch.pk).number
+        second = services._begin_attempt(dispatch.pk).number
 
         assert (first, second) == (1, 2)
         assert services._consume(dispatch.pk, first) == "gone"

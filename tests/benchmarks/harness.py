@@ -81,7 +81,7 @@ def world(rows: int) -> Iterator[World]:
         organizations = [factories.make_organization(slug=f"tenant-{n}", name=f"Tenant {n}") for n in range(TENANTS)]
         with tenancy.tenant(organizations[0].pk), transaction.atomic():
             session = factories.SessionFactory(
-                user=factories.UserFactory(user_type=UserType.ADMIN),
+                user=factories.make_person(user_type=UserType.ADMIN),
                 idle_until=timezone.now() + timedelta(hours=12),
             )
         fill(database, organizations, rows)

@@ -1,30 +1,177 @@
 """A valid body for any operation: from its serializer, and from the factory of the model behind it."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import orjson
+import pyotp
+from django.db import transaction
+from django.utils import timezone
 from rest_framework import serializers
 
+from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.api import strict
 from apps.core.api.renderers import dumps
-from apps.users.models import User
+from apps.core.models import new_id
+from apps.core.secrets import encrypt
+from apps.organizations.models import Site, Team
+from apps.users import mfa_tokens
+from apps.users.links import mint
+from apps.users.models import LinkPurpose, Role, Skill, TotpDevice, User
 from tests.contracts import rows
 from tests.contracts.routes import Route
 from tests.contracts.world import World, session_of
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, hashed_password
 
 Body = dict[str, Any]
 
+SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+
+
+def code_now() -> str:
+    return pyotp.TOTP(SECRET).now()
+
+
+def enrolled(world: World, purpose: str = "", *, is_confirmed: bool = True) -> Body:
+    """Everybody of acme with an authenticator that has not been used yet; for a `purpose`, the administrator's mfa_token."""
+    at = timezone.now()
+    with world.acme.entered():
+        for user in world.people.values():
+            TotpDevice.objects.update_or_create(
+                organization_id=world.acme.id,
+                user_id=user.pk,
+                defaults={
+                    "secret": encrypt(SECRET),
+                    "created_at": at,
+                    "confirmed_at": at if is_confirmed else None,
+                    "last_step": 0,
+                },
+            )
+        admin = User.objects.get(pk=world.people["admin"].pk)
+    return {"mfa_token": mfa_tokens.challenge(admin, purpose, at=at).extra["mfa_token"]} if purpose else {}
+
+
+def with_one_factor(world: World) -> Body:
+    """The administrator's password, with whom nothing else is asked for."""
+    admin = world.people["admin"]
+    with world.acme.entered():
+        TotpDevice.objects.filter(user_id=admin.pk).delete()
+        User.objects.filter(pk=admin.pk).update(password=hashed_password())
+    return {"email": admin.email, "password": PASSWORD}
+
+
+def changed_password(world: World) -> Body:
+    """From everybody's usual one to one that nobody had."""
+    with world.acme.entered():
+        User.objects.filter(is_service_account=False).update(password=hashed_password())
+    return {"current_password": PASSWORD, "new_password": f"a fresh one {new_id()}"}
+
+
+_hours = count(1)
+
+
+def period() -> Body:
+    """A future hour, each time another one."""
+    begin = timezone.now() + timedelta(days=400, hours=2 * next(_hours))
+    return {"starts_at": begin.isoformat(), "ends_at": (begin + timedelta(hours=1)).isoformat()}
+
+
+def rota(world: "World") -> Body:
+    return {
+        "team": str(world.own[Team].pk),
+        "time_zone": "Europe/Berlin",
+        "starts_on": "2026-01-05",
+        "handover_weekday": 0,
+        "handover_time": "09:00",
+        "members": [str(world.peer.pk), str(world.own[User].pk)],
+    }
+
+
+GRANTS = [{"resource": "sites", "action": "read", "reach": "organization"}]
 # What a serializer cannot tell: (route, method) -> the body.
 GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
-    ("auth/token/", "POST"): lambda world: {"email": world.people["admin"].email, "password": PASSWORD},
+    ("auth/token/", "POST"): with_one_factor,
     ("auth/token/refresh/", "POST"): lambda world: {"refresh": session_of(world.people["admin"]).refresh},
+    ("roles/", "POST"): lambda world: {"name": f"Role {new_id()}", "grants": GRANTS},
+    ("roles/<uuid:pk>/", "PATCH"): lambda world: {"name": f"Role {new_id()}", "grants": GRANTS},
+    ("auth/token/mfa/", "POST"): lambda world: {**enrolled(world, mfa_tokens.REQUIRED), "code": code_now()},
+    ("auth/mfa/setup/", "POST"): lambda world: enrolled(world, mfa_tokens.SETUP, is_confirmed=False),
+    ("auth/mfa/confirm/", "POST"): lambda world: {
+        **enrolled(world, mfa_tokens.SETUP, is_confirmed=False),
+        "code": code_now(),
+    },
+    ("auth/mfa/disable/", "POST"): lambda world: enrolled(world) | {"code": code_now()},
+    ("auth/mfa/recovery-codes/", "POST"): lambda world: enrolled(world) | {"code": code_now()},
+    ("auth/password/change/", "POST"): changed_password,
+    # Whose they are, one may say for service accounts alone.
+    ("auth/api-tokens/", "POST"): lambda world: {
+        "name": f"Token {new_id()}",
+        "scopes": ["sites:read"],
+        "expires_at": "2027-03-01T09:00:00Z",
+    },
+    # To a user or to a team, never to both.
+    ("role-assignments/", "POST"): lambda world: {
+        "role": str(world.own[Role].pk),
+        "user": str(world.peer.pk),
+        "limited_to_team": str(world.own[Team].pk),
+        "valid_until": "2027-03-01T09:00:00Z",
+    },
+    ("auth/password/reset/", "POST"): lambda world: {"email": world.peer.email},
+    ("auth/password/reset/confirm/", "POST"): lambda world: {
+        "token": link_of(world.peer),
+        "new_password": f"correct horse {new_id()}",
+    },
+    ("users/import/", "POST"): lambda world: {"csv": "email,full_name\nnew@acme.example,Somebody New\n"},
+    # Somebody who is not in the team yet; a skill is named inside a list.
+    ("teams/<uuid:team_pk>/members/", "POST"): lambda world: {
+        "user": str(world.own[User].pk),
+        "skills": [{"skill": str(world.own[Skill].pk), "level": 3}],
+    },
+    ("teams/<uuid:team_pk>/members/<uuid:pk>/", "PATCH"): lambda world: {"is_lead": True, "capacity": 7},
+    # Their own, at a time that no other absence has.
+    ("absences/", "POST"): lambda world: period() | {"delegate": str(world.own[User].pk)},
+    ("absences/<uuid:pk>/", "PATCH"): lambda world: {"note": "back soon", "delegate": str(world.own[User].pk)},
+    ("on-call/rotas/", "POST"): lambda world: rota(world) | {"name": f"Rota {new_id()}"},
+    ("on-call/rotas/<uuid:pk>/", "PATCH"): lambda world: {"handover_time": "10:00", "members": [str(world.peer.pk)]},
+    ("on-call/rotas/<uuid:rota_pk>/overrides/", "POST"): lambda world: period() | {"user": str(world.own[User].pk)},
+    ("on-call/rotas/<uuid:rota_pk>/overrides/<uuid:pk>/", "PATCH"): lambda world: {"reason": "swapped"},
+    ("teams/bulk/", "POST"): lambda world: many(world, Team),
+    ("sites/bulk/", "POST"): lambda world: many(world, Site),
+    ("exports/", "POST"): lambda world: {"resource": "sites", "format": "csv"},
+    # Whose and what it is cannot be changed.
+    ("role-assignments/<uuid:pk>/", "PATCH"): lambda world: {"valid_until": "2027-03-01T09:00:00Z"},
+}
+
+
+def many(world: World, model: type[Any]) -> Body:
+    """A bulk request for one row, so that it records one event like any other write."""
+    row = world.fresh(model, world.peer)
+    return {"ids": [str(row.pk)], "action": "update", "params": {"name": f"Renamed {row.pk}"}}
+
+
+# What a read must be asked: route -> the query, with somebody of the given world's side in it.
+ASKED: dict[str, Callable[[User], dict[str, str]]] = {
+    "auth/permissions/explain/": lambda user: {"user": str(user.pk), "resource": "teams", "action": "read"},
+}
+# The ids that such a query may name: route -> parameter -> the model, and what else the query then says.
+ASKED_FOR: dict[str, dict[str, tuple[type[Any], dict[str, str]]]] = {
+    "auth/permissions/explain/": {
+        "user": (User, {}),
+        "object": (Team, {"resource": "teams"}),
+    },
 }
 # A plain id in an action's input refers to the model of the view's reference, or of the registry, that is called alike;
 # where it is called otherwise, here: (serializer, field) -> model.
 NAMED: dict[tuple[str, str], type[Any]] = {}
+
+
+def link_of(user: User) -> str:
+    """The token of a link that was mailed to somebody."""
+    with tenancy.tenant(user.organization_id), transaction.atomic():
+        return mint(user, LinkPurpose.RESET, at=timezone.now())
 
 
 def valid_body(world: World, route: Route, method: str) -> Body:
@@ -39,6 +186,11 @@ def valid_body(world: World, route: Route, method: str) -> Body:
         if name not in body and field.required and not field.read_only:
             body[name] = sample(world, route, serializer, name, field)
     return body
+
+
+def valid_query(world: World, route: Route, method: str) -> dict[str, str]:
+    """What a read of acme must be asked, by anybody: nothing, but for a few."""
+    return ASKED[str(route)](world.peer) if method in {"GET", "HEAD"} and str(route) in ASKED else {}
 
 
 def _of_model(world: World, serializer: serializers.ModelSerializer) -> Body:
@@ -118,5 +270,7 @@ _SAMPLES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
 
 
 def owned(model: type[Any] | None) -> bool:
-    """Whether rows of this model belong to people, so that a colleague's row differs from one's own."""
-    return model is not None and any(field.remote_field.model is User for field in rows.references(model))
+    """Whether rows of this model belong to people, so that a colleague's row differs from one's own. People belong to nobody."""
+    if model is None or model is User or model in rows.OWNED_BY_ID:
+        return model in rows.OWNED_BY_ID
+    return any(field.remote_field.model is User for field in rows.references(model))

@@ -2,15 +2,31 @@
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as configured
 from django.db import connections
 
 from tests import conftest, databases
 from tests.contracts.routes import routes
 from tests.contracts.world import World, connected_as, take_down_the_orm_wall
+
+
+@pytest.fixture(autouse=True)
+def _every_refusal_is_told(settings: Any) -> None:
+    """The contracts are refused more often in a minute than any person: here each refusal gets its event."""
+    settings.ACCESS_DENIED_PER_MINUTE = 1_000_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tokens_outlive_a_slow_machine() -> Iterator[None]:
+    """A module shares its sign-ins, and may take longer than an access token lives."""
+    lifetime, configured.ACCESS_TOKEN_LIFETIME = configured.ACCESS_TOKEN_LIFETIME, timedelta(hours=2)
+    yield
+    configured.ACCESS_TOKEN_LIFETIME = lifetime
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +37,7 @@ def world(django_db_setup: None, django_db_blocker: Any) -> Iterator[World]:
             made.collect_cursors([route for route in routes() if route.is_list() and not route.keys])
             yield made
         connections.close_all()
-        databases.recreate(str(settings.DATABASES["default"]["NAME"]))
+        databases.recreate(str(configured.DATABASES["default"]["NAME"]))
 
 
 @pytest.fixture(
@@ -57,3 +73,21 @@ def log_lines() -> Iterator[list[str]]:
     root.addHandler(handler)
     yield lines
     root.removeHandler(handler)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With one wall taken down every second case is tried by default, evenly over routes and models; all of them with --all."""
+    if conftest.IS_FULL_RUN:
+        return
+    one_wall = [
+        item
+        for item in items
+        if isinstance(item, pytest.Function)
+        and item.path.parent == Path(__file__).parent
+        and getattr(item, "callspec", None) is not None
+        and item.callspec.params.get("walls") in {"row-level security alone", "the ORM alone"}
+    ]
+    left_out = set(one_wall[::2])
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]

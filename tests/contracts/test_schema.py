@@ -1,6 +1,7 @@
 """The OpenAPI document is the router, no more and no less; and migrations are what the models say."""
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from apps.users.role_table import VOCABULARY
 from tests.contracts.matrix import PUBLIC
 from tests.contracts.routes import routes, shape_of
+from tests.databases import ROOT
 
 VERBS = {"get", "post", "put", "patch", "delete", "head", "options", "trace"}
 
@@ -52,9 +55,54 @@ def test_every_operation_but_the_public_ones_asks_for_the_bearer_token(document:
         shape_of(path)
         for path, item in document["paths"].items()
         for operation in item.values()
-        if {"bearer": []} not in operation.get("security", [])
+        # Without one, or with one or something else in its place.
+        if operation.get("security", []) != [{"bearer": []}]
     }
     assert unprotected == public
+
+
+ROW = re.compile(r"^\| (`/[^|]*`) \| ([A-Z, ]+) \|")
+
+
+def documented() -> dict[str, set[str]]:
+    """The table of addresses in docs/api.md: each with its methods, which hold for the list and its records alike."""
+    found: dict[str, set[str]] = {}
+    for line in (ROOT / "docs" / "api.md").read_text().splitlines():
+        if row := ROW.match(line):
+            for address in re.findall(r"`(/[^`]*)`", row[1]):
+                found.setdefault(shape_of(f"/api/v1{address}"), set()).update(row[2].replace(" ", "").split(","))
+    return found
+
+
+@pytest.mark.bar(53)
+def test_the_documentation_s_table_and_the_router_name_the_same_addresses_and_methods() -> None:
+    """A record's address needs no row of its own below its list's: `/sites/` stands for `/sites/{id}/` too."""
+    table, routed = documented(), {}
+    for route in routes():
+        above = route.shape.removesuffix("{}/")
+        entry = above if route.shape not in table and above in {other.shape for other in routes()} else route.shape
+        routed.setdefault(entry, set()).update(route.implemented() - {"HEAD"})
+    missing = [
+        f"| `{shape.removeprefix('/api/v1').replace('{}', '{id}')}` | {', '.join(sorted(methods))} | … |"
+        for shape, methods in routed.items()
+        if table.get(shape) != methods
+    ]
+    assert missing == [], "rows that docs/api.md lacks, or has with other methods:\n" + "\n".join(missing)
+    assert set(table) - set(routed) == set(), "rows of docs/api.md that no route answers"
+
+
+@pytest.mark.bar(53)
+def test_every_grant_that_an_endpoint_asks_for_is_one_that_a_role_can_hold() -> None:
+    unknown = {
+        f"{route} {method}: {resource}.{grant.value}"
+        for route in routes()
+        if route.is_protected
+        for method in route.implemented()
+        if (grant := route.grant(method)) is not None
+        for resource in [route.view.resource]  # type: ignore[attr-defined]
+        if grant not in VOCABULARY.get(resource, ())
+    }
+    assert unknown == set()
 
 
 def test_the_document_is_generated_without_a_warning() -> None:

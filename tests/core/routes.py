@@ -1,5 +1,6 @@
 """Every endpoint there is, read from the URL resolver and never from a list by hand."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from apps.core.api.views import RecordViewSet
+from tests.conftest import Tenant
+from tests.contracts import rows
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,15 @@ def creations() -> list[Route]:
         for route in record_routes()
         if route.actions.get("post") == "create" and "post" in route.view.http_method_names
     ]
+
+
+def path_in(route: Route, tenant: Tenant) -> str:
+    """The list's path, below a parent that the tenant has where it needs one."""
+    if "<" not in route.path:
+        return route.path
+    parents = route.view.model._meta.get_field(route.view.parent_field.removesuffix("_id")).remote_field.model
+    with tenant.entered():
+        return re.sub("<uuid:[a-z_]+>", str(rows.factory_of(parents)().pk), route.path)
 
 
 def _found(patterns: Any, prefix: str) -> Iterator[Route]:

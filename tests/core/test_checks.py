@@ -23,6 +23,8 @@ SAFE = {
     "DATABASE_ROLE": "worker",
     "BASE_URL": "https://desk.example",
     "REDIS_URL": "redis://:sesame@redis.example:6379/0",
+    "CORS_ALLOWED_ORIGINS": ["https://app.example", "https://app.example:8443"],
+    "RATE_LIMITS": {"user": "10/60", "anonymous": "10/60/5", "token": "0"},
 }
 UNSAFE = [
     ("E001", {"DEBUG": True}),
@@ -38,6 +40,15 @@ UNSAFE = [
     ("E006", {"BASE_URL": "desk.example"}),
     ("E007", {"REDIS_URL": "redis://redis.example:6379/0"}),
     ("E007", {"REDIS_URL": "redis://user@redis.example:6379/0"}),
+    ("E010", {"CORS_ALLOWED_ORIGINS": ["*"]}),
+    ("E010", {"CORS_ALLOWED_ORIGINS": ["https://app.example", "http://app.example"]}),
+    ("E010", {"CORS_ALLOWED_ORIGINS": ["https://*.example"]}),
+    ("E010", {"CORS_ALLOWED_ORIGINS": ["https://app.example/"]}),
+    ("E010", {"CORS_ALLOWED_ORIGINS": ["null"]}),
+    ("E011", {"RATE_LIMITS": {"usr": "10/60"}}),
+    ("E011", {"RATE_LIMITS": {"user": "10"}}),
+    ("E011", {"RATE_LIMITS": {"user": "0/60"}}),
+    ("E011", {"RATE_LIMITS": {"user": "10/60/x"}}),
 ]
 
 

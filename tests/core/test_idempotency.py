@@ -11,7 +11,7 @@ from apps.core import idempotency, tenancy
 from apps.core.errors import Conflict, DomainError
 from apps.core.models import IdempotencyKey
 from apps.organizations.models import Team
-from apps.users.models import UserType
+from apps.users.models import Role, RoleAssignment, UserType
 from tests.conftest import IS_FULL_RUN, person
 from tests.core.expectations import assert_problem
 from tests.core.racing import at_once
@@ -123,7 +123,7 @@ def test_whoever_lost_the_grant_gets_no_replay(acme, dan, api):
     client = api(dan)
     post(client)
     with acme.entered():
-        type(dan).objects.filter(pk=dan.pk).update(user_type=UserType.AGENT)
+        RoleAssignment.objects.filter(user=dan).update(role=Role.objects.get(key=UserType.AGENT))
 
     assert_problem(post(client), 403, "missing_grant")
 

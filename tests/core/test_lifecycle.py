@@ -11,12 +11,17 @@ from apps.core.errors import Denied, IllegalTransition, Invalid
 from apps.core.lifecycle import Lifecycle, Phase, Transition
 from apps.core.models import new_id
 from apps.users.models import UserType
+from apps.users.rights import rights_from_table
+from apps.users.role_table import BUILT_IN
 
 NOW = timezone.now()
 
 
 def actor(role):
-    return Actor(ActorKind.USER, new_id(), new_id(), role, role=role)
+    user_id = new_id()
+    return Actor(
+        ActorKind.USER, new_id(), user_id, role, authorizer=rights_from_table(user_id, role, BUILT_IN.get(role, {}))
+    )
 
 
 ADMIN, AGENT = actor(UserType.ADMIN), actor(UserType.AGENT)

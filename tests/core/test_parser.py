@@ -16,8 +16,9 @@ from tests.factories import TeamFactory
 
 TEAMS = "/api/v1/teams/"
 LIMIT = settings.BODY_LIMIT_BYTES
-# A bound for a busy two-core machine; alone each takes a tenth of it. What was quadratic took seconds or hours.
-SECONDS = 0.5
+# Of our own processor time, the best of three: what else the machine does is not the parser's. What was quadratic took
+# seconds or hours.
+SECONDS = 0.1
 GROWTH_KIB = 50 * 1024
 
 
@@ -85,6 +86,16 @@ def resident_kib() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def best_of_three(send):
+    """The last answer, and the fewest seconds of processor time that one took."""
+    taken = []
+    for _ in range(3):
+        started = time.process_time()
+        answer = send()
+        taken.append(time.process_time() - started)
+    return answer, min(taken)
+
+
 @pytest.mark.bar(39)
 @pytest.mark.asvs("2.4.1", "4.3.1")
 @pytest.mark.parametrize("name", BOMBS)
@@ -92,11 +103,11 @@ def test_a_hostile_body_is_malformed_quickly_and_in_little_memory(acme, dan, api
     client, body = api(dan), BOMBS[name]
     assert len(body) <= LIMIT
     client.post(TEAMS, {})
-    memory, started = resident_kib(), time.perf_counter()
+    memory = resident_kib()
 
-    answer = client.generic("POST", TEAMS, body, content_type="application/json")
+    answer, took = best_of_three(lambda: client.generic("POST", TEAMS, body, content_type="application/json"))
 
-    assert time.perf_counter() - started < SECONDS
+    assert took < SECONDS
     assert resident_kib() - memory < GROWTH_KIB
     problem = assert_problem(answer, 400, "malformed")
     assert len(problem["detail"]) < 500
@@ -157,11 +168,10 @@ def test_ten_thousand_unknown_fields_are_refused_quickly(acme, dan, api):
     body = b"{" + b",".join(b'"k%d":1' % n for n in range(MAX_NODES - 10)) + b"}"
     client = api(dan)
     client.post(TEAMS, {})
-    started = time.perf_counter()
 
-    answer = client.generic("POST", TEAMS, body, content_type="application/json")
+    answer, took = best_of_three(lambda: client.generic("POST", TEAMS, body, content_type="application/json"))
 
-    assert time.perf_counter() - started < SECONDS
+    assert took < SECONDS
     problem = assert_problem(answer, 400, "invalid")
     assert len(problem["errors"]) == 100
     assert len(answer.content) < 20_000

@@ -12,8 +12,8 @@ from apps.core.api import filters
 from apps.core.errors import Invalid
 from apps.core.models import new_id
 from apps.organizations.models import Team
-from apps.users.models import User, UserType
-from apps.users.policy import ROLES
+from apps.users.models import RoleAssignment, User
+from apps.users.role_table import ADMIN
 from tests.conftest import IS_FULL_RUN
 from tests.core import routes
 from tests.core.expectations import assert_problem, pointers
@@ -21,6 +21,8 @@ from tests.factories import (
     BusinessCalendarFactory,
     CostCentreFactory,
     DepartmentFactory,
+    GrantFactory,
+    RoleFactory,
     SiteFactory,
     TeamFactory,
     UserFactory,
@@ -34,7 +36,7 @@ SMUGGLED = [
     "__", "_connector", "_negated", "pk", "pk__in", "id__in", "organization_id", "organization", "organization__name",
     "organization_id__in", "calendar__name", "calendar__organization_id", "calendar_id", "version", "version__gte",
     "deleted_at", "deleted_at__isnull", "users", "users__password", "users__password__startswith", "created_at",
-    "created_at__year", "created_at__date", "query", "queryset", "self", "format", "limit", "offset", "page", "_method",
+    "created_at__year", "created_at__date", "query", "queryset", "self", "limit", "offset", "page", "_method",
     "name[]", "name[0]", "$where", "", " name", "NAME", "name\x00", "%", "'", "{}", "password", "access_token",
 ]  # fmt: skip
 
@@ -64,7 +66,7 @@ def test_no_lookup_can_be_smuggled_into_a_list(acme, dan, api, route):
     for name in SMUGGLED:
         if name in accepted:
             continue
-        body = assert_problem(client.get(route.path, {name: "x"}), 400, "invalid_parameter")
+        body = assert_problem(client.get(routes.path_in(route, acme), {name: "x"}), 400, "invalid_parameter")
         assert [error["code"] for error in body["errors"]] == ["unknown_parameter"], name
         assert "accepted: " in body["detail"]
 
@@ -80,19 +82,19 @@ def test_no_value_reaches_sql_as_anything_but_a_value(acme, dan, api, route):
         # What takes any text finds nothing, all of it in one statement or each alone.
         together = [dict.fromkeys(texts, value)] if texts else []
         for query in together if not IS_FULL_RUN else [*together, *({name: value} for name in texts)]:
-            answer = client.get(route.path, query)
+            answer = client.get(routes.path_in(route, acme), query)
             assert (answer.status_code, answer.json()["results"]) == (200, []), query
         if route.view.search_columns:
-            assert client.get(route.path, {"search": value}).status_code == 200, value
+            assert client.get(routes.path_in(route, acme), {"search": value}).status_code == 200, value
     for name in set(kinds) - set(texts):
         for value in SOME:
-            body = assert_problem(client.get(route.path, {name: value}), 400, "invalid_parameter")
+            body = assert_problem(client.get(routes.path_in(route, acme), {name: value}), 400, "invalid_parameter")
             assert [error["pointer"] for error in body["errors"]] == [f"/{name}"], value
 
 
 @pytest.mark.bar(42)
 @pytest.mark.parametrize("route", routes.lists(), ids=str)
-@pytest.mark.parametrize("parameter", ["ordering", "fields", "expand", "cursor", "count", "page_size"])
+@pytest.mark.parametrize("parameter", ["ordering", "fields", "expand", "cursor", "count", "page_size", "format"])
 def test_what_shapes_a_list_is_an_allow_list(acme, dan, api, route, parameter):
     client = api(dan)
     for value in [
@@ -112,7 +114,7 @@ def test_what_shapes_a_list_is_an_allow_list(acme, dan, api, route, parameter):
     ]:
         if parameter == "fields" and value in route.view.serializer_class().fields:
             continue
-        body = assert_problem(client.get(route.path, {parameter: value}), 400, "invalid_parameter")
+        body = assert_problem(client.get(routes.path_in(route, acme), {parameter: value}), 400, "invalid_parameter")
         assert [error["pointer"] for error in body["errors"]] == [f"/{parameter}"], value
         assert "accepted" in body["detail"] or "as given" in body["detail"]
 
@@ -262,7 +264,7 @@ def test_a_boolean_is_true_or_false_and_nothing_else_means_everything(acme, dan,
 @pytest.mark.parametrize("route", routes.lists(), ids=str)
 def test_an_empty_filter_is_400_and_never_the_whole_list(acme, dan, api, route):
     for name in route.view.filterset_class.base_filters:
-        body = assert_problem(api(dan).get(route.path, {name: ""}), 400, "invalid_parameter")
+        body = assert_problem(api(dan).get(routes.path_in(route, acme), {name: ""}), 400, "invalid_parameter")
         assert pointers(body) == [(f"/{name}", "blank")]
 
 
@@ -312,10 +314,10 @@ def test_a_number_or_choice_that_is_none_is_refused(acme, query):
 def test_a_search_of_100_kilobytes_is_refused_at_once(acme, dan, api, team, value):
     client = api(dan)
     client.get(TEAMS)
-    started = time.perf_counter()
+    started = time.process_time()
 
     assert_problem(client.get(TEAMS, {"search": value}), 400, "invalid_parameter")
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
 
 
 # --- fields and expand
@@ -353,6 +355,8 @@ def test_expand_costs_no_query_per_row(acme, dan, api):
         for _ in range(5):
             DepartmentFactory(cost_centre=CostCentreFactory())
     client = api(dan)
+    # What a role grants is kept by its version: the first request reads it.
+    client.get(DEPARTMENTS)
     counts = []
     for query in ("page_size=1", "page_size=5"):
         with CaptureQueriesContext(connection) as queries:
@@ -364,12 +368,13 @@ def test_expand_costs_no_query_per_row(acme, dan, api):
 
 @pytest.mark.asvs("8.2.3")
 @pytest.mark.parametrize("method", ["list", "get", "patch", "post"])
-def test_expanding_what_the_caller_may_not_read_is_403_and_writes_nothing(
-    *, acme, alice, api, department, monkeypatch, method
-):
+def test_expanding_what_the_caller_may_not_read_is_403_and_writes_nothing(*, acme, alice, api, department, method):
     # A role that may do everything with departments and nothing with cost centres; no built-in one is like that.
-    grants = {name: actions for name, actions in ROLES[UserType.ADMIN].items() if name != "cost_centres"}
-    monkeypatch.setitem(ROLES, UserType.AGENT, grants)
+    with acme.entered():
+        role = RoleFactory()
+        for action in ADMIN["departments"]:
+            GrantFactory(role=role, resource="departments", action=action)
+        RoleAssignment.objects.filter(user=alice).update(role=role)
     client, url = api(alice), f"{DEPARTMENTS}{department.pk}/?expand=cost_centre"
     answer = {
         "list": lambda: client.get(f"{DEPARTMENTS}?expand=cost_centre"),

@@ -105,9 +105,9 @@ def test_lock_finds_only_the_actor_s_own(acme, globex):
 def test_lock_refuses_another_version_and_says_which_it_is(acme, expected):
     with acme.entered():
         site = SiteFactory(version=2)
-        assert records.lock(Site, site.pk, actor=acme.system, expected_version=2) == site
+        assert records.lock(Site, site.pk, actor=acme.system, expected_version={2}) == site
         with pytest.raises(Stale) as refusal:
-            records.lock(Site, site.pk, actor=acme.system, expected_version=expected)
+            records.lock(Site, site.pk, actor=acme.system, expected_version={expected})
 
     assert refusal.value.extra == {"current_version": 2}
 

@@ -1,8 +1,14 @@
 """What nobody foresaw: a problem with the request's id, a logged trace, nothing written, nothing told (T37)."""
 
+import re
+
 import pytest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.test import RequestFactory
 
 from apps.core.api.views import RecordViewSet
+from apps.core.middleware import AdminHeadersMiddleware
 from apps.organizations.models import Team
 from tests.core import broken_urls, routes
 from tests.core.broken_urls import FAILURES, SECRET
@@ -71,8 +77,26 @@ def test_every_action_of_every_record_view_names_its_grant(route):
 @pytest.mark.asvs("8.2.1", "8.3.1")
 @pytest.mark.parametrize("route", routes.record_routes(), ids=str)
 def test_strangers_are_401_on_every_record_route_whatever_the_method(db, api, route):
-    path = route.path.replace("<uuid:pk>", "01a1fd93-36eb-72eb-a2d4-cfb1944d6e69")
+    path = re.sub("<uuid:[a-z_]+>", "01a1fd93-36eb-72eb-a2d4-cfb1944d6e69", route.path)
     for method in ("GET", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"):
         answer = api().generic(method, path, "{}", content_type="application/json")
         assert_problem(answer, 401, "not_authenticated")
     assert api().head(path).status_code == 401
+
+
+@pytest.mark.bar(37)
+@pytest.mark.parametrize(
+    ("address", "failure", "traces"),
+    [
+        ("/admin/users/user/", RuntimeError("why"), 1),
+        ("/admin/users/user/", Http404(), 0),
+        ("/admin/users/user/", PermissionDenied(), 0),
+        # The API's own handler has logged it.
+        ("/api/v1/teams/", RuntimeError("why"), 0),
+    ],
+)
+def test_what_nobody_foresaw_in_the_admin_is_logged_with_its_trace(log_lines, address, failure, traces):
+    AdminHeadersMiddleware(lambda request: None).process_exception(RequestFactory().get(address), failure)
+
+    logged = [line for line in log_lines() if "exception" in line]
+    assert ["RuntimeError: why" in line["exception"] for line in logged] == [True] * traces

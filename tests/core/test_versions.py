@@ -55,7 +55,7 @@ def test_of_fifty_with_one_etag_exactly_one_changes_the_record(fresh_database, a
 
 
 @pytest.mark.bar(36)
-@pytest.mark.parametrize("given", ['"3"', "*", ' "3" ', ""])
+@pytest.mark.parametrize("given", ['"3"', "*", ' "3" ', "", '"1", "3"', '"3","1"', 'W/"9" , "a,b", "3"'])
 def test_the_current_version_any_version_or_none_named_is_accepted(acme, dan, api, team, given):
     answer = api(dan).patch(f"{TEAMS}{team.pk}/", {"name": "Green"}, HTTP_IF_MATCH=given)
 
@@ -77,7 +77,8 @@ def test_the_current_version_any_version_or_none_named_is_accepted(acme, dan, ap
         '"03"',
         '"-3"',
         '"1", "2"',
-        '"1", "3"',
+        '"1", W/"3"',
+        '"33","30"',
         '"٣"',
         'W/"3", "x"',
     ],

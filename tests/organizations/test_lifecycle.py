@@ -4,11 +4,12 @@ import pytest
 from django.utils import timezone
 
 from apps.audit.models import Event
-from apps.core.authorization import may
+from apps.core.authorization import Action, may
 from apps.core.errors import Denied, IllegalTransition, Invalid
 from apps.organizations import services
 from apps.organizations.lifecycle import LIFECYCLE, OrganizationStatus
 from apps.organizations.models import Organization
+from apps.users.rights import actor_for
 from tests.core.expectations import assert_problem
 from tests.core.racing import at_once
 
@@ -125,4 +126,5 @@ def test_an_administrator_names_the_organization_anew_and_an_agent_does_not(acme
     assert facts(acme) == [
         ("organization.updated", {"name": ["Acme", "Acme Ltd"], "time_zone": ["UTC", "Asia/Tokyo"]}, {})
     ]
-    assert may(dan.as_actor(), "update", "organizations")
+    with acme.entered():
+        assert may(actor_for(dan, at=timezone.now()), Action.UPDATE, "organizations")

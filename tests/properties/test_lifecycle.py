@@ -14,6 +14,8 @@ from apps.core.errors import Denied, DomainError, IllegalTransition, Invalid
 from apps.core.lifecycle import Lifecycle, Transition
 from apps.core.models import new_id
 from apps.users.models import UserType
+from apps.users.rights import rights_from_table
+from apps.users.role_table import BUILT_IN
 from tests.conftest import IS_FULL_RUN
 
 STATUSES = ["a", "b", "c", "d", "e"]
@@ -41,7 +43,12 @@ lifecycles = st.builds(
     transitions=st.dictionaries(st.sampled_from(["one", "two", "three", "four", "five"]), transitions, min_size=1),
 )
 actors = st.sampled_from(
-    [Actor(ActorKind.USER, new_id(), new_id(), role, role=role) for role in ROLES] + [Actor.system(new_id(), "test")]
+    [
+        Actor(ActorKind.USER, new_id(), user_id, role, authorizer=rights_from_table(user_id, role, BUILT_IN[role]))
+        for role in ROLES
+        for user_id in [new_id()]
+    ]
+    + [Actor.system(new_id(), "test")]
 )
 FULL = {"reason": "because", "code": "done"}
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from apps.audit.models import Event, RowChange
 from apps.organizations import services as organization_services
 from apps.users import services
-from apps.users.models import Session, User
+from apps.users.models import Role, RoleAssignment, Session, User
 from tests.conftest import IS_FULL_RUN, person
 from tests.core.expectations import assert_problem, pointers
 from tests.core.racing import at_once
@@ -387,7 +387,7 @@ def test_a_role_change_holds_on_the_next_request(acme, dan, api):
     client = bearer(api, sign_in(api, dan).json())
     assert client.post("/api/v1/teams/", {"name": "Blue"}).status_code == 201
     with acme.entered():
-        User.objects.filter(pk=dan.pk).update(user_type="agent")
+        RoleAssignment.objects.filter(user_id=dan.pk).update(role=Role.objects.get(key="agent"))
 
     assert_problem(client.post("/api/v1/teams/", {"name": "Red"}), 403, "missing_grant")
     assert client.get("/api/v1/teams/").status_code == 200
@@ -401,8 +401,8 @@ def test_somebody_sees_themselves_and_nothing_secret(acme, bob, api):
 
     assert answer["ETag"] == '"1"'
     assert set(answer.json()) == {
-        "id", "email", "full_name", "user_type", "department", "site", "time_zone", "language", "created_at",
-        "updated_at", "version",
+        "id", "email", "full_name", "username", "employee_number", "job_title", "phone", "user_type", "department",
+        "site", "manager", "time_zone", "language", "presence", "out_of_office", "created_at", "updated_at", "version",
     }  # fmt: skip
 
 

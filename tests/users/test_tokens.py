@@ -17,8 +17,10 @@ from django.utils import timezone
 
 from apps.core.errors import NotSignedIn
 from apps.core.models import new_id
-from apps.users import tokens
-from apps.users.services import Device, _open_session
+from apps.organizations.models import Team
+from apps.users import api_tokens, token_format, tokens
+from apps.users.models import ApiToken
+from apps.users.services import Device, open_session
 from tests.core.expectations import assert_problem
 
 ME = "/api/v1/auth/me/"
@@ -49,7 +51,7 @@ PUBLIC = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization
 def pair(acme, dan):
     """What an administrator got at sign-in."""
     with acme.entered():
-        return _open_session(dan, at=timezone.now(), device=Device())[1]
+        return open_session(dan, at=timezone.now(), device=Device())[1]
 
 
 @pytest.fixture
@@ -173,8 +175,97 @@ def test_a_token_that_is_not_ours_now_and_for_this_is_401(*, globex, mallory, ap
     assert client.get(TEAMS).json()["results"] == []
 
 
+def altered(text, index):
+    """One character replaced, and the checksum made right again: only the secret is left to refuse it."""
+    start = text.rpartition("_")[0]
+    start = start[:index] + ("A" if start[index] != "A" else "B") + start[index + 1 :]
+    return f"{start}_{token_format.checksum(start)}"
+
+
+def own_checksum(start):
+    return f"{start}_{token_format.checksum(start)}"
+
+
+# Each takes the owner's good API token and somebody else's, and says with which code it is refused.
+API_TOKENS = {
+    "checksum wrong": (lambda mine, other: mine[:-1] + ("0" if mine[-1] != "0" else "1"), "token_invalid"),
+    "checksum missing": (lambda mine, other: mine.rpartition("_")[0], "token_invalid"),
+    "checksum in capitals": (lambda mine, other: mine[:-8] + mine[-8:].upper() + "A", "token_invalid"),
+    "secret altered, checksum wrong": (lambda mine, other: mine[:20] + "~" + mine[21:], "token_invalid"),
+    "secret altered, checksum right": (lambda mine, other: altered(mine, 30), "token_invalid"),
+    "last letter of the secret altered": (lambda mine, other: altered(mine, len(mine) - 10), "token_invalid"),
+    "id altered, checksum right": (lambda mine, other: altered(mine, 12), "token_invalid"),
+    "id of one, secret of another": (
+        lambda mine, other: own_checksum(f"{mine[:18]}_{other.split('_')[3]}"),
+        "token_invalid",
+    ),
+    "another environment": (
+        lambda mine, other: own_checksum(mine.rpartition("_")[0].replace("_test_", "_live_")),
+        "token_invalid",
+    ),
+    "never made": (lambda mine, other: token_format.make()[1], "token_invalid"),
+    "in capitals": (lambda mine, other: mine.upper(), "token_invalid"),
+    "its hash": (lambda mine, other: f"itsm_{hashlib.sha256(mine.encode()).hexdigest()}", "token_invalid"),
+    "only the prefix": (lambda mine, other: "itsm_", "token_invalid"),
+    "longer": (lambda mine, other: mine + "a", "token_invalid"),
+    "twice": (lambda mine, other: mine + mine, "token_invalid"),
+    "inside a JWT": (lambda mine, other: signed(HS, {"sub": mine}), "token_invalid"),
+    "expired": (lambda mine, other: mine, "token_expired"),
+    "revoked": (lambda mine, other: mine, "token_revoked"),
+    "another address": (lambda mine, other: mine, "address_not_allowed"),
+    "owner deactivated": (lambda mine, other: mine, "token_revoked"),
+    "organization suspended": (lambda mine, other: mine, "token_revoked"),
+}
+
+
+def spoil(name, acme, dan):
+    """What a stale token is refused for lies in the rows."""
+    with acme.entered():
+        mine = ApiToken.objects.filter(user=dan)
+        if name == "expired":
+            mine.update(expires_at=timezone.now())
+        elif name == "revoked":
+            mine.update(revoked_at=timezone.now())
+        elif name == "another address":
+            mine.update(allowed_addresses=["203.0.113.0/24"])
+        elif name == "owner deactivated":
+            type(dan).objects.filter(pk=dan.pk).update(is_active=False)
+        elif name == "organization suspended":
+            type(acme.organization).objects.filter(pk=acme.id).update(status="suspended")
+
+
+def api_token(tenant, owner):
+    now = timezone.now()
+    values = {"name": "CI", "scopes": ["teams:*"], "expires_at": now + timedelta(days=1)}
+    with tenant.entered():
+        return api_tokens.create(actor=owner.as_actor(), at=now, owner=owner, **values)[1]
+
+
+@pytest.mark.bar(19)
+@pytest.mark.parametrize("name", API_TOKENS)
+def test_an_api_token_that_is_not_ours_now_and_from_here_is_401(*, acme, globex, dan, mallory, api, name):
+    forge, code = API_TOKENS[name]
+    mine, other = api_token(acme, dan), api_token(globex, mallory)
+    forged = forge(mine, other)
+    client = api()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {mine}")
+    assert client.get(TEAMS).status_code == 200
+    spoil(name, acme, dan)
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {forged}")
+
+    answer = client.post(TEAMS, {"name": "Forged"})
+
+    assert_problem(answer, 401, code)
+    assert answer["WWW-Authenticate"] == 'Bearer realm="itsm"'
+    with acme.entered():
+        assert not Team.objects.exists()
+
+
+@pytest.mark.bar(19)
 def test_the_corpus_is_as_long_as_the_bar_wants():
+    print(f"T19: {len(NAMES)} forged or stale access tokens, {len(API_TOKENS)} API tokens")
     assert len(NAMES) >= 30
+    assert len(API_TOKENS) >= 20
 
 
 def test_the_good_token_is_good_and_says_only_who_where_and_until_when(acme, api, dan, good):

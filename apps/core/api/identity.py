@@ -1,5 +1,6 @@
 """Who asks: the protocol that the users app fills, so that the API's base can enter the tenant before it reads a row."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +19,8 @@ class Caller:
 
     actor: Actor
     requires_if_match: bool = False
+    # What is left to do once the request's transaction is over, whatever became of it; in a transaction of its own.
+    afterwards: Callable[[], None] | None = None
 
 
 class SignIn(Protocol):

@@ -109,6 +109,14 @@ def paginate(queryset: models.QuerySet[Any], ordering: str, request: Request, pa
     )
 
 
+def batch(queryset: models.QuerySet[Any], ordering: str, last: Any, size: int) -> list[Any]:
+    """The next `size` rows behind the row `last` (None: the first ones), for whoever reads a whole list."""
+    keys = sort_keys(queryset.model, ordering)
+    if last is not None:
+        queryset = queryset.filter(_after(keys, [getattr(last, key.column) for key in keys], is_reversed=False))
+    return list(queryset.order_by(*(key.expression(is_reversed=False) for key in keys))[:size])
+
+
 def _after(keys: Sequence[SortKey], values: Sequence[Any], *, is_reversed: bool) -> Q:
     """The rows past `values`, lexicographically; the bound on the first column alone is what an index can use."""
     past, equal = Q(), Q()

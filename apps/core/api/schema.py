@@ -1,13 +1,19 @@
 """OpenAPI 3.1 from the code: parameters, error answers and headers that every operation has because its base class has them."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
+from apps.core.api.serializers import RecordSerializer
 from apps.core.api.views import ApiView, RecordViewSet, TenantView
+from apps.core.tables import FORMATS, XLSX_TYPE
 
+UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+NOT_BLANK = {"type": "string", "pattern": r"\S"}
 NULLABLE_LINK = {"type": ["string", "null"], "format": "uri"}
 PROBLEMS = {
     400: "The request is not valid; `errors` says where and what is accepted.",
@@ -21,6 +27,7 @@ PROBLEMS = {
     415: "The body is not application/json in UTF-8.",
     422: "The input is well formed but breaks a rule of the domain.",
     428: "This organization requires If-Match.",
+    429: "Too many requests; see Retry-After and RateLimit.",
     503: "A dependency is down; see Retry-After.",
 }
 
@@ -43,6 +50,22 @@ class ProblemSerializer(serializers.Serializer[Any]):
     errors: Any = ProblemErrorSerializer(many=True)
 
 
+# A tag of ours, any other, or several of them (RFC 9110 section 13.1.1); an empty header is like none.
+TAG = r'(W/)?"[!#-~]*"'
+IF_MATCH = OpenApiParameter(
+    "If-Match",
+    {"type": "string", "pattern": rf"^(\*|{TAG}(\s*,\s*{TAG})*)?$"},
+    OpenApiParameter.HEADER,
+    description='The version you read, as `"<version>"`; 412 when it has changed since.',
+)
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "pattern": r'^("[ !#-\[\]-~]{1,255}"|[!#-\[\]-~]{1,255})$'},
+    OpenApiParameter.HEADER,
+    description="Makes the request safe to send again for 24 hours.",
+)
+
+
 class ApiSchema(AutoSchema):
     """What drf-spectacular cannot know: cursor pages, strict parameters, versions, keys and problems."""
 
@@ -52,13 +75,11 @@ class ApiSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         parameters: list[Any] = list(super().get_override_parameters())
         view = self.view
-        if isinstance(view, TenantView) and self.method == "POST":
-            parameters.append(_header("Idempotency-Key", "Makes the request safe to send again for 24 hours."))
+        if isinstance(view, TenantView) and self.method == "POST" and view.honours_idempotency_key:
+            parameters.append(IDEMPOTENCY_KEY)
         if isinstance(view, RecordViewSet):
             if self.method in {"PATCH", "DELETE"}:
-                parameters.append(
-                    _header("If-Match", 'The version you read, as `"<version>"`; 412 when it has changed since.')
-                )
+                parameters.append(IF_MATCH)
             parameters.extend(self._query_parameters(view))
         return parameters
 
@@ -85,16 +106,35 @@ class ApiSchema(AutoSchema):
                     direction,
                 ),
             )
+        return self._with_files(responses)
+
+    def _with_files(self, responses: Any) -> Any:
+        """A list is also had as a file."""
+        if self._is_list_view():
+            content = responses.get("200", {}).get("content", {})
+            content.setdefault("text/csv", {"schema": {"type": "string"}})
+            content.setdefault(XLSX_TYPE, {"schema": {"type": "string", "format": "binary"}})
         return responses
 
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        schema: Any = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        if direction != "response" or not isinstance(serializer, RecordSerializer):
+            return schema
+        # `?fields=` leaves out, and `?expand=` puts a record in the place of its id.
+        schema.pop("required", None)
+        for name, (expanded, _) in getattr(serializer.Meta, "expandable", {}).items():
+            record = self.resolve_serializer(expanded, direction).ref
+            schema["properties"][name] = {"anyOf": [schema["properties"][name], record]}
+        return schema
+
     def _problem_codes(self) -> list[int]:
-        codes = [400, 405, 503]
+        codes = [400, 405, 429, 503]
         if isinstance(self.view, TenantView):
             codes += [401, 403, 404]
         if self.method in {"POST", "PATCH", "DELETE"}:
             codes += [409, 413, 415, 422]
             codes += [401] if not isinstance(self.view, TenantView) and isinstance(self.view, ApiView) else []
-        if self.method in {"PATCH", "DELETE"}:
+        if self.method in {"PATCH", "DELETE"} or IF_MATCH in super().get_override_parameters():
             codes += [412, 428]
         return codes
 
@@ -128,29 +168,44 @@ class CursorPages:
         return []
 
 
-def _header(name: str, description: str) -> OpenApiParameter:
-    return OpenApiParameter(name, str, OpenApiParameter.HEADER, required=False, description=description)
-
-
 def _common(view: RecordViewSet) -> list[OpenApiParameter]:
     orderings = [name for column in view.orderings for name in (column, f"-{column}")]
     return [
         OpenApiParameter("page_size", {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}),
         OpenApiParameter("cursor", str, description="From `next` or `previous`, as given."),
         OpenApiParameter("count", {"type": "string", "enum": ["true", "false"]}),
+        OpenApiParameter(
+            "format", str, enum=[*FORMATS], description="The whole list as a file, up to 10,000 rows, without paging."
+        ),
         OpenApiParameter("ordering", str, enum=orderings, default=view.default_ordering),
         OpenApiParameter("search", {"type": "string", "maxLength": 200}),
-        OpenApiParameter("fields", str, description="Comma-separated names of the fields to answer with."),
         OpenApiParameter(
-            "expand", str, description=f"Comma-separated references to embed: {', '.join(view.expandable())}."
+            "fields", _names(view.readable_fields()), description="Comma-separated names of the fields to answer with."
+        ),
+        OpenApiParameter(
+            "expand",
+            _names(view.expandable()),
+            description=f"Comma-separated references to embed: {', '.join(view.expandable())}.",
         ),
     ]
 
 
+def _names(accepted: Iterable[str]) -> dict[str, Any]:
+    """A comma-separated list of these names."""
+    one = "|".join(map(re.escape, accepted))
+    return {"type": "string", "pattern": f"^({one})(,({one}))*$"}
+
+
 def _filter(name: str, filter_: Any) -> OpenApiParameter:
     kind = type(filter_).__name__
+    if kind == "UUIDInFilter":
+        listed = {"type": "string", "pattern": f"^{UUID}(,{UUID})*$"}
+        return OpenApiParameter(name, listed, description="Comma-separated.")
+    if kind == "ChoiceInFilter":
+        listed = _names(str(key) for key, _ in filter_.extra["choices"])
+        return OpenApiParameter(name, listed, description="Comma-separated.")
     if name.endswith("__in"):
-        return OpenApiParameter(name, {"type": "string", "minLength": 1}, description="Comma-separated.")
+        return OpenApiParameter(name, NOT_BLANK, description="Comma-separated.")
     if kind == "UUIDFilter":
         return OpenApiParameter(name, {"type": "string", "format": "uuid"})
     if kind == "StrictDateTimeFilter":
@@ -161,4 +216,22 @@ def _filter(name: str, filter_: Any) -> OpenApiParameter:
         return OpenApiParameter(name, {"type": "number"})
     if kind == "ChoiceFilter":
         return OpenApiParameter(name, str, enum=[key for key, _ in filter_.extra["choices"]])
-    return OpenApiParameter(name, {"type": "string", "minLength": 1})
+    return OpenApiParameter(name, NOT_BLANK)
+
+
+def refuse_unknown_fields(result: Any, **kwargs: Any) -> Any:
+    """Say of every body that it takes no other fields, as the strict serializers do: they answer 400 `unknown_field`."""
+    schemas = result.get("components", {}).get("schemas", {})
+    for name, schema in schemas.items():
+        if name.endswith("Request") and schema.get("type") == "object":
+            schema.setdefault("additionalProperties", False)
+    return result
+
+
+def declare_tags(result: Any, **kwargs: Any) -> Any:
+    """Name at the top every tag that operations are grouped by."""
+    used = {
+        tag for item in result["paths"].values() for operation in item.values() for tag in operation.get("tags", ())
+    }
+    result["tags"] = [{"name": tag} for tag in sorted(used)]
+    return result

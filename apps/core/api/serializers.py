@@ -7,7 +7,7 @@ fields become one attrgetter, once; orjson formats what it gets.
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db import models
@@ -15,7 +15,6 @@ from django.db.models import Value
 from rest_framework import serializers
 
 from apps.core.api import strict
-from apps.core.fields import TenantForeignKey
 
 Represent = Callable[[Any, "RecordSerializer"], dict[str, Any]]
 
@@ -40,6 +39,9 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
         models.DateField: strict.DateField,
         models.UUIDField: strict.IdField,
     }
+    # What is embedded instead for those who read less of it than the whole organization.
+    narrowed: "ClassVar[type[RecordSerializer] | None]" = None
+
     serializer_choice_field = strict.ChoiceField
     serializer_related_field = strict.ReferenceField
 
@@ -62,7 +64,7 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
             return
         actor = self.context["actor"]
         probes = [
-            _reference_target(self.Meta.model, name)
+            _reference_target(self.fields[name])
             ._default_manager.visible_to(actor)
             .filter(pk=pk)
             .order_by()
@@ -79,10 +81,9 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
             raise serializers.ValidationError(missing)
 
 
-def _reference_target(model: type[models.Model], name: str) -> Any:
-    field = model._meta.get_field(name)
-    assert isinstance(field, TenantForeignKey)
-    return field.remote_field.model
+def _reference_target(field: Any) -> Any:
+    """The model referred to; a declared field may refer to what the record's own table has no column for."""
+    return field.queryset.model
 
 
 def no_input(data: Any) -> None:

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import records
+from apps.core.api.schema import IF_MATCH
 from apps.core.api.serializers import no_input
 from apps.core.api.views import RecordViewSet
 from apps.core.authorization import Action, may
@@ -19,11 +20,13 @@ class SoftDeleteViewSet(RecordViewSet):
     """DELETE hides, `POST …/restore/` brings back; only those who may delete find what is hidden."""
 
     grants: ClassVar[Any] = {**RecordViewSet.grants, "restore": Action.DELETE}
+    # Actions that say of a hidden record that it is deleted, to those who may know.
+    finds_hidden: ClassVar[frozenset[str]] = frozenset({"restore"})
 
     def visible(self) -> Any:
         everything = super().visible()
-        finds_hidden = self.action == "restore" and may(self.actor, Action.DELETE, self.resource)
-        return everything if finds_hidden else everything.alive()
+        is_found = self.action in self.finds_hidden and may(self.actor, Action.DELETE, self.resource)
+        return everything if is_found else everything.alive()
 
     def locked(self, request: Request) -> Any:
         record = super().locked(request)
@@ -35,7 +38,7 @@ class SoftDeleteViewSet(RecordViewSet):
     def delete_record(self, record: Any) -> None:
         records.soft_delete(record, actor=self.actor, at=timezone.now())
 
-    @extend_schema(request=None)
+    @extend_schema(request=None, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def restore(self, request: Request, pk: Any) -> Response:
         """Bring a deleted record back; 409 when it is not deleted."""

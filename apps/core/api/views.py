@@ -7,9 +7,10 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.utils import OperationalError
+from django.db.utils import DatabaseError, OperationalError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 from rest_framework import status
 from rest_framework.request import Request
@@ -17,15 +18,22 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
-from apps.core import idempotency, records, tenancy
+from apps.core import denials, idempotency, records, tenancy
 from apps.core.actors import Actor
-from apps.core.api import filters, identity, keys, pagination, parsers, permissions
+from apps.core.addresses import client_address
+from apps.core.api import exporting, filters, identity, keys, pagination, parsers, permissions, problems, rates
+from apps.core.api.job_serializer import JobSerializer
 from apps.core.api.pagination import invalid_parameter
 from apps.core.api.renderers import dumps
 from apps.core.api.serializers import RecordSerializer, strict_input
 from apps.core.api.versions import expected_version
-from apps.core.authorization import Action, may, require
-from apps.core.errors import Denied, NotFound
+from apps.core.authorization import Action, Reach, decide, may, require, within_reach
+from apps.core.errors import Denied, DomainError, NotFound, NotSignedIn
+from apps.core.limits import Limit, Verdict
+from apps.core.models import Job
+from apps.core.tenancy import TenantContext
+
+log = structlog.get_logger(__name__)
 
 # Deadlock and serialization failure: PostgreSQL undid everything, so the same request may simply be tried again.
 TRY_AGAIN = frozenset({"40P01", "40001"})
@@ -41,6 +49,8 @@ class ApiView(APIView):
     permission_classes = [permissions.Handled]
     authentication_classes = []
     parameters: ClassVar[frozenset[str]] = frozenset()
+    # Sensitive methods (or viewset actions) by name, each with a limit of its own beside the caller's.
+    limits: ClassVar[Mapping[str, Limit]] = {}
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.args, self.kwargs = args, kwargs
@@ -48,12 +58,39 @@ class ApiView(APIView):
         request.encoding = "utf-8"
         wrapped = self.initialize_request(request, *args, **kwargs)
         self.request, self.headers = wrapped, self.default_response_headers
+        self.verdicts: list[Verdict] = []
         try:
             response = self._answer_with_retries(wrapped, *args, **kwargs)
         except Exception as exception:
             response = self.handle_exception(exception)
         self.response = self.finalize_response(wrapped, response, *args, **kwargs)
+        rates.describe(self.response, self.verdicts)
         return self.response
+
+    def handle_exception(self, exc: Exception) -> Response:
+        problem = problems.as_domain_error(exc)
+        if problem.status in denials.STATUSES:
+            self.tell_of_denial(problem)
+        return super().handle_exception(exc)
+
+    def tell_of_denial(self, problem: DomainError, **record: str) -> None:
+        request = self.request._request
+        what: dict[str, Any] = {
+            "status": problem.status,
+            "reason": problem.code,
+            "method": request.method,
+            "address": client_address(request),
+        }
+        what["route"] = request.resolver_match.route if request.resolver_match else ""
+        what |= {"grant": problem.extra["grant"]} if problem.extra.get("grant") else {}
+        named = {**{name: str(value) for name, value in self.kwargs.items()}, **record}
+        what |= {"record": named} if named else {}
+        denials.record(self.acting or problem.refused, at=timezone.now(), **what)
+
+    @property
+    def acting(self) -> Actor | None:
+        """Who the caller turned out to be, as far as that is known by now."""
+        return None
 
     def _answer_with_retries(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         for attempt in range(1, MAX_TRIES + 1):
@@ -65,11 +102,33 @@ class ApiView(APIView):
         raise AssertionError("unreachable")
 
     def answer(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Run the method's handler. The protected base wraps this in the tenant's transaction."""
+        """Count the caller's address, then answer. The protected base counts whoever signed in instead."""
+        self.admit(*rates.stranger_of(request._request))
+        return self.handle(request, *args, **kwargs)
+
+    def admit(self, limit: Limit, caller: str) -> None:
+        """Raise TooManyRequests when the caller has used up their share, or that of a sensitive method."""
+        self.counted_as = f"{limit.name}:{caller}"
+        rates.admit(limit, caller, self.verdicts)
+        own = self.limits.get(self.action_name())
+        if own is not None:
+            rates.admit(own, self.counted_as, self.verdicts)
+
+    def action_name(self) -> str:
+        """The name under which `grants` and `limits` know what this request does."""
+        method = "get" if self.request.method == "HEAD" else str(self.request.method).lower()
+        return getattr(self, "action", None) or method
+
+    def handle(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Run the method's handler."""
         self.initial(request, *args, **kwargs)
+        handler = self.handler(request)
+        if handler == self.http_method_not_allowed:
+            # Before the parameters: those of a method that does not exist are nobody's to judge.
+            handler(request, *args, **kwargs)
         parsers.refuse_unmeasured(request)
         self.query = filters.read_parameters(request, self.accepted_parameters())
-        response: Response = self.handler(request)(request, *args, **kwargs)
+        response: Response = handler(request, *args, **kwargs)
         return response
 
     def handler(self, request: Request) -> Any:
@@ -98,13 +157,47 @@ class TenantView(ApiView):
     # False for what a caller does about themselves: an operator needs no X-Organization there.
     is_tenant_route: ClassVar[bool] = True
     honours_idempotency_key: ClassVar[bool] = True
+    # Methods (or viewset actions) that run in the tenant but in no transaction: they open their own, as many as they need.
+    piecewise: ClassVar[frozenset[str]] = frozenset()
+    # Which actions an API token may take. None: those that name a grant, because where being signed in is enough no scope
+    # could narrow anything.
+    token_actions: ClassVar[frozenset[str] | None] = None
+    caller: identity.Caller
 
     @property
     def actor(self) -> Actor:
         return self.caller.actor
 
+    @property
+    def acting(self) -> Actor | None:
+        caller = vars(self).get("caller")
+        return caller.actor if caller is not None else None
+
     def answer(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        context, claims = identity.sign_in().tenant_of(request._request)
+        context, claims = self.tenant_of(request)
+        self.admit(*rates.caller_of(context, claims))
+        if self.writes_down_reading(request):
+            context = replace(context, is_read_only=False)
+        try:
+            return self._answer_inside(context, claims, request, *args, **kwargs)
+        finally:
+            self._do_afterwards(context)
+
+    def _do_afterwards(self, context: TenantContext) -> None:
+        """What the sign-in left to be done: not worth the answer of a request that is over, so its failure is logged."""
+        caller: identity.Caller | None = vars(self).get("caller")
+        afterwards = caller.afterwards if caller is not None else None
+        if afterwards is None:
+            return
+        try:
+            with tenancy.enter(replace(context, is_read_only=False)), transaction.atomic():
+                afterwards()
+        except DatabaseError:
+            log.exception("afterwards_failed")
+
+    def _answer_inside(
+        self, context: TenantContext, claims: Any, request: Request, *args: Any, **kwargs: Any
+    ) -> Response:
         with tenancy.enter(context), transaction.atomic():
             self.caller = identity.sign_in().caller_of(request._request, claims, is_tenant_route=self.is_tenant_route)
             # An operator signs in at home and acts elsewhere; for everybody else this names the actor to the database.
@@ -112,24 +205,44 @@ class TenantView(ApiView):
             structlog.contextvars.bind_contextvars(organization_id=str(self.actor.organization_id))
             with tenancy.enter(acting):
                 self.check_grant(request)
-                return self._answer_once(request, *args, **kwargs)
+                if self.action_name() not in self.piecewise:
+                    return self._answer_once(request, *args, **kwargs)
+        with tenancy.enter(acting):
+            return self.handle(request, *args, **kwargs)
+
+    def writes_down_reading(self, request: Request) -> bool:
+        """Whether this GET records an event, as an export does. Every other one runs in a read-only transaction."""
+        return False
+
+    def tenant_of(self, request: Request) -> tuple[TenantContext, Any]:
+        """What the credential names. One that names nobody counts for the address it came from."""
+        try:
+            return identity.sign_in().tenant_of(request._request)
+        except NotSignedIn:
+            self.admit(*rates.stranger_of(request._request))
+            raise
 
     def _answer_once(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Honour Idempotency-Key around the handler of a POST."""
         is_kept = request.method == "POST" and self.honours_idempotency_key
         key = keys.idempotency_key(request) if is_kept else None
         if key is None:
-            return super().answer(request, *args, **kwargs)
+            return self.handle(request, *args, **kwargs)
         at = timezone.now()
         body = keys.read_body(request)
         print_ = idempotency.fingerprint("POST", request.get_full_path(), body)
         kept = idempotency.begin(self.actor, key, print_, at=at)
         if kept is not None:
             return keys.replayed(kept)
-        response = super().answer(request, *args, **kwargs)
+        response = self.handle(request, *args, **kwargs)
         if 200 <= response.status_code < 300:
             idempotency.keep(self.actor, key, print_, self._kept(response), at=at)
         return response
+
+    def accepted(self, job: Job) -> Response:
+        """202: the work is queued, and Location is where to watch it."""
+        location = reverse("jobs-detail", args=[job.pk])
+        return Response(JobSerializer().to_representation(job), status=202, headers={"Location": location})
 
     def _kept(self, response: Response) -> idempotency.Answer:
         body = None if self.shows_secret_once else ("" if response.data is None else dumps(response.data).decode())
@@ -137,19 +250,27 @@ class TenantView(ApiView):
 
     def check_grant(self, request: Request) -> None:
         """Raises Denied when the actor lacks the grant of this action; NotFound instead where the record is not theirs to see."""
-        method = "get" if request.method == "HEAD" else str(request.method).lower()
-        name = getattr(self, "action", None) or method
+        name = self.action_name()
         is_accepted = str(request.method).lower() in self.http_method_names
         if request.method == "OPTIONS" or not is_accepted or not self.is_known_action(name):
             return
         if name not in self.grants:
             raise Denied(f"{type(self).__name__} names no grant for {name}.", grant="")
         action = self.grants[name]
+        self._refuse_token(name)
         if action is None or may(self.actor, action, self.resource):
             return
         if action is not Action.READ and may(self.actor, Action.READ, self.resource):
             self.check_visible()
         require(self.actor, action, self.resource)
+
+    def _refuse_token(self, name: str) -> None:
+        """Raises Denied where it takes a person: an API token changes no password, session or token, least of all itself."""
+        if self.actor.token_id is None:
+            return
+        is_accepted = self.grants[name] is not None if self.token_actions is None else name in self.token_actions
+        if not is_accepted:
+            raise Denied("No API token may do this; sign in.", code="sign_in_required")
 
     def is_known_action(self, name: str) -> bool:
         """Whether there is anything to protect; an unknown method ends as 405 further on."""
@@ -173,18 +294,23 @@ class RecordViewSet(ViewSetMixin, TenantView):
     model: ClassVar[type[Any]]
     serializer_class: ClassVar[type[RecordSerializer]]
     filterset_class: ClassVar[Any]
-    orderings: ClassVar[tuple[str, ...]] = ("created_at",)
+    # A view that shows less to some narrows these two for the request.
+    orderings: tuple[str, ...] = ("created_at",)
+    search_columns: tuple[str, ...] = ()
     default_ordering: ClassVar[str] = "-created_at"
-    search_columns: ClassVar[tuple[str, ...]] = ()
     lookup_field = "pk"
     lookup_value_converter = "uuid"
+    # What it takes to have the list as a file; where the role table knows no `export`, who configures may also export.
+    export_grant: ClassVar[Action] = Action.EXPORT
+    # False for a list that no grant guards, and so none would let out as a file.
+    is_exportable: ClassVar[bool] = True
     action: str
 
     # --- what is there, and to whom
 
     def visible(self) -> Any:
         """The records this caller may see; every lookup of this view starts here."""
-        return self.model._default_manager.visible_to(self.actor)
+        return within_reach(self.model._default_manager.visible_to(self.actor), self.actor, Action.READ, self.resource)
 
     def record(self) -> Any:
         """The record of the URL. Raises NotFound for a foreign, invisible or unknown one alike."""
@@ -211,21 +337,32 @@ class RecordViewSet(ViewSetMixin, TenantView):
         if self.action == "list":
             declared = frozenset(self.filterset_class.base_filters)
             search = frozenset({"search"}) if self.search_columns else frozenset()
-            return declared | shape | search | {"page_size", "cursor", "count", "ordering"}
+            file = frozenset({"format"}) if self.is_exportable else frozenset()
+            return declared | shape | search | file | {"page_size", "cursor", "count", "ordering"}
         return shape if self.action in {"retrieve", "create", "partial_update"} else frozenset()
 
     # --- the five verbs
 
-    def list(self, request: Request) -> Response:
-        ordering = filters.choose_ordering(self.query, self.orderings, self.default_ordering)
-        queryset = self.shaped(filters.apply_filters(self.visible(), self.filterset_class, self.query))
-        if "search" in self.query:
-            queryset = filters.apply_search(queryset, self.search_columns, self.query["search"])
+    def list(self, request: Request) -> Any:
+        if "format" in self.query:
+            return exporting.answer(self)
+        queryset, ordering = self.found()
         page = pagination.paginate(queryset, ordering, request, self.query)
         answer = {"next": page.next, "previous": page.previous, "results": self.represent_all(page.rows)}
         if self.wants_count():
             answer.update(pagination.count(queryset))
         return Response(answer)
+
+    def found(self) -> tuple[Any, str]:
+        """What the query asks for, and in which order."""
+        ordering = filters.choose_ordering(self.query, self.orderings, self.default_ordering)
+        queryset = self.shaped(filters.apply_filters(self.visible(), self.filterset_class, self.query))
+        if "search" in self.query:
+            queryset = filters.apply_search(queryset, self.search_columns, self.query["search"])
+        return queryset, ordering
+
+    def writes_down_reading(self, request: Request) -> bool:
+        return self.action == "list" and "format" in request.query_params
 
     def retrieve(self, request: Request, pk: Any) -> Response:
         record = the_one(self.shaped(self.visible()), self.record_id())
@@ -235,6 +372,7 @@ class RecordViewSet(ViewSetMixin, TenantView):
 
     def create(self, request: Request) -> Response:
         record = self.create_record(strict_input(self.writer(request)))
+        self.check_reach(record)
         return self.single(record, status=status.HTTP_201_CREATED, location=f"{request.path}{record.pk}/")
 
     def partial_update(self, request: Request, pk: Any) -> Response:
@@ -263,7 +401,15 @@ class RecordViewSet(ViewSetMixin, TenantView):
         """The record of the URL, locked, at the version the caller read if they said which."""
         version = expected_version(request, is_required=self.caller.requires_if_match)
         self.check_visible()
-        return records.lock(self.model, self.record_id(), actor=self.actor, expected_version=version)
+        record = records.lock(self.model, self.record_id(), actor=self.actor, expected_version=version)
+        self.check_reach(record)
+        return record
+
+    def check_reach(self, record: Any) -> None:
+        """Raise Denied when the grant of this action does not reach as far as this record."""
+        action = self.grants[self.action]
+        if action is not None:
+            require(self.actor, action, self.resource, record)
 
     def writer(self, request: Request, record: Any = None) -> RecordSerializer:
         return self.serializer_class(
@@ -281,7 +427,7 @@ class RecordViewSet(ViewSetMixin, TenantView):
         expanded = self.expanded()
         fields = self.wanted("fields", self.readable_fields())
         context = {"actor": self.actor, "fields": fields, "request": self.request}
-        serializer = self.serializer_class(context=context)
+        serializer = self.reader()(context=context)
         answers = [serializer.to_representation(row) for row in rows]
         for name in expanded:
             if fields is None or name in fields:
@@ -289,7 +435,10 @@ class RecordViewSet(ViewSetMixin, TenantView):
         return answers
 
     def _embed(self, name: str, rows: Rows, answers: Rows) -> None:
-        serializer_class, _ = self.expandable()[name]
+        serializer_class, resource = self.expandable()[name]
+        if decide(self.actor, Action.READ, resource).reach is not Reach.ORGANIZATION:
+            # A reference may name what the caller's grant does not reach.
+            serializer_class = serializer_class.narrowed or serializer_class
         serializer = serializer_class(context={"actor": self.actor})
         for row, answer in zip(rows, answers, strict=True):
             related = getattr(row, name)
@@ -308,10 +457,14 @@ class RecordViewSet(ViewSetMixin, TenantView):
         return names
 
     def expandable(self) -> Mapping[str, tuple[type[RecordSerializer], str]]:
-        return getattr(self.serializer_class.Meta, "expandable", {})
+        return getattr(self.reader().Meta, "expandable", {})
 
     def readable_fields(self) -> Mapping[str, Any]:
-        return readable_fields(self.serializer_class)
+        return readable_fields(self.reader())
+
+    def reader(self) -> type[RecordSerializer]:
+        """What answers are written with; a view that shows less to some answers these with another one."""
+        return self.serializer_class
 
     def wanted(self, parameter: str, accepted: Mapping[str, Any]) -> tuple[str, ...] | None:
         """The comma-separated names in `?fields=` or `?expand=`. Raises Invalid on one that is not accepted."""

@@ -15,7 +15,9 @@ SITES = Resource(
     search=("name", "address"),
     orderings=("name", "created_at"),
     default_ordering="name",
+    has_bulk=True,
 )
+# Served by the users app, which adds the owner.
 COST_CENTRES = Resource(
     "cost-centres",
     CostCentre,
@@ -40,4 +42,4 @@ CALENDARS = Resource(
     default_ordering="name",
     write_grant=Action.CONFIGURE,
 )
-RESOURCES = (SITES, COST_CENTRES, CALENDARS)
+RESOURCES = (SITES, CALENDARS)

@@ -1,10 +1,12 @@
 """Serializers of the hand-written resources."""
 
+from typing import Any
+
 from apps.core.api import strict
 from apps.core.api.resources import ENVELOPE
 from apps.core.api.serializers import RecordSerializer
-from apps.organizations.api.resources import CALENDARS, COST_CENTRES
-from apps.organizations.models import Department, Organization, Team
+from apps.organizations.api.resources import CALENDARS
+from apps.organizations.models import CostCentre, Department, Organization, Team
 
 
 class OrganizationSerializer(RecordSerializer):
@@ -22,6 +24,7 @@ class OrganizationSerializer(RecordSerializer):
             "language",
             "status",
             "requires_if_match",
+            "requires_mfa",
             "created_at",
             "updated_at",
             "version",
@@ -29,14 +32,23 @@ class OrganizationSerializer(RecordSerializer):
         read_only_fields = (*ENVELOPE, "slug", "status")
 
 
-class DepartmentSerializer(RecordSerializer):
-    """A node of the organization chart."""
+class CostCentreOutlineSerializer(RecordSerializer):
+    """What work is charged to; the users app adds who answers for it."""
+
+    class Meta:
+        model = CostCentre
+        fields = ("id", "code", "name", "is_active", "created_at", "updated_at", "version")
+        read_only_fields = ENVELOPE
+
+
+class DepartmentOutlineSerializer(RecordSerializer):
+    """A node of the organization chart; the users app adds who heads it."""
 
     class Meta:
         model = Department
-        fields = ("id", "name", "parent", "cost_centre", "created_at", "updated_at", "version")
+        fields: tuple[str, ...] = ("id", "name", "parent", "cost_centre", "created_at", "updated_at", "version")
         read_only_fields = ENVELOPE
-        expandable = {"cost_centre": (COST_CENTRES.serializer(), "cost_centres")}
+        expandable: dict[str, Any] = {"cost_centre": (CostCentreOutlineSerializer, "cost_centres")}
 
 
 class TeamSerializer(RecordSerializer):

@@ -4,12 +4,11 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from apps.organizations.api.resources import RESOURCES
-from apps.organizations.api.views import CurrentOrganizationViewSet, DepartmentViewSet, TeamViewSet
+from apps.organizations.api.views import CurrentOrganizationViewSet, TeamViewSet
 
 router = SimpleRouter(use_regex_path=False)
 for resource in RESOURCES:
     resource.register(router)
-router.register("departments", DepartmentViewSet, basename="departments")
 router.register("teams", TeamViewSet, basename="teams")
 
 urlpatterns = [

@@ -7,21 +7,22 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.api.bulk import BulkViewSet
 from apps.core.api.filters import filters_for
 from apps.core.api.soft_delete import SoftDeleteViewSet
 from apps.core.api.views import RecordViewSet
 from apps.core.authorization import Action
 from apps.organizations import services
-from apps.organizations.api.serializers import DepartmentSerializer, OrganizationSerializer, TeamSerializer
+from apps.organizations.api.serializers import DepartmentOutlineSerializer, OrganizationSerializer, TeamSerializer
 from apps.organizations.models import Department, Organization, Team
 
 
 class DepartmentViewSet(RecordViewSet):
-    """The organization chart: departments, each below another or on top."""
+    """The organization chart: departments, each below another or on top. The users app serves it, with heads."""
 
     model = Department
     resource = "departments"
-    serializer_class = DepartmentSerializer
+    serializer_class = DepartmentOutlineSerializer
     filterset_class = filters_for(Department, ("name", "parent", "cost_centre", "created_at", "updated_at"))
     orderings = ("name", "created_at")
     default_ordering = "name"
@@ -35,11 +36,12 @@ class DepartmentViewSet(RecordViewSet):
         return services.change_department(record, actor=self.actor, at=timezone.now(), values=values)
 
 
-class TeamViewSet(SoftDeleteViewSet):
+class TeamViewSet(BulkViewSet, SoftDeleteViewSet):
     """Teams of the caller's organization; deleted ones can be restored."""
 
     model = Team
     resource = "teams"
+    grants = {**SoftDeleteViewSet.grants, **BulkViewSet.grants}
     serializer_class = TeamSerializer
     filterset_class = filters_for(Team, ("name", "email", "calendar", "created_at", "updated_at"))
     orderings = ("name", "created_at")

@@ -1,5 +1,6 @@
-"""Bearer tokens: which tenant they name, and whose session they belong to."""
+"""Bearer tokens: which tenant they name, and whose session or API token they are."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -7,20 +8,23 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.core import logs, tenancy
+from apps.core.actors import Actor
+from apps.core.addresses import client_address
 from apps.core.api.identity import SAFE, Caller
 from apps.core.errors import Denied, Invalid, NotFound, NotSignedIn
 from apps.core.tenancy import TenantContext
 from apps.organizations.models import Organization
 from apps.organizations.services import find_organization
-from apps.users import tokens
-from apps.users.models import UserType
+from apps.users import api_tokens, operators, token_format, tokens
+from apps.users.models import Session, User
+from apps.users.rights import actor_by_token, actor_for, is_operator, operator_in
 from apps.users.services import live_session
 
 ORGANIZATION_HEADER = "X-Organization"
 
 
 class BearerSignIn:
-    """core.api.identity.SignIn for `Authorization: Bearer <access token>`."""
+    """core.api.identity.SignIn for `Authorization: Bearer <access token or API token>`."""
 
     def tenant_of(self, request: HttpRequest) -> tuple[TenantContext, Any]:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -28,7 +32,10 @@ class BearerSignIn:
             raise NotSignedIn("Send Authorization: Bearer <access token>.")
         if scheme.lower() != "bearer" or not token:
             raise NotSignedIn("Only Authorization: Bearer <access token> is accepted.", code="token_invalid")
-        claims = tokens.read(token.strip())
+        token = token.strip()
+        if token.startswith(token_format.PREFIX):
+            return _by_api_token(request, api_tokens.find(token))
+        claims = tokens.read(token)
         slug = request.headers.get(ORGANIZATION_HEADER, "")
         # Looked up here, where no tenant is set yet; whether the caller may go there is decided inside.
         target = find_organization(slug) if slug else None
@@ -42,34 +49,73 @@ class BearerSignIn:
         return context, (claims, slug, target)
 
     def caller_of(self, request: HttpRequest, claims: Any, *, is_tenant_route: bool) -> Caller:
+        if isinstance(claims, api_tokens.Found):
+            return _program(request, claims, is_tenant_route=is_tenant_route)
         claim, slug, target = claims
         found = live_session(claim.session_id, at=timezone.now())
         if found is None or found[0].user_id != claim.user_id:
-            raise NotSignedIn("The session has ended.", code="session_ended")
+            named = User.objects.filter(pk=claim.user_id).first()
+            refusal = NotSignedIn("The session has ended.", code="session_ended")
+            raise refusal.naming(named.as_actor() if named else None)
         session, organization = found
         acting_in = organization.pk
-        # Only the administrators among the operators; an End User of that organization is one anywhere.
-        is_operator = organization.is_operator and session.user.user_type == UserType.ADMIN
+        at = timezone.now()
+        acts_anywhere = is_operator(session.user, organization, at=at)
         if not is_tenant_route:
             slug = ""
         if slug and slug != organization.slug:
-            if not is_operator:
-                raise Denied("Only platform operators act in another organization.", grant="operator")
+            if not acts_anywhere:
+                raise _not_there(session.user.as_actor(session_id=session.pk))
             if target is None:
-                raise NotFound(f"There is no organization {slug}.")
+                raise NotFound(f"There is no organization {slug}.").naming(session.user.as_actor())
             acting_in = target
-        elif is_operator and is_tenant_route and not slug:
+        elif acts_anywhere and is_tenant_route and not slug:
             raise Invalid(f"Say in which organization: {ORGANIZATION_HEADER}: <slug>.", code="organization_required")
-        actor = session.user.as_actor(
-            organization_id=acting_in, session_id=session.pk, is_operator=is_operator and acting_in != organization.pk
+        if acting_in == organization.pk:
+            actor = actor_for(session.user, at=at, session_id=session.pk)
+            return Caller(actor, requires_if_match=organization.requires_if_match)
+        rules, is_new = _visited(acting_in, session)
+        return Caller(
+            operator_in(acting_in, session.user, session_id=session.pk),
+            requires_if_match=rules.requires_if_match,
+            afterwards=partial(operators.enter_once, acting_in, session.user, session_id=session.pk, at=at)
+            if is_new
+            else None,
         )
-        return Caller(actor, requires_if_match=_rules_of(acting_in, organization).requires_if_match)
 
 
-def _rules_of(acting_in: UUID, home: Organization) -> Organization:
-    """The organization whose rules hold for this request: the one acted in, which only its own tenant shows."""
-    if acting_in == home.pk:
-        return home
+def _by_api_token(request: HttpRequest, found: api_tokens.Found) -> tuple[TenantContext, Any]:
+    context = TenantContext(
+        organization_id=found.organization_id,
+        actor_id=found.user_id,
+        request_id=logs.current_request_id(),
+        via="api",
+        is_read_only=request.method in SAFE,
+    )
+    return context, found
+
+
+def _program(request: HttpRequest, found: api_tokens.Found, *, is_tenant_route: bool) -> Caller:
+    """Somebody's program. An API token acts in its own organization alone, an operator's too, and so needs no header."""
+    at, address = timezone.now(), client_address(request)
+    token, organization = api_tokens.live(found, at=at, address=address)
+    slug = request.headers.get(ORGANIZATION_HEADER, "")
+    if is_tenant_route and slug not in {"", organization.slug}:
+        raise _not_there(token.user.as_actor(token_id=token.pk))
+    is_due = api_tokens.is_use_due(token, at=at)
+    return Caller(
+        actor_by_token(token, at=at),
+        requires_if_match=organization.requires_if_match,
+        afterwards=partial(api_tokens.stamp_use, token, at=at, address=address) if is_due else None,
+    )
+
+
+def _not_there(actor: Actor) -> Denied:
+    return Denied("Only platform operators, signed in, act in another organization.", grant="operator").naming(actor)
+
+
+def _visited(acting_in: UUID, session: Session) -> tuple[Organization, bool]:
+    """The organization acted in, whose rules hold for this request, and whether it has not been told yet of this session."""
     with tenancy.tenant(acting_in, via="api"):
         organization: Organization = Organization.objects.get(pk=acting_in)
-    return organization
+        return organization, not operators.has_entered(session.pk)

@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from apps.core.addresses import client_address
 from apps.core.api.serializers import no_input, strict_input
-from apps.core.api.views import ApiView, RecordViewSet, TenantView
+from apps.core.api.views import ApiView, TenantView
 from apps.users import services
+from apps.users.api.availability import ShowsAvailability
 from apps.users.api.serializers import MeSerializer, RefreshRequest, TokenPair, TokenRequest
 from apps.users.models import User
 
@@ -60,18 +61,23 @@ class LogoutView(TenantView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class MeViewSet(RecordViewSet):
+class MeViewSet(ShowsAvailability):
     """The caller themselves."""
 
     model = User
     serializer_class = MeSerializer
     http_method_names = ["get", "patch", "head", "options"]
     grants = {"retrieve": None, "partial_update": None}
+    # So that a program can ask whom it acts for.
+    token_actions = frozenset({"retrieve"})
     is_tenant_route = False
 
     def visible(self) -> Any:
         # At home, also for an operator who is acting elsewhere: their own row is there.
-        return super().visible().filter(pk=self.actor.id)
+        return User.objects.visible_to(self.actor).filter(pk=self.actor.required_id)
+
+    def person_of(self, row: Any) -> Any:
+        return row.pk
 
     def record_id(self) -> Any:
         return self.actor.id

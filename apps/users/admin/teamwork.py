@@ -1,0 +1,182 @@
+"""Who works where and who is reachable when, in the admin: written by the same verbs as over the API."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from apps.core.actors import Actor
+from apps.core.admin import ReadOnlyAdmin, RecordAdmin
+from apps.core.authorization import Action
+from apps.users import absences, membership, rotas
+from apps.users.models import (
+    Absence,
+    CostCentreOwner,
+    DepartmentHead,
+    MemberSkill,
+    OnCallOverride,
+    OnCallRota,
+    Presence,
+    RotaMember,
+    RotaVersion,
+    Skill,
+    TeamMember,
+)
+
+
+@admin.register(Skill)
+class SkillAdmin(RecordAdmin):
+    resource = "skills"
+    list_display = ("name", "description", "updated_at")
+    search_fields = ("name", "description")
+    ordering = ("name",)
+
+
+class KeptAdmin(RecordAdmin):
+    """Who and where it is stays when it is changed."""
+
+    kept: tuple[str, ...] = ()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.kept if obj is not None else ()
+
+
+@admin.register(TeamMember)
+class TeamMemberAdmin(KeptAdmin):
+    """Skills are set through the API, as a whole."""
+
+    resource = "team_members"
+    kept = ("team", "user")
+    list_display = ("user", "team", "is_lead", "capacity")
+    linked_lookups = ("team", "user")
+    list_select_related = ("team", "user")
+    list_filter = ("is_lead",)
+    search_fields = ("team__name", "user__full_name")
+    ordering = ("team", "user")
+    fields = ("team", "user", "is_lead", "capacity")
+
+    def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
+        return membership.add_member(actor=actor, at=at, team_id=values.pop("team_id"), values=values)
+
+    def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
+        return membership.change_member(record, actor=actor, at=at, values=values)
+
+    def delete_record(self, record: Any, *, actor: Actor, at: Any) -> None:
+        membership.remove_member(record, actor=actor, at=at)
+
+
+@admin.register(MemberSkill)
+class MemberSkillAdmin(ReadOnlyAdmin):
+    resource = "team_members"
+    list_display = ("member", "skill", "level")
+    list_select_related = ("member__team", "member__user", "skill")
+    list_filter = ("level",)
+    search_fields = ("skill__name", "member__user__full_name")
+    ordering = ("member", "skill")
+
+
+@admin.register(DepartmentHead)
+class DepartmentHeadAdmin(ReadOnlyAdmin):
+    resource = "departments"
+    list_display = ("department", "user", "since")
+    list_select_related = ("department", "user")
+    search_fields = ("department__name", "user__full_name")
+    ordering = ("department",)
+
+
+@admin.register(CostCentreOwner)
+class CostCentreOwnerAdmin(ReadOnlyAdmin):
+    resource = "cost_centres"
+    list_display = ("cost_centre", "user", "since")
+    list_select_related = ("cost_centre", "user")
+    search_fields = ("cost_centre__name", "user__full_name")
+    ordering = ("cost_centre",)
+
+
+@admin.register(Presence)
+class PresenceAdmin(ReadOnlyAdmin):
+    resource = "users"
+    list_display = ("user", "status", "since")
+    list_select_related = ("user",)
+    list_filter = ("status",)
+    search_fields = ("user__full_name",)
+    ordering = ("user",)
+
+
+@admin.register(Absence)
+class AbsenceAdmin(KeptAdmin):
+    resource = "absences"
+    kept = ("user",)
+    list_display = ("user", "starts_at", "ends_at", "delegate")
+    list_select_related = ("user", "delegate")
+    search_fields = ("user__full_name", "note")
+    ordering = ("-starts_at",)
+    fields = ("user", "starts_at", "ends_at", "delegate", "note")
+
+    def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
+        return absences.plan_absence(actor=actor, at=at, values=values)
+
+    def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
+        return absences.change_absence(record, actor=actor, at=at, values=values)
+
+    def delete_record(self, record: Any, *, actor: Actor, at: Any) -> None:
+        absences.delete_absence(record, actor=actor, at=at)
+
+
+@admin.register(OnCallRota)
+class OnCallRotaAdmin(ReadOnlyAdmin):
+    """Read here; an order of people with the instant from which it holds is written through the API."""
+
+    resource = "on_call"
+    list_display = ("name", "team")
+    list_select_related = ("team",)
+    search_fields = ("name", "team__name")
+    ordering = ("name",)
+
+
+@admin.register(RotaVersion)
+class RotaVersionAdmin(ReadOnlyAdmin):
+    resource = "on_call"
+    list_display = (
+        "rota",
+        "effective_at",
+        "time_zone",
+        "handover_weekday",
+        "handover_time",
+        "weeks_per_turn",
+        "is_active",
+    )
+    list_select_related = ("rota",)
+    search_fields = ("rota__name",)
+    ordering = ("-effective_at",)
+
+
+@admin.register(RotaMember)
+class RotaMemberAdmin(ReadOnlyAdmin):
+    resource = "on_call"
+    list_display = ("rota_version", "position", "user")
+    list_select_related = ("rota_version__rota", "user")
+    search_fields = ("rota_version__rota__name", "user__full_name")
+    ordering = ("rota_version", "position")
+
+
+@admin.register(OnCallOverride)
+class OnCallOverrideAdmin(KeptAdmin):
+    resource = "on_call"
+    write_action = Action.UPDATE
+    kept = ("rota",)
+    list_display = ("rota", "user", "starts_at", "ends_at", "reason")
+    list_select_related = ("rota", "user")
+    search_fields = ("rota__name", "user__full_name", "reason")
+    ordering = ("-starts_at",)
+    fields = ("rota", "user", "starts_at", "ends_at", "reason")
+
+    def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
+        rota = OnCallRota.objects.visible_to(actor).get(pk=values.pop("rota_id"))
+        return rotas.add_override(actor=actor, at=at, rota=rota, values=values)
+
+    def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
+        return rotas.change_override(record, actor=actor, at=at, values=values)
+
+    def delete_record(self, record: Any, *, actor: Actor, at: Any) -> None:
+        rotas.delete_override(record, actor=actor, at=at)

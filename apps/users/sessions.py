@@ -1,0 +1,34 @@
+"""Ending sessions: what every change of a credential does to the others, behind one lock."""
+
+from datetime import datetime
+from uuid import UUID
+
+from apps.core.errors import Conflict
+from apps.users.models import Session, User
+
+
+def lock_row(user_id: UUID) -> User | None:
+    """The user's newest row, locked until the transaction ends. Rows that refer to it can still be written meanwhile.
+
+    Whoever changes a credential, ends the sessions of a user or opens one holds this lock, so that none slips in behind.
+    """
+    found: User | None = User.objects.select_for_update(of=("self",), no_key=True).filter(pk=user_id).first()
+    return found
+
+
+def hold(user: User) -> User:
+    """Lock the row of somebody whose credential is about to change. Raises Conflict `retry` when what was proved holds no more.
+
+    What is slow, a hash above all, is computed from `user` as it was read, before.
+    """
+    now = lock_row(user.pk)
+    if now is None or now.may_sign_in != user.may_sign_in or now.password != user.password:
+        raise Conflict("The account was changed meanwhile; read it again, and try once more.", code="retry")
+    return now
+
+
+def end_live(user: User, *, at: datetime, except_id: UUID | None = None) -> int:
+    """End the user's live sessions but one; returns how many. The caller records the fact that this is part of."""
+    live = Session.objects.filter(organization_id=user.organization_id, user_id=user.pk, revoked_at=None)
+    others = live.exclude(pk=except_id) if except_id else live
+    return int(others.update(revoked_at=at))

@@ -1,0 +1,142 @@
+"""T06, the reviewed part: which fields each role reads and writes of each resource. A change here is a decision.
+
+`read` are the keys of an answer, `create` and `change` what POST and PATCH take, `once` what only the answer to a POST shows.
+Who does which is named too; nobody else gets further than 403 or 404. Everything else that a model has is refused by name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+EVERYBODY = "end user,agent,manager,admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """One resource: names separated by spaces, roles by commas."""
+
+    read: str
+    readers: str
+    create: str = ""
+    creators: str = ""
+    change: str = ""
+    changers: str = ""
+    once: str = ""
+    # Who reads less than `read`: role -> keys.
+    narrowed: Mapping[str, str] = field(default_factory=dict)
+
+
+OFFICE, LEADING, ADMIN = "agent,manager,admin", "manager,admin", "admin"
+ENVELOPE = "id created_at updated_at version"
+PERSON = "email full_name username employee_number job_title phone user_type is_vip department site manager time_zone language"
+ROTA = "name team is_active time_zone starts_on handover_weekday handover_time weeks_per_turn members"
+
+
+def written_by_admin(read: str, write: str) -> Fields:
+    """What Agents and Managers read, and only an Admin writes."""
+    return Fields(f"{ENVELOPE} {read}", OFFICE, create=write, creators=ADMIN, change=write, changers=ADMIN)
+
+
+GOLDEN: dict[str, Fields] = {
+    "audit/events/": Fields(
+        "id name subject_type subject_id actor_kind actor_id actor_label at recorded_at request_id via is_historic"
+        " changes data",
+        ADMIN,
+    ),
+    "audit/dispatches/": Fields("id event_id consumer state next_at attempts dead_at last_error", ADMIN),
+    "organizations/current/": Fields(
+        f"{ENVELOPE} name slug time_zone language status requires_if_match requires_mfa",
+        OFFICE,
+        change="name time_zone language requires_if_match requires_mfa",
+        changers=ADMIN,
+    ),
+    "sites/": written_by_admin("name time_zone address is_active", "name time_zone address is_active"),
+    "cost-centres/": written_by_admin("code name is_active owner", "code name is_active owner"),
+    "sla/calendars/": written_by_admin("name time_zone windows exceptions", "name time_zone windows exceptions"),
+    "departments/": written_by_admin("name parent cost_centre head", "name parent cost_centre head"),
+    "teams/": written_by_admin("name description email calendar deleted_at", "name description email calendar"),
+    "skills/": written_by_admin("name description", "name description"),
+    # Managers of the teams that they are in themselves.
+    "teams/<>/members/": Fields(
+        f"{ENVELOPE} team user is_lead capacity skills presence out_of_office",
+        OFFICE,
+        create="user is_lead capacity skills",
+        creators=LEADING,
+        change="user is_lead capacity skills",
+        changers=LEADING,
+    ),
+    # Of a built-in role only whether it demands a second factor may change; the rest is refused by the domain.
+    "roles/": written_by_admin(
+        "name key description is_built_in requires_mfa grants", "name description requires_mfa grants"
+    ),
+    # Whose it is and which role cannot be changed later: such a PATCH is refused as immutable, field by field.
+    "role-assignments/": written_by_admin(
+        "role grants user team limited_to_team valid_from valid_until",
+        "role grants user team limited_to_team valid_from valid_until",
+    ),
+    "auth/me/": Fields(
+        f"{ENVELOPE} email full_name username employee_number job_title phone user_type department site manager"
+        " time_zone language presence out_of_office",
+        EVERYBODY,
+        change="full_name phone time_zone language",
+        changers=EVERYBODY,
+    ),
+    # One's own alone; what proves a session is in no answer.
+    "auth/sessions/": Fields(
+        "id created_at rotated_at idle_until absolute_until user_agent address is_current", EVERYBODY
+    ),
+    "auth/api-tokens/": Fields(
+        f"{ENVELOPE} name user prefix scopes expires_at allowed_addresses last_used_at last_used_address",
+        EVERYBODY,
+        create="name user scopes expires_at allowed_addresses",
+        creators=EVERYBODY,
+        once="token",
+    ),
+    "service-accounts/": Fields(
+        f"{ENVELOPE} name is_active is_service_account",
+        ADMIN,
+        create="name is_active",
+        creators=ADMIN,
+        change="name is_active",
+        changers=ADMIN,
+    ),
+    # End users know the people on their tickets by name, and by nothing else.
+    "users/": Fields(
+        f"{ENVELOPE} {PERSON} is_active is_service_account deleted_at",
+        EVERYBODY,
+        create=PERSON,
+        creators=ADMIN,
+        change=PERSON,
+        changers=ADMIN,
+        narrowed={"end user": "id full_name"},
+    ),
+    # End users their own; everybody plans their own.
+    "absences/": Fields(
+        f"{ENVELOPE} user starts_at ends_at delegate note",
+        EVERYBODY,
+        create="user starts_at ends_at delegate note",
+        creators=EVERYBODY,
+        change="user starts_at ends_at delegate note",
+        changers=EVERYBODY,
+    ),
+    # Managers those of the teams that they are in themselves.
+    "on-call/rotas/": Fields(
+        f"{ENVELOPE} {ROTA}",
+        OFFICE,
+        create=f"{ROTA} effective_at",
+        creators=ADMIN,
+        change=f"{ROTA} effective_at",
+        changers=LEADING,
+    ),
+    "on-call/rotas/<>/who/": Fields("rota name team at starts_at ends_at user scheduled_user override because", OFFICE),
+    "on-call/rotas/<>/shifts/": Fields("rota name results", OFFICE),
+    "on-call/rotas/<>/overrides/": Fields(
+        f"{ENVELOPE} rota user starts_at ends_at reason",
+        OFFICE,
+        create="user starts_at ends_at reason",
+        creators=LEADING,
+        change="user starts_at ends_at reason",
+        changers=LEADING,
+    ),
+    # One's own; an Admin, who reads the audit log, everybody's. By which token it was asked for is not shown.
+    "jobs/": Fields("id kind state progress total done errors result created_at started_at finished_at", EVERYBODY),
+}
