@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from uuid import UUID
 
+from django.apps import apps
 from django.db.models import Q, QuerySet
 
 from apps.core.errors import Denied
@@ -43,9 +45,40 @@ class Reach(StrEnum):
 
 WIDTH = {reach: width for width, reach in enumerate(Reach)}
 
-# Which columns of a record say whose it is: its owners, its teams, its departments. A model that names none is only
-# reached by grants for the whole organization.
-ReachColumns = Mapping[Reach, tuple[str, ...]]
+@dataclass(frozen=True, slots=True)
+class Through:
+    """A table beside the record's own that says whose it is: its rows name the record and a person, team or department."""
+
+    model: str
+    record: str
+    holder: str
+
+    def records(self, holders: frozenset[UUID]) -> "QuerySet[Any, Any]":
+        """The keys of what these hold, of the tenant in force."""
+        rows = apps.get_model(self.model)._default_manager.filter(**{f"{self.holder}__in": holders})
+        return rows.values_list(self.record, flat=True)
+
+    def holds(self, holders: frozenset[UUID], record: UUID) -> bool:
+        return self.records(holders).filter(**{self.record: record}).exists()
+
+
+# What of a record says whose it is: its owners, its teams, its departments; each a column, or another table. A model that
+# names none is only reached by grants for the whole organization.
+ReachColumns = Mapping[Reach, tuple[str | Through, ...]]
+_further: dict[tuple[str, Reach], tuple[Through, ...]] = {}
+
+
+def extend_reach(model: str, reach: Reach, *through: Through) -> None:
+    """Let an app above say by which of its rows a record below is somebody's (a configuration item by their tickets)."""
+    _further[model, reach] = (*_further.get((model, reach), ()), *through)
+
+
+def reach_columns_of(record: Any) -> ReachColumns:
+    """Of a model or one of its rows, as it declares them and as apps above extend them."""
+    declared: ReachColumns = getattr(record, "reach_columns", {})
+    options = getattr(record, "_meta", None)
+    further = {reach: rules for (label, reach), rules in _further.items() if options and label == options.label}
+    return {reach: (*declared.get(reach, ()), *further.get(reach, ())) for reach in {*declared, *further}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +132,5 @@ def within_reach(queryset: Rows, actor: "Actor", action: Action, resource: str) 
         return queryset
     if actor.authorizer is None:
         return queryset.none()
-    condition = actor.authorizer.within_reach(action, resource, getattr(queryset.model, "reach_columns", {}))
+    condition = actor.authorizer.within_reach(action, resource, reach_columns_of(queryset.model))
     return queryset if condition is None else queryset.filter(condition)

@@ -155,6 +155,11 @@ def historic() -> Iterator[None]:
         _historic.reset(token)
 
 
+def is_historic() -> bool:
+    """Whether what is recorded now is history."""
+    return _historic.get()
+
+
 def install_recorder(recorder: Recorder) -> None:
     _recorder[:] = [recorder]
 

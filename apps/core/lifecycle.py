@@ -30,19 +30,37 @@ class HasStatus(Protocol):
     status: Any
 
 
-# Says why the transition is refused now, or None. Takes the record and the instant (UTC) of the attempt.
-Guard = Callable[[Any, datetime], str | None]
+# Says why the transition is refused now, or None. Takes the record, who tries, and the instant (UTC) of the attempt.
+Guard = Callable[[Any, Actor, datetime], str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One verb: from any of `sources` to `target`, for holders of `grant`, with `requires` filled."""
+    """One verb: from any of `sources` to `target`, for holders of `grant`, with `requires` filled.
+
+    A `target` of None leaves the status as it is; a mapping names one for each source. `also` lets holders of a lesser grant
+    do it from some of the sources (a requester cancels what is still new).
+    """
 
     sources: frozenset[str] | set[str]
-    target: str
+    target: str | Mapping[str, str] | None
     grant: Action
     requires: tuple[str, ...] = ()
     guard: Guard | None = None
+    also: Mapping[Action, frozenset[str] | set[str]] = field(default_factory=dict)
+
+    def target_from(self, status: str) -> str:
+        """The status that this verb leads to from `status`."""
+        if self.target is None:
+            return status
+        return self.target if isinstance(self.target, str) else self.target[status]
+
+    def targets(self) -> set[str]:
+        return {self.target_from(source) for source in self.sources}
+
+    def grants_from(self, status: str) -> tuple[Action, ...]:
+        """Any one of these is enough, the usual one first."""
+        return (self.grant, *(action for action, sources in self.also.items() if status in sources))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +74,7 @@ class Lifecycle:
     phases: Mapping[str, Phase] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        named = {status for t in self.transitions.values() for status in (*t.sources, t.target)} | {self.initial}
+        named = {status for t in self.transitions.values() for status in (*t.sources, *t.targets())} | {self.initial}
         if unknown := named - set(self.statuses):
             raise ValueError(f"{self.resource}: transitions name unknown statuses {sorted(unknown)}")
         if self.phases and set(self.phases) != set(self.statuses):
@@ -68,9 +86,10 @@ class Lifecycle:
         while frontier:
             status = frontier.pop()
             for transition in self.transitions.values():
-                if status in transition.sources and transition.target not in found:
-                    found.add(transition.target)
-                    frontier.append(transition.target)
+                target = transition.target_from(status) if status in transition.sources else status
+                if target not in found:
+                    found.add(target)
+                    frontier.append(target)
         return found
 
     def allowed(self, record: HasStatus, *, actor: Actor, at: datetime) -> list[str]:
@@ -79,8 +98,8 @@ class Lifecycle:
             name
             for name, transition in self.transitions.items()
             if record.status in transition.sources
-            and (transition.guard is None or transition.guard(record, at) is None)
-            and may(actor, transition.grant, self.resource, record)
+            and (transition.guard is None or transition.guard(record, actor, at) is None)
+            and any(may(actor, grant, self.resource, record) for grant in transition.grants_from(record.status))
         ]
 
     def check(
@@ -91,13 +110,15 @@ class Lifecycle:
         Call it on a locked row: the answer holds only as long as the lock does.
         """
         transition = self.transitions[name]
-        require(actor, transition.grant, self.resource, record)
+        lesser = transition.grants_from(record.status)[1:]
+        if not any(may(actor, grant, self.resource, record) for grant in lesser):
+            require(actor, transition.grant, self.resource, record)
         if record.status not in transition.sources:
             accepted = ", ".join(sorted(transition.sources))
             raise IllegalTransition(
                 f"Cannot {name} from {record.status}; accepted: {accepted}.", current_status=str(record.status)
             )
-        if transition.guard is not None and (reason := transition.guard(record, at)):
+        if transition.guard is not None and (reason := transition.guard(record, actor, at)):
             raise IllegalTransition(reason, current_status=str(record.status))
         missing = [
             FieldError(f"/{key}", "required", f"{name} requires {key}.")

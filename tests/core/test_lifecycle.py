@@ -27,7 +27,7 @@ def actor(role):
 ADMIN, AGENT = actor(UserType.ADMIN), actor(UserType.AGENT)
 
 
-def not_on_hold(record, at):
+def not_on_hold(record, actor, at):
     return "It is on hold." if record.is_on_hold else None
 
 

@@ -53,14 +53,14 @@ class Wall(WallOperation):
     ) -> None:
         models = [to_state.apps.get_model(app_label, name) for name in self.models]
         for model in models:
-            for statement in wall_statements(model._meta.db_table, self.column):
+            for statement in wall_statements(model._meta.db_table, self.column, model._meta.pk.column):
                 schema_editor.execute(statement, params=None)
         for model in models:
             for statement in reference_statements(model, self.column):
                 schema_editor.execute(statement, params=None)
 
 
-def wall_statements(table: str, column: str) -> list[str]:
+def wall_statements(table: str, column: str, key_column: str = "id") -> list[str]:
     """The policy, the key that composite references need, and the grants of one table."""
     writers = f"{APP}, {WORKER}"
     statements = [
@@ -73,9 +73,8 @@ def wall_statements(table: str, column: str) -> list[str]:
     ]
     if column != "id":
         key = f"{table}_tenant_key"
-        statements += [
-            _unless_constraint(table, key, f'ALTER TABLE "{table}" ADD CONSTRAINT "{key}" UNIQUE ("{column}", id)')
-        ]
+        unique = f'ALTER TABLE "{table}" ADD CONSTRAINT "{key}" UNIQUE ("{column}", "{key_column}")'
+        statements += [_unless_constraint(table, key, unique)]
     return statements
 
 
@@ -87,7 +86,9 @@ def reference_statements(model: type[Model], column: str) -> list[str]:
     table = model._meta.db_table
     statements = []
     for field in model._meta.local_fields:
-        if isinstance(field, TenantForeignKey):
+        # A child's row is of the same tenant as the base row that it hangs from.
+        is_parent_link = getattr(field.remote_field, "parent_link", False)
+        if isinstance(field, TenantForeignKey) or is_parent_link:
             target = field.remote_field.model._meta.db_table
             statements.append(_composite_key(table, column, field.column, target))
     if column == "organization_id":

@@ -1,0 +1,184 @@
+"""Custom fields: values of the types that an organization declared, checked against the declarations."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.utils.dateparse import parse_date, parse_datetime
+
+from apps.core.actors import Actor
+from apps.core.authorization import Action, Reach, decide
+from apps.core.errors import FieldError, Invalid
+from apps.tickets import kinds
+from apps.tickets.choices import FieldType
+from apps.tickets.models import CustomField, Ticket
+from apps.users.models import User
+
+MAX_TEXT = 5000
+Values = Mapping[str, Any]
+
+
+def complete(kind: str, given: Values, *, actor: Actor) -> dict[str, Any]:
+    """The values of a new ticket. Raises Invalid for an unknown key, a wrong type, or a required field that is missing."""
+    fields = _writable(kind, actor)
+    if not fields and not given:
+        return {}
+    values, errors = _read(fields, given)
+    errors += [
+        FieldError(f"/custom_fields/{key}", "required", f"{field.label} is required.")
+        for key, field in fields.items()
+        if field.is_required and values.get(key) is None and not any(key in error.pointer for error in errors)
+    ]
+    _refuse(errors)
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def merge(ticket: Ticket, given: Values, *, actor: Actor) -> dict[str, Any]:
+    """What the ticket has, with the given keys changed; null takes one away. Raises Invalid."""
+    fields = _writable(ticket.kind, actor)
+    values, errors = _read(fields, given)
+    errors += [
+        FieldError(f"/custom_fields/{key}", "required", f"{fields[key].label} is required; null is not accepted.")
+        for key, value in values.items()
+        if value is None and fields[key].is_required
+    ]
+    _refuse(errors)
+    merged = {**ticket.custom_fields, **values}
+    return {key: value for key, value in merged.items() if value is not None}
+
+
+def shown(ticket: Ticket, *, actor: Actor) -> dict[str, Any]:
+    """What of a ticket's values the actor may read: a requester those that are public."""
+    if not ticket.custom_fields or _works_on(ticket.kind, actor):
+        return dict(ticket.custom_fields)
+    public = set(CustomField.objects.filter(kind=ticket.kind, is_public=True).values_list("key", flat=True))
+    return {key: value for key, value in ticket.custom_fields.items() if key in public}
+
+
+def _works_on(kind: str, actor: Actor) -> bool:
+    return decide(actor, Action.UPDATE, kinds.get(kind).resource).reach not in {None, Reach.OWN}
+
+
+def _writable(kind: str, actor: Actor) -> dict[str, CustomField]:
+    fields = CustomField.objects.filter(kind=kind, is_active=True)
+    if not _works_on(kind, actor):
+        fields = fields.filter(is_public=True)
+    return {field.key: field for field in fields.order_by("position", "key")}
+
+
+def _read(fields: Mapping[str, CustomField], given: Values) -> tuple[dict[str, Any], list[FieldError]]:
+    values: dict[str, Any] = {}
+    errors: list[FieldError] = []
+    for key, value in given.items():
+        pointer = f"/custom_fields/{key}"
+        if key not in fields:
+            accepted = ", ".join(fields) or "none"
+            errors.append(FieldError(pointer, "unknown_field", f"No such custom field; accepted: {accepted}."))
+            continue
+        try:
+            values[key] = None if value is None else READERS[FieldType(fields[key].field_type)](fields[key], value)
+        except ValueError as refusal:
+            errors.append(FieldError(pointer, "invalid", f"{fields[key].label}: accepted is {refusal}."))
+    return values, errors
+
+
+def _refuse(errors: list[FieldError]) -> None:
+    if errors:
+        raise Invalid(errors=errors)
+
+
+def _text(field: CustomField, value: Any) -> str:
+    if not isinstance(value, str) or len(value) > MAX_TEXT or "\x00" in value:
+        raise ValueError(f"a text of at most {MAX_TEXT} characters")
+    return value
+
+
+def _integer(field: CustomField, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) >= 2**53:
+        raise ValueError("a whole number within ±2^53")
+    return int(value)
+
+
+def _decimal(field: CustomField, value: Any) -> str:
+    """Kept as text: a float would change it."""
+    try:
+        number = Decimal(str(value)) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite() or len(number.as_tuple().digits) > 30 or abs(number.adjusted()) > 20:
+        raise ValueError('a decimal number of at most 30 digits, such as "12.50"')
+    return format(number, "f")
+
+
+def _boolean(field: CustomField, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def _date(field: CustomField, value: Any) -> str:
+    day: date | None = None
+    try:
+        day = parse_date(value) if isinstance(value, str) else None
+    except ValueError:
+        day = None
+    if day is None:
+        raise ValueError("a date as YYYY-MM-DD")
+    return day.isoformat()
+
+
+def _instant(field: CustomField, value: Any) -> str:
+    instant: datetime | None = None
+    try:
+        instant = parse_datetime(value) if isinstance(value, str) else None
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise ValueError("an instant with its offset, such as 2026-11-21T08:30:00Z")
+    return value if isinstance(value, str) else ""
+
+
+def _choice(field: CustomField, value: Any) -> str:
+    if not isinstance(value, str) or value not in field.choices:
+        raise ValueError(f"one of {', '.join(field.choices)}")
+    return value
+
+
+def _choices(field: CustomField, value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) and item in field.choices for item in value):
+        raise ValueError(f"a list of {', '.join(field.choices)}")
+    return list(dict.fromkeys(value))
+
+
+def _user(field: CustomField, value: Any) -> str:
+    try:
+        person = User.objects.alive().filter(pk=UUID(value)).first() if isinstance(value, str) else None
+    except ValueError:
+        person = None
+    if person is None:
+        raise ValueError("the id of a person of the organization")
+    return str(person.pk)
+
+
+def _url(field: CustomField, value: Any) -> str:
+    parts = urlsplit(value) if isinstance(value, str) and len(value) <= 2000 else None
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ValueError("an address that begins with http:// or https://")
+    return str(value)
+
+
+READERS: Mapping[FieldType, Callable[[CustomField, Any], Any]] = {
+    FieldType.TEXT: _text,
+    FieldType.INTEGER: _integer,
+    FieldType.DECIMAL: _decimal,
+    FieldType.BOOLEAN: _boolean,
+    FieldType.DATE: _date,
+    FieldType.INSTANT: _instant,
+    FieldType.CHOICE: _choice,
+    FieldType.CHOICES: _choices,
+    FieldType.USER: _user,
+    FieldType.URL: _url,
+}

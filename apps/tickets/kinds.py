@@ -1,0 +1,52 @@
+"""The practices, as this floor knows them: each registers itself in its app's ready().
+
+So bulk actions, the unified queue, escalation and automatic closing call a process above without importing it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from apps.core.lifecycle import Lifecycle
+
+
+class Verb(Protocol):
+    """A service that changes one ticket: locks it, checks, writes, records; returns it as it was written."""
+
+    def __call__(self, ticket: Any, *, actor: Any, at: Any, **given: Any) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TicketKind:
+    """One practice: its name on the row, its numbers' prefix, its resource in the role table, its life and its own verbs."""
+
+    name: str
+    prefix: str
+    resource: str
+    # `apps.get_model` of it: rows hang from a ticket by multi-table inheritance.
+    model: str
+    lifecycle: Lifecycle
+    # In place of the shared verbs (tickets.verbs), by the names of the lifecycle's transitions.
+    verbs: Mapping[str, Verb] = field(default_factory=dict)
+    # What a new ticket of this kind takes over from the one it is converted from, beside the shared fields.
+    is_convertible: bool = False
+
+
+_kinds: dict[str, TicketKind] = {}
+
+
+def register(kind: TicketKind) -> None:
+    """Raises ValueError when another kind has the name, the prefix or the resource."""
+    for other in _kinds.values():
+        if other.name != kind.name and {other.prefix, other.resource} & {kind.prefix, kind.resource}:
+            raise ValueError(f"{kind.name} and {other.name} share a prefix or a resource")
+    _kinds[kind.name] = kind
+
+
+def get(name: str) -> TicketKind:
+    """Raises LookupError for a kind whose app is not installed."""
+    return _kinds[name]
+
+
+def every() -> Iterable[TicketKind]:
+    return _kinds.values()

@@ -1,0 +1,37 @@
+"""Keep what tickets are found by, by number, title, description and comments."""
+
+from typing import Any
+
+from django.db import connection
+
+from apps.core.models import new_id
+from apps.tickets.models import Ticket
+
+# Own words without stemming: organizations write in many languages, and a prefix finds what a stem would.
+CONFIGURATION = "itsm_words"
+
+WRITE = f"""
+INSERT INTO tickets_searchdocument (id, organization_id, ticket_id, kind, public_words, all_words)
+SELECT %(id)s, t.organization_id, t.id, t.kind, said.public_words, said.public_words || said.internal_words
+FROM tickets_ticket t CROSS JOIN LATERAL (
+    SELECT setweight(to_tsvector('{CONFIGURATION}', t.number || ' ' || t.title), 'A')
+           || setweight(to_tsvector('{CONFIGURATION}', left(t.description, 50000)), 'B')
+           || setweight(to_tsvector('{CONFIGURATION}', COALESCE(left(string_agg(c.body, ' ' ORDER BY c.id)
+                FILTER (WHERE c.visibility = 'public'), 200000), '')), 'C') AS public_words,
+           setweight(to_tsvector('{CONFIGURATION}', COALESCE(left(string_agg(c.body, ' ' ORDER BY c.id)
+                FILTER (WHERE c.visibility = 'internal'), 200000), '')), 'D') AS internal_words
+    FROM tickets_comment c
+    WHERE c.organization_id = t.organization_id AND c.ticket_id = t.id AND c.deleted_at IS NULL
+) said
+WHERE t.organization_id = %(organization)s AND t.id = %(ticket)s
+ON CONFLICT (organization_id, ticket_id)
+DO UPDATE SET public_words = EXCLUDED.public_words, all_words = EXCLUDED.all_words
+"""
+
+
+def write(ticket: Ticket) -> None:
+    """Write down anew what `ticket` is found by; in the transaction of whatever changed it."""
+    parameters: dict[str, Any] = {"id": new_id(), "organization": ticket.organization_id, "ticket": ticket.pk}
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE, parameters)
+
