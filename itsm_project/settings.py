@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "apps.audit",
     "apps.organizations",
     "apps.users",
+    "apps.cmdb",
     "apps.notifications",
 ]
 if IS_TEST:

@@ -24,6 +24,10 @@ def records(title: str, icon: str, label: str) -> Item:
     }
 
 
+def section(title: str, *items: dict[str, Any]) -> dict[str, Any]:
+    return {"title": title, "separator": True, "items": list(items)}
+
+
 def _may_see(label: str) -> Callable[[HttpRequest], bool]:
     def permission(request: HttpRequest) -> bool:
         found = admin.site._registry.get(apps.get_model(label))
@@ -68,60 +72,45 @@ NAVIGATION: list[dict[str, Any]] = [
             },
         ]
     },
-    {
-        "title": "People",
-        "separator": True,
-        "items": [
-            records("Users", "group", "users.user"),
-            records("Teams", "groups", "organizations.team"),
-            records("Team members", "group_add", "users.teammember"),
-            records("Skills", "school", "users.skill"),
-            records("Absences", "event_busy", "users.absence"),
-            records("Presence", "person_check", "users.presence"),
-        ],
-    },
-    {
-        "title": "Access",
-        "separator": True,
-        "items": [
-            records("Roles", "shield_person", "users.role"),
-            records("Role assignments", "assignment_ind", "users.roleassignment"),
-            records("Sessions", "devices", "users.session"),
-            records("Service accounts", "smart_toy", "users.serviceaccount"),
-            records("API tokens", "key", "users.apitoken"),
-        ],
-    },
-    {
-        "title": "On call",
-        "separator": True,
-        "items": [
-            records("Rotas", "autorenew", "users.oncallrota"),
-            records("Overrides", "swap_horiz", "users.oncalloverride"),
-        ],
-    },
-    {
-        "title": "Organization",
-        "separator": True,
-        "items": [
-            records("Settings", "tune", "organizations.organization"),
-            records("Sites", "location_on", "organizations.site"),
-            records("Departments", "account_tree", "organizations.department"),
-            records("Cost centres", "payments", "organizations.costcentre"),
-            records("Calendars", "calendar_month", "organizations.businesscalendar"),
-        ],
-    },
-    {
-        "title": "Records",
-        "separator": True,
-        "items": [
-            records("Events", "history", "audit.event"),
-            records("Row changes", "difference", "audit.rowchange"),
-            records("Deliveries", "outbox", "audit.dispatch"),
-            records("Jobs", "pending_actions", "core.job"),
-            records("Mails", "mail", "notifications.mail"),
-            MAILBOX,
-        ],
-    },
+    section(
+        "People",
+        records("Users", "group", "users.user"),
+        records("Teams", "groups", "organizations.team"),
+        records("Team members", "group_add", "users.teammember"),
+        records("Skills", "school", "users.skill"),
+        records("Absences", "event_busy", "users.absence"),
+        records("Presence", "person_check", "users.presence"),
+    ),
+    section(
+        "Access",
+        records("Roles", "shield_person", "users.role"),
+        records("Role assignments", "assignment_ind", "users.roleassignment"),
+        records("Sessions", "devices", "users.session"),
+        records("Service accounts", "smart_toy", "users.serviceaccount"),
+        records("API tokens", "key", "users.apitoken"),
+    ),
+    section(
+        "On call",
+        records("Rotas", "autorenew", "users.oncallrota"),
+        records("Overrides", "swap_horiz", "users.oncalloverride"),
+    ),
+    section(
+        "Organization",
+        records("Settings", "tune", "organizations.organization"),
+        records("Sites", "location_on", "organizations.site"),
+        records("Departments", "account_tree", "organizations.department"),
+        records("Cost centres", "payments", "organizations.costcentre"),
+        records("Calendars", "calendar_month", "organizations.businesscalendar"),
+    ),
+    section(
+        "Records",
+        records("Events", "history", "audit.event"),
+        records("Row changes", "difference", "audit.rowchange"),
+        records("Deliveries", "outbox", "audit.dispatch"),
+        records("Jobs", "pending_actions", "core.job"),
+        records("Mails", "mail", "notifications.mail"),
+        MAILBOX,
+    ),
 ]
 
 UNFOLD: dict[str, Any] = {

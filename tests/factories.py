@@ -9,12 +9,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.audit.models import Dispatch, Event
+from apps.cmdb.models import CiClass, ConfigurationItem, Service
 from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.models import DenialCount, IdempotencyKey, Job, JobTick, new_id
 from apps.core.secrets import encrypt
 from apps.notifications.models import Mail, MailboxMessage
-from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
+from apps.organizations.models import BusinessCalendar, CostCentre, Department, NumberSeries, Organization, Site, Team
 from apps.users.access import assign_built_in, create_built_in_roles
 from apps.users.models import (
     Absence,
@@ -494,3 +495,40 @@ class OperatorVisitFactory(TenantFactory):
 
     session_key = factory.LazyFunction(new_id)
     at = factory.LazyFunction(timezone.now)
+
+
+class NumberSeriesFactory(TenantFactory):
+    class Meta:
+        model = NumberSeries
+
+    prefix = factory.Sequence(lambda n: f"N{n}")
+    last = 7
+
+
+class ServiceFactory(VersionedFactory):
+    class Meta:
+        model = Service
+
+    name = factory.Sequence(lambda n: f"Service {n}")
+    description = "What people call it"
+
+
+class CiClassFactory(VersionedFactory):
+    class Meta:
+        model = CiClass
+
+    name = "Server"
+    key = factory.Sequence(lambda n: f"server_{n}")
+
+
+class ConfigurationItemFactory(VersionedFactory):
+    class Meta:
+        model = ConfigurationItem
+
+    number = factory.Sequence(lambda n: f"CI{n + 5_000_000:07d}")
+    name = "mail-1"
+    ci_class = factory.SubFactory(CiClassFactory)
+    environment = "production"
+    serial_number = factory.Sequence(lambda n: f"SN-{n}")
+    asset_tag = factory.Sequence(lambda n: f"TAG-{n}")
+    description = "Takes mail"

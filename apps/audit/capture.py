@@ -21,6 +21,7 @@ NOT_CAPTURED = {
     "core_denialcount": "counts refusals by the minute; the events it lets through are the log",
     "users_apitokenuse": "last use, stamped at most once a minute",
     "users_operatorvisit": "remembers that an event was written",
+    "organizations_numberseries": "counts up with every record that has a number; the record itself is captured",
     "core_job": "progress of work whose every write is captured; who asked and how it ended are events",
 }
 

@@ -1,42 +1,18 @@
 """Who is mailed about which event. Whether they still may be told is asked when the mail leaves, not when the event happened."""
 
-from collections.abc import Callable
-
 from django.db import transaction
 from django.utils import timezone
 
 from apps.core.events import Fact, outward
 from apps.notifications.delivery import letters
-from apps.notifications.delivery.letters import Letter
 from apps.notifications.delivery.sending import NotTaken, send_once
 from apps.organizations.models import Organization
-from apps.users.events import (
-    API_TOKEN_CREATED,
-    MFA_ENABLED,
-    MFA_RESET,
-    PASSWORD_CHANGED,
-    RESET_REQUESTED,
-    TOKEN_REUSED,
-    USER_INVITED,
-)
+from apps.users.events import API_TOKEN_CREATED, RESET_REQUESTED, USER_INVITED
 from apps.users.links import may_open, mint
 from apps.users.models import LinkPurpose, User
 
-Notice = Callable[[User, Organization], Letter]
-
 # Longer than a mail server may take for two mails, each step of which ends after MAIL_TIMEOUT_SECONDS.
 LIMIT_SECONDS = 180
-EMAIL_CHANGED = "user.email_changed"
-# What the owner of an account hears of at once, because it may not have been they.
-NOTICES: dict[str, Notice] = {
-    PASSWORD_CHANGED: letters.password_changed,
-    TOKEN_REUSED: letters.token_reused,
-    "user.mfa_disabled": letters.mfa_disabled,
-    MFA_ENABLED: letters.mfa_enabled,
-    MFA_RESET: letters.mfa_reset,
-    API_TOKEN_CREATED: letters.api_token_created,
-    EMAIL_CHANGED: letters.email_changed,
-}
 
 
 @outward(USER_INVITED, consumer="notifications.invite", limit_seconds=LIMIT_SECONDS)
@@ -85,7 +61,7 @@ def send_notice(event: Fact) -> None:
                 to=user,
                 address=address,
                 kind=event.name.partition(".")[2],
-                compose=lambda: NOTICES[event.name](user, organization),
+                compose=lambda: letters.notice(user, organization, event.name),
             )
         except NotTaken as failure:
             failures.append(failure)
@@ -93,12 +69,12 @@ def send_notice(event: Fact) -> None:
         raise failures[0]
 
 
-for name in NOTICES:
+for name in letters.NOTICES:
     outward(name, consumer=f"notifications.{name}", limit_seconds=LIMIT_SECONDS)(send_notice)
 
 
 def _addresses(event: Fact, user: User) -> list[str]:
-    if event.name != EMAIL_CHANGED:
+    if event.name != letters.EMAIL_CHANGED:
         return [user.email]
     return [address for address in event.changes["email"] if address]
 

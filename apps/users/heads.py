@@ -7,6 +7,7 @@ from uuid import UUID
 
 from apps.core import events, records
 from apps.core.actors import Actor
+from apps.core.models import VersionedModel
 from apps.organizations.models import CostCentre, Department
 from apps.organizations.services import change_department as change_structure
 from apps.users.models import CostCentreOwner, DepartmentHead
@@ -15,11 +16,9 @@ from apps.users.people import refuse_inactive
 
 def create_department(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Department:
     """A department, and its head if `head_id` names one. Raises Invalid for somebody inactive."""
-    plain, head_id = _split(values, "head_id")
-    refuse_inactive(head_id, "/head")
-    beside = {"head": (None, head_id)} if head_id else None
-    department = records.create(Department, actor=actor, at=at, values=plain, beside=beside)
-    _put(DepartmentHead, {"department_id": department.pk}, head_id, actor=actor, at=at)
+    department: Department = _create(
+        Department, DepartmentHead, "department_id", "head", actor=actor, at=at, values=values
+    )
     return department
 
 
@@ -34,11 +33,9 @@ def change_department(department: Department, *, actor: Actor, at: datetime, val
 
 def create_cost_centre(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> CostCentre:
     """A cost centre, and its owner if `owner_id` names one. Raises Invalid for somebody inactive."""
-    plain, owner_id = _split(values, "owner_id")
-    refuse_inactive(owner_id, "/owner")
-    beside = {"owner": (None, owner_id)} if owner_id else None
-    cost_centre = records.create(CostCentre, actor=actor, at=at, values=plain, beside=beside)
-    _put(CostCentreOwner, {"cost_centre_id": cost_centre.pk}, owner_id, actor=actor, at=at)
+    cost_centre: CostCentre = _create(
+        CostCentre, CostCentreOwner, "cost_centre_id", "owner", actor=actor, at=at, values=values
+    )
     return cost_centre
 
 
@@ -52,6 +49,25 @@ def change_cost_centre(cost_centre: CostCentre, *, actor: Actor, at: datetime, v
 
 
 Kind = type[DepartmentHead] | type[CostCentreOwner]
+
+
+def _create(
+    model: type[VersionedModel],
+    kind: Kind,
+    of: str,
+    name: str,
+    *,
+    actor: Actor,
+    at: datetime,
+    values: Mapping[str, Any],
+) -> Any:
+    """A record of `model`, and whom `values` names for it as a row of `kind` that refers to it by `of`."""
+    plain, user_id = _split(values, f"{name}_id")
+    refuse_inactive(user_id, f"/{name}")
+    beside = {name: (None, user_id)} if user_id else None
+    record = records.create(model, actor=actor, at=at, values=plain, beside=beside)
+    _put(kind, {of: record.pk}, user_id, actor=actor, at=at)
+    return record
 
 
 def _split(values: Mapping[str, Any], name: str) -> tuple[dict[str, Any], UUID | None]:

@@ -8,11 +8,12 @@ from django.db import transaction
 
 from apps.core import events, tenancy
 from apps.core.errors import NotSignedIn
-from apps.users import attempts, mfa, mfa_tokens, services
+from apps.users import attempts, mfa, mfa_tokens, services, sessions
 from apps.users.events import SECOND_FACTOR_FAILED
 from apps.users.mfa_tokens import SETUP
 from apps.users.models import Session, User
-from apps.users.services import Device, Pair
+from apps.users.refresh_tokens import Pair
+from apps.users.services import Device
 
 
 def finish(*, mfa_token: str, code: str, at: datetime, device: Device) -> tuple[User, Session, Pair]:
@@ -77,6 +78,6 @@ def _meant(mfa_token: str, *, at: datetime, via: str, purpose: str = "") -> Iter
     organization_id, user_id = claims.organization_id, claims.user_id
     with tenancy.tenant(organization_id, actor_id=user_id, via=via), transaction.atomic():
         user: User | None = User.objects.filter(pk=user_id).first()
-        if user is None or not mfa_tokens.still_holds(claims, user) or not services.is_open(organization_id):
+        if user is None or not mfa_tokens.still_holds(claims, user) or not sessions.is_open(organization_id):
             raise mfa_tokens.invalid()
         yield user

@@ -1,7 +1,5 @@
-"""Sign in, stay signed in, sign out. Signing in and refreshing open their own transaction: before them there is no tenant."""
+"""Sign in, stay signed in, sign out. Signing in opens its own transaction: before it there is no tenant."""
 
-import hashlib
-import hmac
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +11,6 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.contrib.auth.hashers import make_password, verify_password
-from django.core.signing import BadSignature, Signer
 from django.db import connection, transaction
 from django.db.models import Model
 
@@ -24,7 +21,7 @@ from apps.core.errors import Conflict, NotSignedIn
 from apps.core.models import new_id
 from apps.organizations.lifecycle import OrganizationStatus
 from apps.organizations.models import Organization
-from apps.users import attempts, mfa, mfa_tokens, passwords, sessions, tokens
+from apps.users import attempts, mfa, mfa_tokens, passwords, refresh_tokens, sessions
 from apps.users.access import assign_built_in
 from apps.users.attempts import Place
 from apps.users.events import (
@@ -34,27 +31,17 @@ from apps.users.events import (
     SIGN_IN_FAILED,
     SIGNED_IN,
     SIGNED_OUT,
-    TOKEN_REUSED,
     USER_SESSIONS_ENDED,
 )
 from apps.users.models import PasswordLink, Session, User, UserType, normalise_email, normalise_name
+from apps.users.refresh_tokens import Pair
 
 log = structlog.get_logger(__name__)
 
-# Losers of a race for the same refresh token get their successor's word instead of losing the session.
-RACE_WINDOW = timedelta(seconds=10)
 # How long an address counts as one that its owner signs in from.
 KNOWN_FOR = timedelta(days=90)
 UNIQUE_NAMES = ("username", "employee_number")
 REFUSED = "E-mail address or password are wrong, or the account may not sign in."
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """What a client keeps: a short-lived access token and the secret that gets the next pair."""
-
-    access: str
-    refresh: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,41 +178,16 @@ def still_may_sign_in(user: User) -> bool:
     behind them.
     """
     now = sessions.lock_row(user.pk)
-    return now is not None and now.may_sign_in and now.password == user.password and is_open(user.organization_id)
-
-
-def refresh(*, token: str, at: datetime) -> Pair:
-    """Rotate the refresh token: one winner by compare-and-swap.
-
-    Raises Conflict `retry_with_new` for a loser within RACE_WINDOW of the winner; NotSignedIn `token_reused` for an older
-    token, which also revokes the session; NotSignedIn `token_invalid` for what we never issued.
-    """
-    organization_id, session_id, digest = _parse_refresh(token)
-    with tenancy.tenant(organization_id, via="api"), transaction.atomic():
-        session = Session.objects.select_for_update(of=("self",)).select_related("user").filter(pk=session_id).first()
-        if session is None:
-            raise NotSignedIn("The refresh token is not valid.", code="token_invalid")
-        is_usable = session.is_live(at) and session.user.may_sign_in and is_open(organization_id)
-        if not is_usable:
-            raise NotSignedIn("The session has ended.", code="session_ended").naming(session.user.as_actor())
-        if hmac.compare_digest(session.current_hash, digest):
-            return _rotate(session, at=at)
-        if (
-            session.previous_hash
-            and hmac.compare_digest(session.previous_hash, digest)
-            and at - session.rotated_at < RACE_WINDOW
-        ):
-            raise Conflict("Another request has just refreshed this session; use its tokens.", code="retry_with_new")
-        revoke(session, at=at)
-        events.record(TOKEN_REUSED, session.user, actor=session.user.as_actor(), at=at, session_id=session.pk)
-    raise NotSignedIn("This refresh token was used before; the session has been revoked.", code="token_reused")
+    return (
+        now is not None and now.may_sign_in and now.password == user.password and sessions.is_open(user.organization_id)
+    )
 
 
 def sign_out(*, actor: Actor, at: datetime) -> None:
     """End the session that the actor came with; its tokens are refused from the next request on."""
     assert actor.session_id is not None, "only somebody with a session signs out"
     session = Session.objects.select_for_update(of=("self",)).select_related("user").get(pk=actor.session_id)
-    revoke(session, at=at)
+    sessions.revoke(session, at=at)
     events.record(SIGNED_OUT, session.user, actor=actor, at=at, session_id=session.pk)
 
 
@@ -282,17 +244,11 @@ def end_sessions_of(user: User, *, actor: Actor, at: datetime, except_id: UUID |
     return ended
 
 
-def revoke(session: Session, *, at: datetime) -> None:
-    """End a locked session."""
-    session.revoked_at = at
-    session.save(update_fields=["revoked_at"])
-
-
 def end_session(session: Session, *, actor: Actor, at: datetime) -> None:
     """End somebody's locked session; its tokens are refused from the next request on. Raises Conflict when it has ended."""
     if not session.is_live(at):
         raise Conflict("This session has ended already.", code="session_ended")
-    revoke(session, at=at)
+    sessions.revoke(session, at=at)
     events.record(SESSION_ENDED, session.user, actor=actor, at=at, session_id=session.pk)
 
 
@@ -359,22 +315,15 @@ def _instances(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(model.from_db("default", columns, list(islice(values, len(columns)))) for model, columns in LIVE)
 
 
-def is_open(organization_id: UUID) -> bool:
-    """Whether people of the organization may work; asked inside its tenant."""
-    return bool(
-        Organization.objects.filter(pk=organization_id, status=OrganizationStatus.ACTIVE, deleted_at=None).exists()
-    )
-
-
 def open_session(user: User, *, at: datetime, device: Device) -> tuple[Session, Pair]:
     """A session for somebody who has proved who they are by all that is asked of them."""
     session_id = new_id()
-    token = _make_refresh(user.organization_id, session_id)
+    token = refresh_tokens.make(user.organization_id, session_id)
     session = Session.objects.create(
         id=session_id,
         organization_id=user.organization_id,
         user=user,
-        current_hash=_digest(token),
+        current_hash=refresh_tokens.digest(token),
         rotated_at=at,
         created_at=at,
         idle_until=at + settings.SESSION_IDLE_LIFETIME,
@@ -390,49 +339,7 @@ def open_session(user: User, *, at: datetime, device: Device) -> tuple[Session, 
         session_id=session_id,
         address=device.address,
     )
-    return session, _pair(session, token, at=at)
-
-
-def _rotate(session: Session, *, at: datetime) -> Pair:
-    token = _make_refresh(session.organization_id, session.pk)
-    session.previous_hash, session.current_hash = session.current_hash, _digest(token)
-    session.rotated_at = at
-    session.generation += 1
-    session.idle_until = at + settings.SESSION_IDLE_LIFETIME
-    session.save(update_fields=["previous_hash", "current_hash", "rotated_at", "generation", "idle_until"])
-    return _pair(session, token, at=at)
-
-
-def _pair(session: Session, refresh_token: str, *, at: datetime) -> Pair:
-    access = tokens.issue(
-        user_id=session.user_id, session_id=session.pk, organization_id=session.organization_id, at=at
-    )
-    return Pair(access, refresh_token)
-
-
-def _make_refresh(organization_id: UUID, session_id: UUID) -> str:
-    """Names tenant and session, so that the row is found by key, with 256 random bits, signed.
-
-    Without the signature, anybody who learned a session's id could end it by a made-up token that looks reused.
-    """
-    return _refresh_signer().sign(f"{organization_id.hex}.{session_id.hex}.{secrets.token_urlsafe(32)}")
-
-
-def _parse_refresh(token: str) -> tuple[UUID, UUID, str]:
-    try:
-        organization, session, _ = _refresh_signer().unsign(token).split(".")
-        return UUID(organization), UUID(session), _digest(token)
-    except (BadSignature, ValueError) as error:
-        raise NotSignedIn("The refresh token is not valid.", code="token_invalid") from error
-
-
-def _refresh_signer() -> Signer:
-    return Signer(salt="refresh-token")
-
-
-def _digest(token: str) -> str:
-    # A random 256-bit secret needs no slow hash.
-    return hashlib.sha256(token.encode()).hexdigest()
+    return session, refresh_tokens.pair_of(session, token, at=at)
 
 
 _nobody: list[str] = []

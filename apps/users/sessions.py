@@ -1,9 +1,11 @@
-"""Ending sessions: what every change of a credential does to the others, behind one lock."""
+"""What a session depends on, and how it ends: what every change of a credential does to the others, behind one lock."""
 
 from datetime import datetime
 from uuid import UUID
 
 from apps.core.errors import Conflict
+from apps.organizations.lifecycle import OrganizationStatus
+from apps.organizations.models import Organization
 from apps.users.models import Session, User
 
 
@@ -32,3 +34,16 @@ def end_live(user: User, *, at: datetime, except_id: UUID | None = None) -> int:
     live = Session.objects.filter(organization_id=user.organization_id, user_id=user.pk, revoked_at=None)
     others = live.exclude(pk=except_id) if except_id else live
     return int(others.update(revoked_at=at))
+
+
+def revoke(session: Session, *, at: datetime) -> None:
+    """End a locked session."""
+    session.revoked_at = at
+    session.save(update_fields=["revoked_at"])
+
+
+def is_open(organization_id: UUID) -> bool:
+    """Whether people of the organization may work; asked inside its tenant."""
+    return bool(
+        Organization.objects.filter(pk=organization_id, status=OrganizationStatus.ACTIVE, deleted_at=None).exists()
+    )

@@ -12,7 +12,8 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework import serializers
 from rest_framework.views import APIView
 
-from apps.core.api.views import RecordViewSet, TenantView
+from apps.core.api.record_views import RecordViewSet
+from apps.core.api.views import TenantView
 
 PREFIX = "api/v1/"
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from apps.core.api.views import RecordViewSet
+from apps.core.api.record_views import RecordViewSet
 from tests.contracts.bodies import valid_body
 from tests.contracts.fields import GOLDEN, Fields
 from tests.contracts.matrix import Walk

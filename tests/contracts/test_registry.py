@@ -31,6 +31,7 @@ NO_ADMIN = {
     "core.DenialCount": "counts refusals by the minute, so that a flood fills no log",
     "core.JobTick": "due times of platform jobs, no tenant's",
     "sink.Arrival": "exists in tests alone",
+    "organizations.NumberSeries": "the last number given under a prefix; moved by the service that numbers alone",
     "users.OperatorVisit": "remembers which sessions of operators the log has told of",
     "users.PasswordHistory": "hashes, of no use to anybody",
     "users.RecoveryCode": "hashes, of no use to anybody",

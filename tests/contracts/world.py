@@ -20,8 +20,9 @@ from apps.core import tenancy
 from apps.core.querysets import TenantQuerySet, tenant_column
 from apps.organizations.models import Organization
 from apps.users.models import User, UserType
+from apps.users.refresh_tokens import Pair
 from apps.users.rights import actor_for
-from apps.users.services import Device, Pair, open_session
+from apps.users.services import Device, open_session
 from tests import conftest
 from tests.contracts import rows
 from tests.contracts.routes import Route

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from apps.core.api.views import RecordViewSet
+from apps.core.api.record_views import RecordViewSet
 from tests.conftest import Tenant
 from tests.contracts import rows
 

@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.test import RequestFactory
 
-from apps.core.api.views import RecordViewSet
+from apps.core.api.record_views import RecordViewSet
 from apps.core.middleware import AdminHeadersMiddleware
 from apps.organizations.models import Team
 from tests.core import broken_urls, routes

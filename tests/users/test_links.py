@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.audit.models import Event, RowChange
 from apps.core import tenancy
 from apps.organizations import services as organization_services
-from apps.users import links, services
+from apps.users import links, refresh_tokens, services
 from apps.users.models import LinkPurpose, PasswordLink, User
 from tests.conftest import IS_FULL_RUN
 from tests.core.expectations import assert_problem, pointers
@@ -150,7 +150,7 @@ def test_every_link_that_opens_nothing_gets_one_answer(*, acme, globex, api, bob
         good[:-1] + ("A" if good[-1] != "A" else "B"),
         f"{globex.id.hex}.{link}.{rest}",
         f"{organization}.{'0' * 32}.{rest}",
-        services._make_refresh(acme.id, bob.pk),
+        refresh_tokens.make(acme.id, bob.pk),
         "x",
         "..",
     ]

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.audit.models import Event, RowChange
 from apps.organizations import services as organization_services
-from apps.users import services
+from apps.users import refresh_tokens, services
 from apps.users.models import Role, RoleAssignment, Session, User
 from tests.conftest import IS_FULL_RUN, person
 from tests.core.expectations import assert_problem, pointers
@@ -238,7 +238,7 @@ def test_a_used_token_after_the_race_window_ends_the_session_at_once(acme, bob, 
     mine = refresh(api, stolen["refresh"]).json()
     assert_problem(refresh(api, stolen["refresh"]), 409, "retry_with_new")
     assert bearer(api, mine).get(ME).status_code == 200
-    age_session(acme, rotated_at=services.RACE_WINDOW)
+    age_session(acme, rotated_at=refresh_tokens.RACE_WINDOW)
 
     assert_problem(refresh(api, stolen["refresh"]), 401, "token_reused")
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from apps.audit.api.serializers import DispatchSerializer, EventSerializer
 from apps.audit.models import Dispatch, Event
 from apps.core.api.filters import filters_for
-from apps.core.api.views import RecordViewSet
+from apps.core.api.record_views import RecordViewSet
 from apps.core.authorization import Action
 from apps.core.errors import NotFound
 

@@ -19,8 +19,9 @@ from rest_framework.response import Response
 
 from apps.core import denials, idempotency, records
 from apps.core.api import keys, problems, strict
+from apps.core.api.record_views import RecordViewSet, the_one
 from apps.core.api.serializers import StrictInput, no_input, strict_input
-from apps.core.api.views import MAX_TRIES, TRY_AGAIN, RecordViewSet, the_one
+from apps.core.api.views import MAX_TRIES, TRY_AGAIN
 from apps.core.authorization import Action, require
 from apps.core.errors import FieldError, Invalid, NotFound
 

@@ -18,7 +18,7 @@ from apps.core.errors import Invalid
 from apps.core.tables import FORMATS, Format, cell_of
 
 if TYPE_CHECKING:
-    from apps.core.api.views import RecordViewSet
+    from apps.core.api.record_views import RecordViewSet
 
 EXPORTS = limits.declare("export", 300, 3600, burst=100)
 DOWNLOADED = events.declare("export.downloaded", "Somebody took a whole list with them as a file.")

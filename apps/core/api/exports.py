@@ -21,9 +21,10 @@ from apps.core.actors import Actor
 from apps.core.api import exporting, strict
 from apps.core.api.identity import Caller
 from apps.core.api.job_serializer import JobSerializer
+from apps.core.api.record_views import RecordViewSet
 from apps.core.api.schema import ProblemSerializer
 from apps.core.api.serializers import StrictInput, strict_input
-from apps.core.api.views import RecordViewSet, TenantView
+from apps.core.api.views import TenantView
 from apps.core.authorization import WIDTH, Reach, require
 from apps.core.errors import Conflict, Denied, FieldError, Invalid, NotFound
 from apps.core.models import Job, JobState

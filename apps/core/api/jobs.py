@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from apps.core.api.filters import filters_for
 from apps.core.api.job_serializer import JobSerializer
-from apps.core.api.views import RecordViewSet, the_one
+from apps.core.api.record_views import RecordViewSet, the_one
 from apps.core.authorization import Action, may
 from apps.core.errors import NotFound
 from apps.core.models import Job

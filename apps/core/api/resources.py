@@ -12,8 +12,8 @@ from rest_framework.routers import SimpleRouter
 
 from apps.core.api.bulk import BulkViewSet
 from apps.core.api.filters import filters_for
+from apps.core.api.record_views import RecordViewSet
 from apps.core.api.serializers import RecordSerializer
-from apps.core.api.views import RecordViewSet
 from apps.core.authorization import Action
 
 ENVELOPE = ("id", "created_at", "updated_at", "version")

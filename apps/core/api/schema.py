@@ -8,8 +8,9 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
+from apps.core.api.record_views import RecordViewSet
 from apps.core.api.serializers import RecordSerializer
-from apps.core.api.views import ApiView, RecordViewSet, TenantView
+from apps.core.api.views import ApiView, TenantView
 from apps.core.tables import FORMATS, XLSX_TYPE
 
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"

@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import records
+from apps.core.api.record_views import RecordViewSet
 from apps.core.api.schema import IF_MATCH
 from apps.core.api.serializers import no_input
-from apps.core.api.views import RecordViewSet
 from apps.core.authorization import Action, may
 from apps.core.errors import NotFound
 

@@ -8,9 +8,51 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as noted
 
 from apps.organizations.models import Organization
+from apps.users.events import API_TOKEN_CREATED, MFA_ENABLED, MFA_RESET, PASSWORD_CHANGED, TOKEN_REUSED
 from apps.users.models import User
+
+EMAIL_CHANGED = "user.email_changed"
+# What the owner of an account hears of at once, because it may not have been they: the subject, and what follows the greeting.
+NOTICES = {
+    PASSWORD_CHANGED: (
+        noted("Your password was changed"),
+        noted("the password of your account at %(organization)s was changed, and your other sessions ended."),
+    ),
+    TOKEN_REUSED: (
+        noted("One of your sessions was ended"),
+        noted(
+            "a session of your account at %(organization)s was ended, because its key was used twice."
+            " Somebody may have copied it."
+        ),
+    ),
+    "user.mfa_disabled": (
+        noted("Your second factor was removed"),
+        noted("signing in to your account at %(organization)s no longer asks for a second factor."),
+    ),
+    MFA_ENABLED: (
+        noted("A second factor was set up"),
+        noted("signing in to your account at %(organization)s asks for a second factor from now on."),
+    ),
+    MFA_RESET: (
+        noted("Your second factor was reset"),
+        noted(
+            "an administrator removed the second factor of your account at %(organization)s, and your sessions ended."
+        ),
+    ),
+    API_TOKEN_CREATED: (
+        noted("An API token was made"),
+        noted("an API token was made that acts as your account at %(organization)s."),
+    ),
+    EMAIL_CHANGED: (
+        noted("Your e-mail address was changed"),
+        noted(
+            "the e-mail address of your account at %(organization)s was changed. Mail goes to the new one from now on."
+        ),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,78 +113,14 @@ def reset(user: User, organization: Organization, token: str) -> Letter:
     )
 
 
-def password_changed(user: User, organization: Organization) -> Letter:
-    return _notice(
-        user,
-        organization,
-        _("Your password was changed"),
-        _("the password of your account at %(organization)s was changed, and your other sessions ended."),
-    )
-
-
-def mfa_enabled(user: User, organization: Organization) -> Letter:
-    return _notice(
-        user,
-        organization,
-        _("A second factor was set up"),
-        _("signing in to your account at %(organization)s asks for a second factor from now on."),
-    )
-
-
-def mfa_reset(user: User, organization: Organization) -> Letter:
-    return _notice(
-        user,
-        organization,
-        _("Your second factor was reset"),
-        _("an administrator removed the second factor of your account at %(organization)s, and your sessions ended."),
-    )
-
-
-def api_token_created(user: User, organization: Organization) -> Letter:
-    return _notice(
-        user,
-        organization,
-        _("An API token was made"),
-        _("an API token was made that acts as your account at %(organization)s."),
-    )
-
-
-def mfa_disabled(user: User, organization: Organization) -> Letter:
-    return _notice(
-        user,
-        organization,
-        _("Your second factor was removed"),
-        _("signing in to your account at %(organization)s no longer asks for a second factor."),
-    )
-
-
-def token_reused(user: User, organization: Organization) -> Letter:
-    return _notice(
-        user,
-        organization,
-        _("One of your sessions was ended"),
-        _(
-            "a session of your account at %(organization)s was ended, because its key was used twice."
-            " Somebody may have copied it."
-        ),
-    )
-
-
-def email_changed(user: User, organization: Organization) -> Letter:
-    return _notice(
-        user,
-        organization,
-        _("Your e-mail address was changed"),
-        _("the e-mail address of your account at %(organization)s was changed. Mail goes to the new one from now on."),
-    )
-
-
-def _notice(user: User, organization: Organization, subject: str, fact: str) -> Letter:
+def notice(user: User, organization: Organization, event_name: str) -> Letter:
+    """Tell the owner of an account of one of NOTICES."""
+    subject, fact = NOTICES[event_name]
     hello = _("Hello %(name)s,") % {"name": user.full_name}
     return Letter(
-        subject,
+        _(subject),
         (
-            f"{hello} {fact % {'organization': organization.name}}",
+            f"{hello} {_(fact) % {'organization': organization.name}}",
             _("If this was not you and nobody told you of it, tell your administrator at once."),
         ),
     )

@@ -9,8 +9,8 @@ from rest_framework.response import Response
 
 from apps.core.api.bulk import BulkViewSet
 from apps.core.api.filters import filters_for
+from apps.core.api.record_views import RecordViewSet
 from apps.core.api.soft_delete import SoftDeleteViewSet
-from apps.core.api.views import RecordViewSet
 from apps.core.authorization import Action
 from apps.organizations import services
 from apps.organizations.api.serializers import DepartmentOutlineSerializer, OrganizationSerializer, TeamSerializer

@@ -12,7 +12,8 @@ from rest_framework.response import Response
 from apps.core import records
 from apps.core.api.filters import filters_for
 from apps.core.api.pagination import invalid_parameter
-from apps.core.api.views import RecordViewSet, TenantView
+from apps.core.api.record_views import RecordViewSet
+from apps.core.api.views import TenantView
 from apps.core.authorization import Action, within_reach
 from apps.users import access, people
 from apps.users.api.serializers import Explanation, RoleAssignmentSerializer, RoleSerializer

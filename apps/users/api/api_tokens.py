@@ -12,10 +12,10 @@ from rest_framework.response import Response
 
 from apps.core.api import strict
 from apps.core.api.filters import filters_for
+from apps.core.api.record_views import RecordViewSet
 from apps.core.api.resources import ENVELOPE
 from apps.core.api.serializers import RecordSerializer, strict_input
 from apps.core.api.soft_delete import SoftDeleteViewSet
-from apps.core.api.views import RecordViewSet
 from apps.core.authorization import Action, may, within_reach
 from apps.users import api_tokens, scopes, service_accounts
 from apps.users.models import ApiToken, ServiceAccount, User

@@ -12,9 +12,10 @@ from rest_framework.response import Response
 
 from apps.core.api import strict
 from apps.core.api.filters import filters_for
+from apps.core.api.record_views import RecordViewSet
 from apps.core.api.resources import ENVELOPE
 from apps.core.api.serializers import RecordSerializer, StrictInput, strict_input
-from apps.core.api.views import RecordViewSet, TenantView
+from apps.core.api.views import TenantView
 from apps.core.authorization import Action
 from apps.users import absences, availability
 from apps.users.models import Absence, PresenceStatus, User

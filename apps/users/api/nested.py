@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core.api.views import RecordViewSet, the_one
+from apps.core.api.record_views import RecordViewSet, the_one
 from apps.core.errors import NotFound
 
 

@@ -16,9 +16,10 @@ from rest_framework.response import Response
 from apps.core.api import strict
 from apps.core.api.filters import filters_for
 from apps.core.api.pagination import invalid_parameter
+from apps.core.api.record_views import RecordViewSet
 from apps.core.api.resources import ENVELOPE
 from apps.core.api.serializers import RecordSerializer
-from apps.core.api.views import RecordViewSet, TenantView
+from apps.core.api.views import TenantView
 from apps.core.authorization import Action, require, within_reach
 from apps.users import rotas
 from apps.users.api.availability import ColleagueSerializer

@@ -8,9 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api.filters import filters_for
+from apps.core.api.record_views import RecordViewSet, the_one
 from apps.core.api.serializers import RecordSerializer
 from apps.core.api.versions import expected_version
-from apps.core.api.views import RecordViewSet, the_one
 from apps.core.errors import NotFound, Stale
 from apps.users import services
 from apps.users.models import Session

@@ -9,9 +9,9 @@ from rest_framework import serializers
 
 from apps.core.api import strict
 from apps.core.api.filters import filters_for
+from apps.core.api.record_views import RecordViewSet
 from apps.core.api.resources import ENVELOPE, Resource
 from apps.core.api.serializers import RecordSerializer, StrictInput
-from apps.core.api.views import RecordViewSet
 from apps.core.authorization import Action, within_reach
 from apps.organizations.api.resources import COST_CENTRES
 from apps.organizations.api.serializers import DepartmentOutlineSerializer as StructureSerializer

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from apps.core.addresses import client_address
 from apps.core.api.serializers import no_input, strict_input
 from apps.core.api.views import ApiView, TenantView
-from apps.users import services
+from apps.users import refresh_tokens, services
 from apps.users.api.availability import ShowsAvailability
 from apps.users.api.serializers import MeSerializer, RefreshRequest, TokenPair, TokenRequest
 from apps.users.models import User
@@ -43,7 +43,7 @@ class RefreshView(ApiView):
     def post(self, request: Request) -> Response:
         """Exchange a refresh token for the next pair; each works once."""
         given = strict_input(RefreshRequest(data=request.data))
-        return Response(asdict(services.refresh(token=given["refresh"], at=timezone.now())))
+        return Response(asdict(refresh_tokens.refresh(token=given["refresh"], at=timezone.now())))
 
 
 class LogoutView(TenantView):
