@@ -57,6 +57,8 @@ INSTALLED_APPS = [
     "apps.organizations",
     "apps.users",
     "apps.cmdb",
+    "apps.tickets",
+    "apps.incidents",
     "apps.notifications",
 ]
 if IS_TEST:

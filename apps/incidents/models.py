@@ -26,10 +26,10 @@ class Incident(Ticket):
     acknowledged_at = models.DateTimeField(null=True, editable=False)
     major_status = models.CharField(max_length=10, choices=MajorStatus, blank=True, editable=False)
     commander = TenantForeignKey["User | None", "User | None"](
-        User, models.PROTECT, null=True, editable=False, related_name="commanded_incidents"
+        User, models.PROTECT, null=True, editable=False, related_name="commanded_incidents", db_index=False
     )
     communications_lead = TenantForeignKey["User | None", "User | None"](
-        User, models.PROTECT, null=True, editable=False, related_name="communicated_incidents"
+        User, models.PROTECT, null=True, editable=False, related_name="communicated_incidents", db_index=False
     )
     # Between two public updates of a major incident.
     update_interval_minutes = models.PositiveIntegerField(
@@ -60,8 +60,8 @@ class Incident(Ticket):
 class DuplicateSuspicion(TenantModel):
     """That an incident looks like an earlier one that is still open, and how much (percent)."""
 
-    incident = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="suspicions")
-    other = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="suspected_by")
+    incident = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="suspicions", db_index=False)
+    other = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="suspected_by", db_index=False)
     percent = models.PositiveSmallIntegerField()
     is_same_item = models.BooleanField(default=False)
     created_at = models.DateTimeField()

@@ -89,10 +89,17 @@ def lock(pk: UUID, *, actor: Actor) -> Ticket:
     return ticket
 
 
-def change(ticket: Ticket, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Ticket:
+def change(
+    ticket: Ticket,
+    *,
+    actor: Actor,
+    at: datetime,
+    values: Mapping[str, Any],
+    beside: events.Changes | None = None,
+) -> Ticket:
     """Change fields of the base row; the priority follows impact and urgency unless somebody set it by hand.
 
-    Raises Denied, Invalid, and Conflict `finished` for a ticket that is closed or cancelled.
+    `beside` is what changes with them in the kind's own row, and belongs to the same fact. Raises Denied, Invalid, and Conflict `finished` for a ticket that is closed or cancelled.
     """
     locked = lock(ticket.pk, actor=actor)
     kind = kinds.get(locked.kind)
@@ -110,7 +117,7 @@ def change(ticket: Ticket, *, actor: Actor, at: datetime, values: Mapping[str, A
     if not locked.is_overridden and any(rated[name] != getattr(locked, name) for name in RATED_BY):
         given["priority"] = priority_of(locked.kind, rated["impact"], rated["urgency"])
     before = [getattr(locked, name) for name in SEARCHED]
-    write(locked, given, event=f"{locked.kind}.updated", actor=actor, at=at)
+    write(locked, given, event=f"{locked.kind}.updated", actor=actor, at=at, beside=beside)
     if before != [getattr(locked, name) for name in SEARCHED]:
         search.write(locked)
     return locked
@@ -173,6 +180,7 @@ def write(
     actor: Actor,
     at: datetime,
     is_fact: bool = False,
+    beside: events.Changes | None = None,
     **data: Any,
 ) -> Ticket:
     """Write what differs into the locked base row and record it; nothing differs, nothing happens, unless it is a fact anyhow."""
@@ -182,12 +190,12 @@ def write(
         setattr(locked, name, value)
     after = records.plain(locked, named)
     differing = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
-    if not differing and not is_fact:
+    if not differing and not beside and not is_fact:
         return locked
     locked.version += 1
     locked.updated_at = at
     locked.save_base_row([*differing, "version", "updated_at"])
-    events.record(event, locked, actor=actor, at=at, changes=differing, **data)
+    events.record(event, locked, actor=actor, at=at, changes={**differing, **(beside or {})}, **data)
     return locked
 
 

@@ -22,7 +22,7 @@ class Category(VersionedModel):
 
     name = models.CharField(max_length=120)
     parent = TenantForeignKey["Category | None", "Category | None"](
-        "self", models.PROTECT, null=True, blank=True, related_name="children"
+        "self", models.PROTECT, null=True, blank=True, related_name="children", db_index=False
     )
     description = models.TextField(blank=True, max_length=1000)
     is_active = models.BooleanField(default=True)
@@ -114,13 +114,13 @@ class SavedView(VersionedModel):
     reach_columns: ClassVar[ReachColumns] = {Reach.OWN: ("owner_id",), Reach.TEAM: ("team_id",)}
 
     name = models.CharField(max_length=120)
-    owner = TenantForeignKey["User", "User"](User, models.CASCADE, related_name="saved_views")
+    owner = TenantForeignKey["User", "User"](User, models.CASCADE, related_name="saved_views", db_index=False)
     # As the list's query parameters: {"phase__in": "new,open", "assignee": "me"}.
     filters = models.JSONField(default=dict, blank=True)
     ordering = models.CharField(max_length=40, blank=True)
     shared_with = models.CharField(max_length=12, choices=Audience, default=Audience.ME)
     team = TenantForeignKey["Team | None", "Team | None"](
-        Team, models.PROTECT, null=True, blank=True, related_name="saved_views"
+        Team, models.PROTECT, null=True, blank=True, related_name="saved_views", db_index=False
     )
 
     class Meta:
@@ -148,7 +148,7 @@ class CannedReply(VersionedModel):
     visibility = models.CharField(max_length=8, choices=Visibility, default=Visibility.PUBLIC)
     # Null: for every team.
     team = TenantForeignKey["Team | None", "Team | None"](
-        Team, models.PROTECT, null=True, blank=True, related_name="canned_replies"
+        Team, models.PROTECT, null=True, blank=True, related_name="canned_replies", db_index=False
     )
     is_active = models.BooleanField(default=True)
 

@@ -13,13 +13,13 @@ from apps.users.models import User
 class Comment(SoftDeleteModel):
     """A public answer or an internal note. `body` is Markdown as it was written, `html` what it becomes, sanitised."""
 
-    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="comments")
+    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="comments", db_index=False)
     body = models.TextField(max_length=100_000)
     html = models.TextField(editable=False)
     visibility = models.CharField(max_length=8, choices=Visibility, default=Visibility.PUBLIC)
     # Null: the platform itself wrote it.
     author = TenantForeignKey["User | None", "User | None"](
-        User, models.PROTECT, null=True, editable=False, related_name="comments"
+        User, models.PROTECT, null=True, editable=False, related_name="comments", db_index=False
     )
     # By a rule or the platform: no answer in the sense of a first response.
     is_automatic = models.BooleanField(default=False, editable=False)
@@ -39,9 +39,9 @@ class Comment(SoftDeleteModel):
 class CommentEdit(TenantModel):
     """What a comment said before it was changed."""
 
-    comment = TenantForeignKey["Comment", "Comment"](Comment, models.CASCADE, related_name="edits")
+    comment = TenantForeignKey["Comment", "Comment"](Comment, models.CASCADE, related_name="edits", db_index=False)
     body = models.TextField()
-    edited_by = TenantForeignKey["User | None", "User | None"](User, models.PROTECT, null=True, related_name="+")
+    edited_by = TenantForeignKey["User | None", "User | None"](User, models.PROTECT, null=True, related_name="+", db_index=False)
     at = models.DateTimeField()
 
     class Meta:
@@ -54,9 +54,9 @@ class CommentEdit(TenantModel):
 class Attachment(SoftDeleteModel):
     """A file on a ticket. It lies in the storage under `storage_key`, a random name; `name` is what people call it."""
 
-    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="attachments")
+    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="attachments", db_index=False)
     comment = TenantForeignKey["Comment | None", "Comment | None"](
-        Comment, models.PROTECT, null=True, blank=True, related_name="attachments"
+        Comment, models.PROTECT, null=True, blank=True, related_name="attachments", db_index=False
     )
     name = models.CharField(max_length=255, editable=False)
     content_type = models.CharField(max_length=120, editable=False)
@@ -65,7 +65,7 @@ class Attachment(SoftDeleteModel):
     storage_key = models.CharField(max_length=80, editable=False)
     visibility = models.CharField(max_length=8, choices=Visibility, default=Visibility.PUBLIC)
     uploaded_by = TenantForeignKey["User | None", "User | None"](
-        User, models.PROTECT, null=True, editable=False, related_name="attachments"
+        User, models.PROTECT, null=True, editable=False, related_name="attachments", db_index=False
     )
 
     class Meta:

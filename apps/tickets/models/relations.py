@@ -13,8 +13,8 @@ from apps.users.models import User
 class Watcher(TenantModel):
     """Somebody who follows a ticket: sees it like its requester, and hears of it."""
 
-    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="watchers")
-    user = TenantForeignKey["User", "User"](User, models.CASCADE, related_name="watched_tickets")
+    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="watchers", db_index=False)
+    user = TenantForeignKey["User", "User"](User, models.CASCADE, related_name="watched_tickets", db_index=False)
     created_at = models.DateTimeField(editable=False)
 
     class Meta:
@@ -28,9 +28,9 @@ class Watcher(TenantModel):
 class Link(VersionedModel):
     """This `ticket` <type> the ticket `to`. `parent_of` is also told by the child's own `parent`."""
 
-    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="links")
+    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="links", db_index=False)
     link_type = models.CharField(max_length=12, choices=LinkType)
-    to = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="links_to")
+    to = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="links_to", db_index=False)
 
     class Meta:
         constraints = [
@@ -53,9 +53,9 @@ class Link(VersionedModel):
 class Merge(TenantModel):
     """That `ticket` was merged into another, and what to put back when that is undone."""
 
-    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="merges")
-    into = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="merged_tickets")
-    merged_by = TenantForeignKey["User | None", "User | None"](User, models.PROTECT, null=True, related_name="+")
+    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="merges", db_index=False)
+    into = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="merged_tickets", db_index=False)
+    merged_by = TenantForeignKey["User | None", "User | None"](User, models.PROTECT, null=True, related_name="+", db_index=False)
     merged_at = models.DateTimeField()
     # Status, hold and parent of the absorbed ticket before, and the watchers that the survivor gained.
     before = models.JSONField(default=dict)

@@ -44,23 +44,23 @@ class Ticket(SoftDeleteModel):
     # Not empty: somebody set the priority by hand, and the matrix has no say.
     priority_override_reason = models.TextField(blank=True, max_length=2000, editable=False)
     category = TenantForeignKey["Category | None", "Category | None"](
-        Category, models.PROTECT, null=True, blank=True, related_name="tickets"
+        Category, models.PROTECT, null=True, blank=True, related_name="tickets", db_index=False
     )
     service = TenantForeignKey["Service | None", "Service | None"](
-        Service, models.PROTECT, null=True, blank=True, related_name="tickets"
+        Service, models.PROTECT, null=True, blank=True, related_name="tickets", db_index=False
     )
     configuration_item = TenantForeignKey["ConfigurationItem | None", "ConfigurationItem | None"](
-        ConfigurationItem, models.PROTECT, null=True, blank=True, related_name="tickets"
+        ConfigurationItem, models.PROTECT, null=True, blank=True, related_name="tickets", db_index=False
     )
-    requester = TenantForeignKey["User", "User"](User, models.PROTECT, related_name="requested_tickets")
+    requester = TenantForeignKey["User", "User"](User, models.PROTECT, related_name="requested_tickets", db_index=False)
     opened_by = TenantForeignKey["User | None", "User | None"](
-        User, models.PROTECT, null=True, editable=False, related_name="opened_tickets"
+        User, models.PROTECT, null=True, editable=False, related_name="opened_tickets", db_index=False
     )
     assignee = TenantForeignKey["User | None", "User | None"](
-        User, models.PROTECT, null=True, blank=True, related_name="assigned_tickets"
+        User, models.PROTECT, null=True, blank=True, related_name="assigned_tickets", db_index=False
     )
     team = TenantForeignKey["Team | None", "Team | None"](
-        Team, models.PROTECT, null=True, blank=True, related_name="tickets"
+        Team, models.PROTECT, null=True, blank=True, related_name="tickets", db_index=False
     )
     source = models.CharField(max_length=12, choices=Source, default=Source.API)
     # Names of the vocabulary (Tag); in the row itself, so that a list needs no second query.
@@ -79,10 +79,10 @@ class Ticket(SoftDeleteModel):
     reopen_count = models.PositiveIntegerField(default=0, editable=False)
     reassignment_count = models.PositiveIntegerField(default=0, editable=False)
     parent = TenantForeignKey["Ticket | None", "Ticket | None"](
-        "self", models.PROTECT, null=True, editable=False, related_name="children"
+        "self", models.PROTECT, null=True, editable=False, related_name="children", db_index=False
     )
     merged_into = TenantForeignKey["Ticket | None", "Ticket | None"](
-        "self", models.PROTECT, null=True, editable=False, related_name="absorbed"
+        "self", models.PROTECT, null=True, editable=False, related_name="absorbed", db_index=False
     )
     is_major = models.BooleanField(default=False, editable=False)
 

@@ -21,8 +21,8 @@ class Worklog(VersionedModel):
 
     reach_columns: ClassVar[ReachColumns] = {Reach.OWN: ("author_id",)}
 
-    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="worklogs")
-    author = TenantForeignKey["User", "User"](User, models.PROTECT, editable=False, related_name="worklogs")
+    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="worklogs", db_index=False)
+    author = TenantForeignKey["User", "User"](User, models.PROTECT, editable=False, related_name="worklogs", db_index=False)
     minutes = models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(MAX_MINUTES)])
     started_at = models.DateTimeField(blank=True)
     note = models.TextField(blank=True, max_length=5000)
@@ -44,21 +44,21 @@ class Task(VersionedModel):
 
     reach_columns: ClassVar[ReachColumns] = {Reach.OWN: ("assignee_id", "created_by_id"), Reach.TEAM: ("team_id",)}
 
-    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="tasks")
+    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="tasks", db_index=False)
     title = models.CharField(max_length=255)
     team = TenantForeignKey["Team | None", "Team | None"](
-        Team, models.PROTECT, null=True, blank=True, related_name="tasks"
+        Team, models.PROTECT, null=True, blank=True, related_name="tasks", db_index=False
     )
     assignee = TenantForeignKey["User | None", "User | None"](
-        User, models.PROTECT, null=True, blank=True, related_name="tasks"
+        User, models.PROTECT, null=True, blank=True, related_name="tasks", db_index=False
     )
     created_by = TenantForeignKey["User | None", "User | None"](
-        User, models.PROTECT, null=True, editable=False, related_name="+"
+        User, models.PROTECT, null=True, editable=False, related_name="+", db_index=False
     )
     order = models.PositiveSmallIntegerField(default=0)
     done_at = models.DateTimeField(null=True, editable=False)
     done_by = TenantForeignKey["User | None", "User | None"](
-        User, models.PROTECT, null=True, editable=False, related_name="+"
+        User, models.PROTECT, null=True, editable=False, related_name="+", db_index=False
     )
 
     class Meta:
@@ -71,8 +71,8 @@ class Task(VersionedModel):
 class TaskDependency(TenantModel):
     """`task` waits for `depends_on`, of the same ticket."""
 
-    task = TenantForeignKey["Task", "Task"](Task, models.CASCADE, related_name="dependencies")
-    depends_on = TenantForeignKey["Task", "Task"](Task, models.CASCADE, related_name="dependents")
+    task = TenantForeignKey["Task", "Task"](Task, models.CASCADE, related_name="dependencies", db_index=False)
+    depends_on = TenantForeignKey["Task", "Task"](Task, models.CASCADE, related_name="dependents", db_index=False)
 
     class Meta:
         verbose_name_plural = "task dependencies"

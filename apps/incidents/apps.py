@@ -1,0 +1,23 @@
+from django.apps import AppConfig
+
+
+class IncidentsConfig(AppConfig):
+    name = "apps.incidents"
+    label = "incidents"
+    verbose_name = "Incidents"
+
+    def ready(self) -> None:
+        from apps.incidents import events  # noqa: F401, PLC0415 - each registers itself
+        from apps.incidents.lifecycle import LIFECYCLE  # noqa: PLC0415 - needs the models, as all of these
+        from apps.tickets import kinds  # noqa: PLC0415
+
+        kinds.register(
+            kinds.TicketKind(
+                name="incident",
+                prefix="INC",
+                resource="incidents",
+                model="incidents.Incident",
+                lifecycle=LIFECYCLE,
+                is_convertible=True,
+            )
+        )

@@ -1,0 +1,152 @@
+"""Comments: public answers and internal notes."""
+
+from datetime import datetime
+from typing import Any
+
+from apps.core import events
+from apps.core.actors import Actor
+from apps.core.authorization import Action, Reach, decide, require
+from apps.core.errors import Conflict, FieldError, Invalid
+from apps.tickets import kinds, search, services
+from apps.tickets.choices import HoldReason, Visibility
+from apps.tickets.markup import as_html
+from apps.tickets.models import Comment, CommentEdit, Ticket
+
+INTERNAL = "internal_comments"
+
+
+def sees_internal(actor: Actor) -> bool:
+    """Whether internal notes, files, work logs and tasks are the actor's to read."""
+    return decide(actor, Action.READ, INTERNAL).is_allowed
+
+
+def add_comment(
+    ticket: Ticket, *, actor: Actor, at: datetime, body: str, visibility: str, is_automatic: bool = False
+) -> Comment:
+    """Say something on a ticket. Raises Denied, Conflict `merged`, Invalid.
+
+    A first public answer of somebody else than the requester is the first response; the requester's own answer ends the
+    waiting for it, at `at`.
+    """
+    locked = services.lock(ticket.pk, actor=actor)
+    require_to_say(locked, visibility, actor=actor)
+    if locked.merged_into_id is not None:
+        raise Conflict("It was merged; comment on the ticket that it was merged into.", code="merged", into=str(locked.merged_into_id))
+    comment: Comment = Comment.objects.create(
+        organization_id=locked.organization_id,
+        ticket=locked,
+        body=body,
+        html=as_html(body),
+        visibility=visibility,
+        author_id=actor.id,
+        is_automatic=is_automatic,
+        created_at=at,
+        updated_at=at,
+    )
+    _respond(locked, comment, at=at)
+    search.write(locked)
+    _record(locked, "commented", comment, actor=actor, at=at)
+    is_answer = comment.author_id == locked.requester_id and visibility == Visibility.PUBLIC
+    if is_answer and locked.hold_reason == HoldReason.AWAITING_REQUESTER:
+        platform = Actor.system(locked.organization_id, "tickets")
+        services.transition(locked, "resume", event="resumed", actor=platform, at=at, because=str(comment.pk))
+    return comment
+
+
+def require_to_say(ticket: Ticket, visibility: str, *, actor: Actor) -> None:
+    """Raises Denied naming the grant that is missing."""
+    if visibility == Visibility.INTERNAL:
+        require(actor, Action.CREATE, INTERNAL)
+    require(actor, Action.PARTICIPATE, kinds.get(ticket.kind).resource, ticket)
+
+
+def _respond(ticket: Ticket, comment: Comment, *, at: datetime) -> None:
+    """Write the first response down: no change of the ticket by a person, so no new version."""
+    is_response = (
+        ticket.responded_at is None
+        and comment.visibility == Visibility.PUBLIC
+        and not comment.is_automatic
+        and comment.author_id not in {None, ticket.requester_id}
+    )
+    if is_response:
+        ticket.responded_at = at
+        ticket.save_base_row(["responded_at"])
+
+
+def edit_comment(
+    comment: Comment, *, actor: Actor, at: datetime, body: str | None = None, visibility: str | None = None
+) -> Comment:
+    """Change a locked comment; what it said before is kept. Public ones cannot be made internal: they were read.
+
+    Raises Denied, Invalid.
+    """
+    ticket = services.lock(comment.ticket_id, actor=actor)
+    _require_to_change(ticket, comment, actor=actor)
+    if visibility is not None and visibility != comment.visibility and comment.visibility == Visibility.PUBLIC:
+        raise Invalid(errors=[FieldError("/visibility", "immutable", "It was public; delete it instead.")])
+    if visibility == Visibility.PUBLIC and comment.visibility == Visibility.INTERNAL:
+        require_to_say(ticket, visibility, actor=actor)
+    values: dict[str, Any] = {} if body is None else {"body": body}
+    values |= {} if visibility is None else {"visibility": visibility}
+    if not any(getattr(comment, name) != value for name, value in values.items()):
+        return comment
+    CommentEdit.objects.create(
+        organization_id=comment.organization_id, comment=comment, body=comment.body, edited_by_id=actor.id, at=at
+    )
+    for name, value in values.items():
+        setattr(comment, name, value)
+    comment.html, comment.edited_at = as_html(comment.body), at
+    _save(comment, ("body", "html", "visibility", "edited_at"), at=at)
+    search.write(ticket)
+    _record(ticket, "comment_edited", comment, actor=actor, at=at)
+    return comment
+
+
+def delete_comment(comment: Comment, *, actor: Actor, at: datetime) -> Comment:
+    """Hide a locked comment. Raises Denied, Conflict."""
+    ticket = services.lock(comment.ticket_id, actor=actor)
+    _require_to_change(ticket, comment, actor=actor)
+    if comment.is_deleted:
+        raise Conflict("It is deleted already.", code="already_deleted")
+    comment.deleted_at = at
+    _save(comment, ("deleted_at",), at=at)
+    search.write(ticket)
+    _record(ticket, "comment_deleted", comment, actor=actor, at=at)
+    return comment
+
+
+def restore_comment(comment: Comment, *, actor: Actor, at: datetime) -> Comment:
+    """Show a locked comment again. Raises Denied, Conflict."""
+    ticket = services.lock(comment.ticket_id, actor=actor)
+    _require_to_change(ticket, comment, actor=actor)
+    if not comment.is_deleted:
+        raise Conflict("It is not deleted.", code="not_deleted")
+    comment.deleted_at = None
+    _save(comment, ("deleted_at",), at=at)
+    search.write(ticket)
+    _record(ticket, "comment_restored", comment, actor=actor, at=at)
+    return comment
+
+
+def _require_to_change(ticket: Ticket, comment: Comment, *, actor: Actor) -> None:
+    """One's own, where one may speak at all; anybody's for those whose grant reaches further than their own."""
+    decision = decide(actor, Action.UPDATE, INTERNAL)
+    if comment.author_id is not None and comment.author_id == actor.id:
+        require_to_say(ticket, comment.visibility, actor=actor)
+    elif not (actor.is_system or (decision.is_allowed and decision.reach is Reach.ORGANIZATION)):
+        require(actor, Action.UPDATE, INTERNAL, comment)
+
+
+def _save(comment: Comment, names: tuple[str, ...], *, at: datetime) -> None:
+    comment.version += 1
+    comment.updated_at = at
+    comment.save(update_fields=[*names, "version", "updated_at"])
+
+
+def _record(ticket: Ticket, past: str, comment: Comment, *, actor: Actor, at: datetime) -> None:
+    """A fact of the ticket; the words stay in the comment, where they can be taken away."""
+    events.record(
+        f"{ticket.kind}.{past}", ticket, actor=actor, at=at, comment=str(comment.pk), visibility=comment.visibility
+    )
+
+
