@@ -3,7 +3,7 @@
 The answer comes from what the actor carries; nothing carried, nothing allowed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -44,6 +44,7 @@ class Reach(StrEnum):
 
 
 WIDTH = {reach: width for width, reach in enumerate(Reach)}
+
 
 @dataclass(frozen=True, slots=True)
 class Through:
@@ -102,12 +103,47 @@ class Authorizer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ResourceGroup:
+    """A word for several resources whose records share a table: `tickets` are incidents, requests, problems and changes.
+
+    `column` of a record says which it is, `members` maps its values to resources.
+    """
+
+    column: str
+    members: Callable[[], Mapping[str, str]]
+
+
+_groups: dict[str, ResourceGroup] = {}
+
+
+def declare_group(name: str, group: ResourceGroup) -> None:
+    _groups[name] = group
+
+
+def members_of(resource: str) -> tuple[str, ...]:
+    """The resources that a word stands for: itself, unless it is a group's."""
+    return tuple(_groups[resource].members().values()) if resource in _groups else (resource,)
+
+
 def decide(actor: "Actor", action: Action, resource: str, subject: Any = None) -> Decision:
+    """Of a group without a subject: the widest answer of its members, because some record of it may be in reach."""
     if actor.is_system:
         return Decision(True, Reach.ORGANIZATION, (f"{actor.label} is the platform itself",))
     if actor.authorizer is None:
         return Decision(False, None, (f"{actor.label} carries no rights",))
-    return actor.authorizer.decide(action, resource, subject)
+    group = _groups.get(resource)
+    if group is None:
+        return actor.authorizer.decide(action, resource, subject)
+    if subject is not None:
+        return actor.authorizer.decide(action, group.members()[getattr(subject, group.column)], subject)
+    decisions = [actor.authorizer.decide(action, member) for member in group.members().values()]
+    reasons = tuple(reason for decision in decisions for reason in decision.because)
+    allowed = [decision for decision in decisions if decision.reach is not None and decision.is_allowed]
+    widest = max(
+        (decision.reach for decision in allowed if decision.reach is not None), key=WIDTH.__getitem__, default=None
+    )
+    return Decision(bool(allowed), widest, reasons)
 
 
 def may(actor: "Actor", action: Action, resource: str, subject: Any = None) -> bool:
@@ -132,5 +168,16 @@ def within_reach(queryset: Rows, actor: "Actor", action: Action, resource: str) 
         return queryset
     if actor.authorizer is None:
         return queryset.none()
-    condition = actor.authorizer.within_reach(action, resource, reach_columns_of(queryset.model))
-    return queryset if condition is None else queryset.filter(condition)
+    columns = reach_columns_of(queryset.model)
+    group = _groups.get(resource)
+    if group is None:
+        condition = actor.authorizer.within_reach(action, resource, columns)
+        return queryset if condition is None else queryset.filter(condition)
+    reached = {value: actor.authorizer.within_reach(action, name, columns) for value, name in group.members().items()}
+    if all(condition is None for condition in reached.values()):
+        return queryset
+    found = Q(pk__in=[])
+    for value, condition in reached.items():
+        of_member = Q(**{group.column: value})
+        found |= of_member if condition is None else of_member & condition
+    return queryset.filter(found)

@@ -59,8 +59,9 @@ class Transition:
         return {self.target_from(source) for source in self.sources}
 
     def grants_from(self, status: str) -> tuple[Action, ...]:
-        """Any one of these is enough, the usual one first."""
-        return (self.grant, *(action for action, sources in self.also.items() if status in sources))
+        """Any one of these is enough, the usual one first. From where nobody may, it takes what it takes anywhere."""
+        is_possible = status in self.sources
+        return (self.grant, *(action for action, froms in self.also.items() if status in froms or not is_possible))
 
 
 @dataclass(frozen=True, slots=True)

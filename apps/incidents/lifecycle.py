@@ -105,9 +105,7 @@ LIFECYCLE = Lifecycle(
         ),
         "escalate": Transition(sources=OPEN, target=None, grant=A.UPDATE, requires=("to", "reason")),
         "override-priority": Transition(sources=NOT_OVER, target=None, grant=A.UPDATE),
-        "merge": Transition(
-            sources=OPEN, target=S.CANCELLED, grant=A.UPDATE, requires=("into",), guard=not_merged
-        ),
+        "merge": Transition(sources=OPEN, target=S.CANCELLED, grant=A.UPDATE, requires=("into",), guard=not_merged),
         # Where it comes back to, the merge has kept; the service puts it there.
         "unmerge": Transition(sources={S.CANCELLED}, target=S.IN_PROGRESS, grant=A.UPDATE, guard=is_merged),
         "split": Transition(sources=NOT_OVER, target=None, grant=A.UPDATE, requires=("comment", "title")),

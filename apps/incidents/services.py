@@ -30,5 +30,3 @@ def change(incident: Incident, *, actor: Actor, at: datetime, values: Mapping[st
     if own:
         incident.save(update_fields=list(own))
     return Incident.objects.get(pk=incident.pk)
-
-

@@ -31,7 +31,11 @@ def add_comment(
     locked = services.lock(ticket.pk, actor=actor)
     require_to_say(locked, visibility, actor=actor)
     if locked.merged_into_id is not None:
-        raise Conflict("It was merged; comment on the ticket that it was merged into.", code="merged", into=str(locked.merged_into_id))
+        raise Conflict(
+            "It was merged; comment on the ticket that it was merged into.",
+            code="merged",
+            into=str(locked.merged_into_id),
+        )
     comment: Comment = Comment.objects.create(
         organization_id=locked.organization_id,
         ticket=locked,
@@ -148,5 +152,3 @@ def _record(ticket: Ticket, past: str, comment: Comment, *, actor: Actor, at: da
     events.record(
         f"{ticket.kind}.{past}", ticket, actor=actor, at=at, comment=str(comment.pk), visibility=comment.visibility
     )
-
-

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 from apps.core.lifecycle import Lifecycle
 
+# The word for all of them, where grants are asked for whatever kind a ticket is.
+RESOURCE = "tickets"
+
 
 class Verb(Protocol):
     """A service that changes one ticket: locks it, checks, writes, records; returns it as it was written."""
@@ -46,6 +49,11 @@ def register(kind: TicketKind) -> None:
 def get(name: str) -> TicketKind:
     """Raises LookupError for a kind whose app is not installed."""
     return _kinds[name]
+
+
+def resources() -> Mapping[str, str]:
+    """Kind -> its resource in the role table."""
+    return {kind.name: kind.resource for kind in _kinds.values()}
 
 
 def every() -> Iterable[TicketKind]:

@@ -26,7 +26,7 @@ FROM tickets_ticket t CROSS JOIN LATERAL (
 WHERE t.organization_id = %(organization)s AND t.id = %(ticket)s
 ON CONFLICT (organization_id, ticket_id)
 DO UPDATE SET public_words = EXCLUDED.public_words, all_words = EXCLUDED.all_words
-"""
+"""  # noqa: S608 - our own table and configuration
 
 
 def write(ticket: Ticket) -> None:
@@ -34,4 +34,3 @@ def write(ticket: Ticket) -> None:
     parameters: dict[str, Any] = {"id": new_id(), "organization": ticket.organization_id, "ticket": ticket.pk}
     with connection.cursor() as cursor:
         cursor.execute(WRITE, parameters)
-

@@ -62,7 +62,8 @@ def create(kind_name: str, *, actor: Actor, at: datetime, values: Mapping[str, A
     require(actor, Action.CREATE, kind.resource, row)
     row.save(force_insert=True)
     search.write(row)
-    told = {name: (None, value) for name, value in records.plain(row, _named(row, given)).items() if value not in (None, "")}
+    shown = records.plain(row, _named(row, given)).items()
+    told = {name: (None, value) for name, value in shown if value not in (None, "", [], {})}
     events.record(f"{kind_name}.created", row, actor=actor, at=at, changes=told, number=row.number)
     return row
 
@@ -70,7 +71,9 @@ def create(kind_name: str, *, actor: Actor, at: datetime, values: Mapping[str, A
 def _requester(actor: Actor) -> UUID:
     if actor.id is None or actor.home_organization_id not in {None, actor.organization_id}:
         # The platform, or an operator who is nobody here.
-        raise Invalid(errors=[FieldError("/requester", "required", "Say for whom; the caller is nobody of this organization.")])
+        raise Invalid(
+            errors=[FieldError("/requester", "required", "Say for whom; the caller is nobody of this organization.")]
+        )
     return actor.id
 
 
@@ -99,16 +102,21 @@ def change(
 ) -> Ticket:
     """Change fields of the base row; the priority follows impact and urgency unless somebody set it by hand.
 
-    `beside` is what changes with them in the kind's own row, and belongs to the same fact. Raises Denied, Invalid, and Conflict `finished` for a ticket that is closed or cancelled.
+    `beside` is what changes with them in the kind's own row, and belongs to the same fact. Raises
+    Denied, Invalid, and Conflict `finished` for a ticket that is closed or cancelled.
     """
     locked = lock(ticket.pk, actor=actor)
     kind = kinds.get(locked.kind)
     require(actor, Action.UPDATE, kind.resource, locked)
     if locked.phase in FINISHED:
-        raise Conflict(f"It is {locked.status}; reopen it before you change it.", code="finished", current_status=locked.status)
-    given = dict(values)
+        raise Conflict(
+            f"It is {locked.status}; reopen it before you change it.", code="finished", current_status=locked.status
+        )
+    given = {name: value for name, value in values.items() if name not in OWNERSHIP}
     if "requester_id" in given and given["requester_id"] is None:
-        raise Invalid(errors=[FieldError("/requester", "null", "A ticket has a requester; accepted: the id of a person.")])
+        raise Invalid(
+            errors=[FieldError("/requester", "null", "A ticket has a requester; accepted: the id of a person.")]
+        )
     if "custom_fields" in given:
         given["custom_fields"] = custom_fields.merge(locked, given["custom_fields"], actor=actor)
     if "tags" in given:
@@ -231,5 +239,3 @@ def _lock_also_deleted(pk: UUID, *, actor: Actor) -> Ticket:
     resource = kinds.get(locked.kind).resource
     require(actor, Action.DELETE, resource, locked)
     return locked
-
-

@@ -145,9 +145,7 @@ def escalate(
     return services.move(locked, step, event="escalated", actor=actor, at=at, values=values, to_whom=to, reason=reason)
 
 
-def override_priority(
-    ticket: Ticket, *, actor: Actor, at: datetime, priority: int | None, reason: str = ""
-) -> Ticket:
+def override_priority(ticket: Ticket, *, actor: Actor, at: datetime, priority: int | None, reason: str = "") -> Ticket:
     """Set the priority by hand, with the reason; None gives it back to the matrix. Raises Invalid without a reason."""
     if priority is not None and not reason.strip():
         raise Invalid(errors=[FieldError("/reason", "required", "Say why the matrix is not right here.")])

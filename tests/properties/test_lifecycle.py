@@ -31,7 +31,9 @@ transitions = st.builds(
     Transition,
     sources=st.frozensets(st.sampled_from(STATUSES), min_size=1),
     # One for all sources, one for each, or none: the status stays.
-    target=st.one_of(st.none(), st.sampled_from(STATUSES), st.fixed_dictionaries({s: st.sampled_from(STATUSES) for s in STATUSES})),
+    target=st.one_of(
+        st.none(), st.sampled_from(STATUSES), st.fixed_dictionaries({s: st.sampled_from(STATUSES) for s in STATUSES})
+    ),
     grant=st.sampled_from([Action.READ, Action.UPDATE, Action.CONFIGURE]),
     requires=st.sampled_from([(), ("reason",), ("reason", "code")]),
     guard=st.sampled_from([None, on_even_seconds]),

@@ -52,33 +52,40 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         """The validated values, references as `<name>_id`. Unknown and read-only fields are refused, not dropped."""
         values = refusing_unknown(self, data, super().to_internal_value)
-        references = {
-            name: value for name, value in values.items() if isinstance(self.fields.get(name), strict.ReferenceField)
-        }
-        self._refuse_missing({name: value for name, value in references.items() if value is not None})
-        return {f"{name}_id" if name in references else name: value for name, value in values.items()}
+        return resolving_references(self, values)
 
-    def _refuse_missing(self, references: Mapping[str, UUID]) -> None:
-        """All references in one query; a foreign or invisible id is like one that never was."""
-        if not references:
-            return
-        actor = self.context["actor"]
-        probes = [
-            _reference_target(self.fields[name])
-            ._default_manager.visible_to(actor)
-            .filter(pk=pk)
-            .order_by()
-            .values_list(Value(name), flat=True)
-            for name, pk in references.items()
-        ]
-        found = set(probes[0].union(*probes[1:], all=True) if len(probes) > 1 else probes[0])
-        missing = {
-            name: [serializers.ErrorDetail(f"{pk} does not exist.", "does_not_exist")]
-            for name, pk in references.items()
-            if name not in found
-        }
-        if missing:
-            raise serializers.ValidationError(missing)
+
+def resolving_references(serializer: serializers.Serializer[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """References as `<name>_id`. Raises ValidationError for what does not exist, or is not the caller's to see.
+
+    All references in one query; a foreign or invisible id is like one that never was.
+    """
+    fields = serializer.fields
+    references = {name: value for name, value in values.items() if isinstance(fields.get(name), strict.ReferenceField)}
+    given = {name: value for name, value in references.items() if value is not None}
+    if given:
+        _refuse_missing(serializer, given)
+    return {f"{name}_id" if name in references else name: value for name, value in values.items()}
+
+
+def _refuse_missing(serializer: serializers.Serializer[Any], references: Mapping[str, UUID]) -> None:
+    actor = serializer.context["actor"]
+    probes = [
+        _reference_target(serializer.fields[name])
+        ._default_manager.visible_to(actor)
+        .filter(pk=pk)
+        .order_by()
+        .values_list(Value(name), flat=True)
+        for name, pk in references.items()
+    ]
+    found = set(probes[0].union(*probes[1:], all=True) if len(probes) > 1 else probes[0])
+    missing = {
+        name: [serializers.ErrorDetail(f"{pk} does not exist.", "does_not_exist")]
+        for name, pk in references.items()
+        if name not in found
+    }
+    if missing:
+        raise serializers.ValidationError(missing)
 
 
 def _reference_target(field: Any) -> Any:
@@ -102,6 +109,13 @@ class StrictInput(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         return refusing_unknown(self, data, super().to_internal_value)
+
+
+class ReferringInput(StrictInput):
+    """The input of an action that names other records, by ReferenceFields; they come out as `<name>_id`."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return resolving_references(self, super().to_internal_value(data))
 
 
 def refusing_unknown(serializer: serializers.Serializer[Any], data: Any, read: Callable[[Any], Any]) -> Any:

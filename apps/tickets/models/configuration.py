@@ -13,8 +13,12 @@ from apps.organizations.models import Team
 from apps.tickets.choices import Audience, FieldType, Kind, Level, Priority, Visibility
 from apps.users.models import User
 
-KEY = RegexValidator(r"^[a-z][a-z0-9_]{0,49}$", "A lower-case letter, then letters, digits and underscores, at most 50.")
-TAG = RegexValidator(r"^[a-z0-9][a-z0-9._-]{0,49}$", "Lower-case letters, digits, dots, hyphens, underscores; at most 50.")
+KEY = RegexValidator(
+    r"^[a-z][a-z0-9_]{0,49}$", "A lower-case letter, then letters, digits and underscores, at most 50."
+)
+TAG = RegexValidator(
+    r"^[a-z0-9][a-z0-9._-]{0,49}$", "Lower-case letters, digits, dots, hyphens, underscores; at most 50."
+)
 
 
 class Category(VersionedModel):
@@ -49,7 +53,9 @@ class Tag(VersionedModel):
     """A word of the organization's vocabulary. Tickets hold the name itself, so it never changes."""
 
     name = models.CharField(max_length=50, validators=[TAG])
-    colour = models.CharField(max_length=7, blank=True, validators=[RegexValidator(r"^#[0-9a-f]{6}$", "Such as #1f77b4.")])
+    colour = models.CharField(
+        max_length=7, blank=True, validators=[RegexValidator(r"^#[0-9a-f]{6}$", "Such as #1f77b4.")]
+    )
     description = models.CharField(max_length=200, blank=True)
 
     class Meta:

@@ -41,7 +41,9 @@ class CommentEdit(TenantModel):
 
     comment = TenantForeignKey["Comment", "Comment"](Comment, models.CASCADE, related_name="edits", db_index=False)
     body = models.TextField()
-    edited_by = TenantForeignKey["User | None", "User | None"](User, models.PROTECT, null=True, related_name="+", db_index=False)
+    edited_by = TenantForeignKey["User | None", "User | None"](
+        User, models.PROTECT, null=True, related_name="+", db_index=False
+    )
     at = models.DateTimeField()
 
     class Meta:

@@ -55,7 +55,9 @@ class Merge(TenantModel):
 
     ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="merges", db_index=False)
     into = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="merged_tickets", db_index=False)
-    merged_by = TenantForeignKey["User | None", "User | None"](User, models.PROTECT, null=True, related_name="+", db_index=False)
+    merged_by = TenantForeignKey["User | None", "User | None"](
+        User, models.PROTECT, null=True, related_name="+", db_index=False
+    )
     merged_at = models.DateTimeField()
     # Status, hold and parent of the absorbed ticket before, and the watchers that the survivor gained.
     before = models.JSONField(default=dict)

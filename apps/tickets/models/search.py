@@ -15,7 +15,9 @@ class SearchDocument(TenantModel):
     Kept by `tickets.search`; asked through a walled function, because row-level security takes away the GIN index.
     """
 
-    ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="search_documents", db_index=False)
+    ticket = TenantForeignKey["Ticket", "Ticket"](
+        Ticket, models.CASCADE, related_name="search_documents", db_index=False
+    )
     kind = models.CharField(max_length=20)
     public_words = SearchVectorField()
     all_words = SearchVectorField()

@@ -95,7 +95,10 @@ class Ticket(SoftDeleteModel):
             models.CheckConstraint(condition=Q(phase__in=Phase.values), name="ticket_phase"),
             models.CheckConstraint(
                 condition=Q(
-                    impact__in=Level.values, urgency__in=Level.values, priority__in=Priority.values, source__in=Source.values
+                    impact__in=Level.values,
+                    urgency__in=Level.values,
+                    priority__in=Priority.values,
+                    source__in=Source.values,
                 ),
                 name="ticket_ranges",
             ),
@@ -105,7 +108,8 @@ class Ticket(SoftDeleteModel):
                 name="ticket_hold_has_a_reason",
             ),
             models.CheckConstraint(
-                condition=~Q(phase=Phase.RESOLVED) | Q(resolved_at__isnull=False, resolution_code__in=ResolutionCode.values),
+                condition=~Q(phase=Phase.RESOLVED)
+                | Q(resolved_at__isnull=False, resolution_code__in=ResolutionCode.values),
                 name="ticket_resolved_how_and_when",
             ),
             models.CheckConstraint(
@@ -139,7 +143,9 @@ class Ticket(SoftDeleteModel):
                 condition=Q(phase__in=OPEN_PHASES),
             ),
             models.Index(
-                fields=["organization_id", "team", "priority"], name="ticket_of_team", condition=Q(phase__in=OPEN_PHASES)
+                fields=["organization_id", "team", "priority"],
+                name="ticket_of_team",
+                condition=Q(phase__in=OPEN_PHASES),
             ),
             models.Index(fields=["organization_id", "requester", "-opened_at"], name="ticket_of_requester"),
             models.Index(fields=["organization_id", "assignee", "-opened_at", "-id"], name="ticket_assigned_newest"),
@@ -159,7 +165,9 @@ class Ticket(SoftDeleteModel):
                 fields=["organization_id", "parent"], name="ticket_children", condition=Q(parent__isnull=False)
             ),
             models.Index(
-                fields=["organization_id", "merged_into"], name="ticket_absorbed", condition=Q(merged_into__isnull=False)
+                fields=["organization_id", "merged_into"],
+                name="ticket_absorbed",
+                condition=Q(merged_into__isnull=False),
             ),
             # The hourly sweep that closes what was resolved long enough ago.
             models.Index(

@@ -22,7 +22,9 @@ class Worklog(VersionedModel):
     reach_columns: ClassVar[ReachColumns] = {Reach.OWN: ("author_id",)}
 
     ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="worklogs", db_index=False)
-    author = TenantForeignKey["User", "User"](User, models.PROTECT, editable=False, related_name="worklogs", db_index=False)
+    author = TenantForeignKey["User", "User"](
+        User, models.PROTECT, editable=False, related_name="worklogs", db_index=False
+    )
     minutes = models.PositiveIntegerField(validators=[MinValueValidator(1), MaxValueValidator(MAX_MINUTES)])
     started_at = models.DateTimeField(blank=True)
     note = models.TextField(blank=True, max_length=5000)

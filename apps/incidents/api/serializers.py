@@ -1,0 +1,33 @@
+"""How incidents look over HTTP."""
+
+from typing import Any, ClassVar
+
+from apps.incidents.models import Incident
+from apps.tickets.api.serializers import FIELDS, WRITABLE, TicketSerializer
+
+OWN = (
+    "major_status",
+    "workaround",
+    "commander",
+    "communications_lead",
+    "update_interval_minutes",
+    "next_update_due_at",
+)
+LISTED = (*FIELDS[:-1], "is_major", "parent", FIELDS[-1])
+
+
+class IncidentRowSerializer(TicketSerializer):
+    """An incident in a list: its base row alone."""
+
+    class Meta(TicketSerializer.Meta):
+        fields = LISTED
+        read_only_fields = tuple(name for name in LISTED if name not in WRITABLE)
+
+
+class IncidentSerializer(TicketSerializer):
+    """An incident on its own page."""
+
+    class Meta(TicketSerializer.Meta):
+        model: ClassVar[type[Any]] = Incident
+        fields = (*LISTED, *OWN)
+        read_only_fields = tuple(name for name in (*LISTED, *OWN) if name not in {*WRITABLE, "workaround"})

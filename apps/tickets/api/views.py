@@ -1,0 +1,228 @@
+"""Tickets over HTTP: the unified queue, and the base of every practice's own view."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core import records
+from apps.core.api.bulk import BulkViewSet
+from apps.core.api.record_views import RecordViewSet
+from apps.core.api.schema import IF_MATCH
+from apps.core.api.serializers import RecordSerializer, StrictInput, strict_input
+from apps.core.api.soft_delete import SoftDeleteViewSet
+from apps.core.api.versions import expected_version
+from apps.core.authorization import Action, within_reach
+from apps.core.errors import NotFound
+from apps.tickets import kinds, services, verbs
+from apps.tickets.api.filters import ME, TicketFilter
+from apps.tickets.api.serializers import (
+    AssignInput,
+    CommentInput,
+    EscalateInput,
+    HoldInput,
+    NoInput,
+    OverrideInput,
+    ReasonInput,
+    ResolveInput,
+    TicketSerializer,
+)
+from apps.tickets.models import Ticket
+
+PEOPLE = ("assignee", "requester", "opened_by", "watcher")
+TRANSITION_GRANTS: Mapping[str, Action] = {
+    "claim": Action.ASSIGN,
+    "assign": Action.ASSIGN,
+    "start": Action.UPDATE,
+    "hold": Action.UPDATE,
+    "resume": Action.UPDATE,
+    "resolve": Action.RESOLVE,
+    "escalate": Action.UPDATE,
+    "override_priority": Action.UPDATE,
+    # A requester may, from some states: the lifecycle asks for the rest.
+    "close": Action.READ,
+    "reopen": Action.READ,
+    "cancel": Action.READ,
+}
+
+
+class TicketActions(BulkViewSet, SoftDeleteViewSet):
+    """What the queue and every practice's view have in common. Lists read the base table alone (G4)."""
+
+    model: ClassVar[type[Any]] = Ticket
+    # Of one practice's view; every kind's where it is empty.
+    kind: ClassVar[str] = ""
+    grants: ClassVar[Any] = {**SoftDeleteViewSet.grants, **BulkViewSet.grants, **TRANSITION_GRANTS}
+    filterset_class: ClassVar[Any] = TicketFilter
+    orderings: tuple[str, ...] = (
+        "opened_at", "created_at", "updated_at", "priority", "sla_due_at", "number", "resolved_at", "closed_at",
+    )  # fmt: skip
+    default_ordering = "-opened_at"
+    lookup_value_converter = "record"
+    bulk_actions: ClassVar[Any] = {}
+
+    # --- what is there
+
+    def everything(self) -> Any:
+        """Base rows of this view's kind, for lists and locks."""
+        rows = Ticket.objects.visible_to(self.actor)
+        return rows.of_kind(self.kind) if self.kind else rows
+
+    def visible(self) -> Any:
+        is_one = self.action == "retrieve" and self.kind
+        rows = self.model.objects.visible_to(self.actor) if is_one else self.everything()
+        reached = within_reach(rows, self.actor, Action.READ, self.resource)
+        return reached if self.finds_deleted() else reached.alive()
+
+    def found(self) -> tuple[Any, str]:
+        for name in PEOPLE:
+            if self.query.get(name) == ME:
+                self.query[name] = str(self.actor.required_id)
+        return super().found()
+
+    def locked(self, request: Request) -> Any:
+        """The base row of the URL, locked, at the version the caller read if they said which (G3)."""
+        version = expected_version(request, is_required=self.caller.requires_if_match)
+        self.check_visible()
+        ticket = records.lock(Ticket, self.record_id(), actor=self.actor, expected_version=version)
+        if ticket.is_deleted and not self.finds_deleted():
+            raise NotFound
+        self.check_reach(ticket)
+        return ticket
+
+    def bulk_record(self, pk: Any) -> Any:
+        if not self.visible().filter(pk=pk).exists():
+            raise NotFound
+        return services.lock(pk, actor=self.actor)
+
+    # --- the five verbs, through services
+
+    def create_record(self, values: Mapping[str, Any]) -> Any:
+        return services.create(self.kind, actor=self.actor, at=timezone.now(), values=values)
+
+    def change_record(self, record: Any, values: Mapping[str, Any]) -> Any:
+        at = timezone.now()
+        to = {
+            name: values[name]
+            for name in services.OWNERSHIP
+            if name in values and values[name] != getattr(record, name)
+        }
+        if to:
+            verbs.do(record, "assign", actor=self.actor, at=at, **to)
+        return self.reread(self.change_fields(record, values, at=at))
+
+    def change_fields(self, ticket: Any, values: Mapping[str, Any], *, at: Any) -> Any:
+        return services.change(ticket, actor=self.actor, at=at, values=values)
+
+    def delete_record(self, record: Any) -> None:
+        services.delete(record, actor=self.actor, at=timezone.now())
+
+    @extend_schema(request=None, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: Any) -> Response:
+        """Bring a deleted ticket back as it was; 409 when it is not deleted."""
+        strict_input(NoInput(data=request.data))
+        return self.answer_with(services.restore(self.locked(request), actor=self.actor, at=timezone.now()))
+
+    # --- the verbs of its life
+
+    def do(self, request: Request, verb: str, reader: type[StrictInput]) -> Response:
+        ticket = self.locked(request)
+        given = strict_input(reader(data=request.data, context={"actor": self.actor}))
+        return self.answer_with(verbs.do(ticket, verb, actor=self.actor, at=timezone.now(), **given))
+
+    def answer_with(self, ticket: Ticket) -> Response:
+        return self.single(self.reread(ticket))
+
+    def reread(self, ticket: Any) -> Any:
+        """The row that this view shows of one ticket, through the caller's own eyes."""
+        return ticket
+
+    @extend_schema(request=NoInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def claim(self, request: Request, pk: Any) -> Response:
+        """Take it over; 409 `already_claimed` names the owner."""
+        return self.do(request, "claim", NoInput)
+
+    @extend_schema(request=AssignInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def assign(self, request: Request, pk: Any) -> Response:
+        """Give it to a team, a person or both; a note becomes an internal comment."""
+        return self.do(request, "assign", AssignInput)
+
+    @extend_schema(request=NoInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, pk: Any) -> Response:
+        """Begin to work on it."""
+        return self.do(request, "start", NoInput)
+
+    @extend_schema(request=HoldInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def hold(self, request: Request, pk: Any) -> Response:
+        """Let it wait; the comment is required and public for awaiting_requester, `until` is for scheduled."""
+        return self.do(request, "hold", HoldInput)
+
+    @extend_schema(request=CommentInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: Any) -> Response:
+        """It waits no more."""
+        return self.do(request, "resume", CommentInput)
+
+    @extend_schema(request=ResolveInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def resolve(self, request: Request, pk: Any) -> Response:
+        """Say how it was solved."""
+        return self.do(request, "resolve", ResolveInput)
+
+    @extend_schema(request=CommentInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def close(self, request: Request, pk: Any) -> Response:
+        """Close what is resolved; a requester confirms by it."""
+        return self.do(request, "close", CommentInput)
+
+    @extend_schema(request=ReasonInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, pk: Any) -> Response:
+        """It is not solved."""
+        return self.do(request, "reopen", ReasonInput)
+
+    @extend_schema(request=ReasonInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: Any) -> Response:
+        """It is not wanted any more."""
+        return self.do(request, "cancel", ReasonInput)
+
+    @extend_schema(request=EscalateInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def escalate(self, request: Request, pk: Any) -> Response:
+        """To another team, or up the hierarchy."""
+        return self.do(request, "escalate", EscalateInput)
+
+    @extend_schema(request=OverrideInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"], url_path="override-priority")
+    def override_priority(self, request: Request, pk: Any) -> Response:
+        """Set the priority by hand; null gives it back to the matrix."""
+        return self.do(request, "override-priority", OverrideInput)
+
+    # --- shapes
+
+    def finds_deleted(self) -> bool:
+        return self.action in self.finds_hidden
+
+    def reader(self) -> type[RecordSerializer]:
+        return self.serializer_class
+
+
+class TicketViewSet(TicketActions):
+    """The unified queue over all kinds. A ticket is opened at its own practice's address."""
+
+    resource = kinds.RESOURCE
+    serializer_class = TicketSerializer
+    number_prefixes = frozenset({"INC", "REQ", "PRB", "CHG"})
+    http_method_names = RecordViewSet.http_method_names
+    grants: ClassVar[Any] = {name: grant for name, grant in TicketActions.grants.items() if name != "create"}
+    create = None  # type: ignore[assignment]
