@@ -1,10 +1,20 @@
 """Where tickets live."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from apps.tickets.api.comments import CommentEditViewSet, CommentViewSet
 from apps.tickets.api.views import TicketViewSet
 
 router = SimpleRouter(use_regex_path=False)
+router.register("tickets/<record:ticket_pk>/comments", CommentViewSet, basename="ticket-comments")
 router.register("tickets", TicketViewSet, basename="tickets")
 
-urlpatterns = router.urls
+urlpatterns = [
+    path(
+        "tickets/<record:ticket_pk>/comments/<uuid:comment_pk>/edits/",
+        CommentEditViewSet.as_view({"get": "list"}),
+        name="comment-edits",
+    ),
+    *router.urls,
+]
