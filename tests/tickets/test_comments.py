@@ -13,12 +13,6 @@ SECRET = "he-is-to-be-let-go"
 
 
 @pytest.fixture
-def ticket(bob, api):
-    """Bob's own."""
-    return api(bob).post("/api/v1/incidents/", {"title": "Mail is down"}).json()
-
-
-@pytest.fixture
 def comments(ticket):
     return f"{TICKETS}{ticket['id']}/comments/"
 

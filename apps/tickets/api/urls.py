@@ -3,11 +3,13 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from apps.tickets.api.attachments import AttachmentViewSet
 from apps.tickets.api.comments import CommentEditViewSet, CommentViewSet
 from apps.tickets.api.views import TicketViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("tickets/<record:ticket_pk>/comments", CommentViewSet, basename="ticket-comments")
+router.register("tickets/<record:ticket_pk>/attachments", AttachmentViewSet, basename="ticket-attachments")
 router.register("tickets", TicketViewSet, basename="tickets")
 
 urlpatterns = [
