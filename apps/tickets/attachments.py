@@ -165,5 +165,5 @@ def _save(attachment: Attachment, name: str, *, at: datetime) -> None:
 
 def _record(ticket: Ticket, past: str, attachment: Attachment, *, actor: Actor, at: datetime) -> None:
     """A fact of the ticket; what the file is called stays in its row."""
-    about = {"attachment": str(attachment.pk), "visibility": attachment.visibility}
+    about: dict[str, Any] = {"attachment": str(attachment.pk), "visibility": attachment.visibility}
     events.record(f"{ticket.kind}.{past}", ticket, actor=actor, at=at, **about)

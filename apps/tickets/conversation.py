@@ -174,5 +174,5 @@ def _save(comment: Comment, names: tuple[str, ...], *, at: datetime) -> None:
 
 def _record(ticket: Ticket, past: str, comment: Comment, *, actor: Actor, at: datetime, **data: Any) -> None:
     """A fact of the ticket; the words stay in the comment, where they can be taken away."""
-    about = {"comment": str(comment.pk), "visibility": comment.visibility}
+    about: dict[str, Any] = {"comment": str(comment.pk), "visibility": comment.visibility}
     events.record(f"{ticket.kind}.{past}", ticket, actor=actor, at=at, **about, **data)

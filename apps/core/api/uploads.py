@@ -63,9 +63,10 @@ class UploadParser(BaseParser):
         if length > limit + AROUND_THE_FILE:
             raise too_large(limit)
         handler = OneFile(limit, request)
+        body: Any = stream
         meta = {"CONTENT_TYPE": media_type, "CONTENT_LENGTH": length}
         try:
-            fields, files = MultiPartParser(meta, stream, [handler], "utf-8").parse()
+            fields, files = MultiPartParser(meta, body, [handler], "utf-8").parse()
             return _once_each(fields, files)
         except UnreadablePostError as error:
             handler.close()
