@@ -305,7 +305,11 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SERVERS": [{"url": BASE_URL}],
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
-    "ENUM_NAME_OVERRIDES": {"PresenceStatus": "apps.users.models.PresenceStatus"},
+    "ENUM_NAME_OVERRIDES": {
+        "PresenceStatus": "apps.users.models.PresenceStatus",
+        "CiStatus": "apps.cmdb.models.CiStatus",
+        "CiEnvironment": "apps.cmdb.models.Environment",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.core.api.schema.refuse_unknown_fields",

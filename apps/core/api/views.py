@@ -21,7 +21,7 @@ from rest_framework.viewsets import ViewSetMixin
 from apps.core import denials, idempotency, records, tenancy
 from apps.core.actors import Actor
 from apps.core.addresses import client_address
-from apps.core.api import exporting, filters, identity, keys, pagination, parsers, permissions, problems, rates
+from apps.core.api import exporting, filters, identity, keys, lookup, pagination, parsers, permissions, problems, rates
 from apps.core.api.job_serializer import JobSerializer
 from apps.core.api.pagination import invalid_parameter
 from apps.core.api.renderers import dumps
@@ -300,6 +300,8 @@ class RecordViewSet(ViewSetMixin, TenantView):
     default_ordering: ClassVar[str] = "-created_at"
     lookup_field = "pk"
     lookup_value_converter = "uuid"
+    # With the converter `record`: what the numbers begin with by which an address may name a record instead of its id.
+    number_prefixes: ClassVar[frozenset[str]] = frozenset()
     # What it takes to have the list as a file; where the role table knows no `export`, who configures may also export.
     export_grant: ClassVar[Action] = Action.EXPORT
     # False for a list that no grant guards, and so none would let out as a file.
@@ -320,10 +322,13 @@ class RecordViewSet(ViewSetMixin, TenantView):
         return record
 
     def record_id(self) -> UUID:
-        try:
-            return UUID(str(self.kwargs[self.lookup_field]))
-        except ValueError as error:
-            raise NotFound from error
+        """The id of the URL's record. Raises NotFound for a number that no record has which this caller may see."""
+        named = self.kwargs[self.lookup_field]
+        if not isinstance(named, UUID):
+            # Looked up once: from here on the request names the id.
+            self.kwargs[self.lookup_field] = lookup.id_of(named, self.visible(), self.number_prefixes)
+        found: UUID = self.kwargs[self.lookup_field]
+        return found
 
     def check_visible(self) -> None:
         if self.lookup_field in self.kwargs:
