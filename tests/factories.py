@@ -521,7 +521,7 @@ class NumberSeriesFactory(TenantFactory):
     class Meta:
         model = NumberSeries
 
-    prefix = factory.Sequence(lambda n: f"N{n}")
+    prefix = factory.Sequence(lambda n: chr(ord("A") + n // 26 % 26) + chr(ord("A") + n % 26))
     last = 7
 
 

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from rest_framework import serializers
 
+from apps.cmdb.models import ConfigurationItem, Service
 from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.api import strict
@@ -140,6 +141,8 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     ("on-call/rotas/<uuid:rota_pk>/overrides/<uuid:pk>/", "PATCH"): lambda world: {"reason": "swapped"},
     ("teams/bulk/", "POST"): lambda world: many(world, Team),
     ("sites/bulk/", "POST"): lambda world: many(world, Site),
+    ("services/bulk/", "POST"): lambda world: many(world, Service),
+    ("configuration-items/bulk/", "POST"): lambda world: many(world, ConfigurationItem),
     ("exports/", "POST"): lambda world: {"resource": "sites", "format": "csv"},
     # Whose and what it is cannot be changed.
     ("role-assignments/<uuid:pk>/", "PATCH"): lambda world: {"valid_until": "2027-03-01T09:00:00Z"},

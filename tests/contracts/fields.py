@@ -28,12 +28,20 @@ class Fields:
 OFFICE, LEADING, ADMIN = "agent,manager,admin", "manager,admin", "admin"
 ENVELOPE = "id created_at updated_at version"
 PERSON = "email full_name username employee_number job_title phone user_type is_vip department site manager time_zone language"
+SERVICE = "name description criticality owner support_team is_active"
+CI = "name ci_class status environment criticality serial_number asset_tag owner support_team service site description"
 ROTA = "name team is_active time_zone starts_on handover_weekday handover_time weeks_per_turn members"
 
 
 def written_by_admin(read: str, write: str) -> Fields:
     """What Agents and Managers read, and only an Admin writes."""
     return Fields(f"{ENVELOPE} {read}", OFFICE, create=write, creators=ADMIN, change=write, changers=ADMIN)
+
+
+def inventory(read: str, write: str, shown: str = "") -> Fields:
+    """What the office writes, and end users read as far as it is theirs."""
+    read = f"{ENVELOPE} {read} {shown}"
+    return Fields(read, EVERYBODY, create=write, creators=OFFICE, change=write, changers=OFFICE)
 
 
 GOLDEN: dict[str, Fields] = {
@@ -55,6 +63,10 @@ GOLDEN: dict[str, Fields] = {
     "departments/": written_by_admin("name parent cost_centre head", "name parent cost_centre head"),
     "teams/": written_by_admin("name description email calendar deleted_at", "name description email calendar"),
     "skills/": written_by_admin("name description", "name description"),
+    # End users what they own, and the names of the classes.
+    "services/": inventory(SERVICE, SERVICE, "deleted_at"),
+    "configuration-items/": inventory(CI, CI, "number deleted_at"),
+    "ci-classes/": inventory("name key parent", "name key parent"),
     # Managers of the teams that they are in themselves.
     "teams/<>/members/": Fields(
         f"{ENVELOPE} team user is_lead capacity skills presence out_of_office",
