@@ -13,6 +13,7 @@ from apps.users.role_table import VOCABULARY
 
 # "teams.read" to "organization"; what is not granted is not there.
 Cells = Mapping[str, str]
+ABBREVIATED = {"sla": "SLA", "api_tokens": "API tokens"}
 
 
 class Cell(NamedTuple):
@@ -32,7 +33,7 @@ def rows(cells: Cells) -> Iterator[tuple[str, list[Cell]]]:
     for resource, actions in VOCABULARY.items():
         names = ((f"{resource}.{action}", action in actions) for action in Action)
         yield (
-            resource.replace("_", " ").capitalize(),
+            ABBREVIATED.get(resource, resource.replace("_", " ").capitalize()),
             [Cell(name, cells.get(name, ""), is_known) for name, is_known in names],
         )
 
