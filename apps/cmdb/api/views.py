@@ -11,8 +11,8 @@ from apps.cmdb.api.serializers import CiClassSerializer, ConfigurationItemSerial
 from apps.cmdb.models import CiClass, ConfigurationItem, Service
 from apps.core.api.bulk import BulkViewSet
 from apps.core.api.filters import filters_for
-from apps.core.api.soft_delete import SoftDeleteViewSet
 from apps.core.api.record_views import RecordViewSet
+from apps.core.api.soft_delete import SoftDeleteViewSet
 from apps.core.authorization import Action, may
 
 
