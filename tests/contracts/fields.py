@@ -21,6 +21,8 @@ class Fields:
     change: str = ""
     changers: str = ""
     once: str = ""
+    # What a row of the list shows, where that is less than the record's own page.
+    listed: str = ""
     # Who reads less than `read`: role -> keys.
     narrowed: Mapping[str, str] = field(default_factory=dict)
 
@@ -31,6 +33,15 @@ PERSON = "email full_name username employee_number job_title phone user_type is_
 SERVICE = "name description criticality owner support_team is_active"
 CI = "name ci_class status environment criticality serial_number asset_tag owner support_team service site description"
 ROTA = "name team is_active time_zone starts_on handover_weekday handover_time weeks_per_turn members"
+TICKET_WRITTEN = (
+    "title description impact urgency category service configuration_item requester assignee team source tags custom_fields"
+)
+TICKET = (
+    f"{ENVELOPE} {TICKET_WRITTEN} number kind status phase priority priority_override_reason opened_by hold_reason hold_until"
+    " opened_at responded_at resolved_at closed_at sla_due_at resolution_code resolution_notes reopen_count"
+    " reassignment_count merged_into deleted_at allowed_transitions"
+)
+INCIDENT = f"{TICKET} is_major parent"
 
 
 def written_by_admin(read: str, write: str) -> Fields:
@@ -148,6 +159,17 @@ GOLDEN: dict[str, Fields] = {
         creators=LEADING,
         change="user starts_at ends_at reason",
         changers=LEADING,
+    ),
+    # End users their own, and those that they watch.
+    "tickets/": Fields(TICKET, EVERYBODY, change=TICKET_WRITTEN, changers=OFFICE),
+    "incidents/": Fields(
+        f"{INCIDENT} major_status workaround commander communications_lead update_interval_minutes next_update_due_at",
+        EVERYBODY,
+        create=f"{TICKET_WRITTEN} workaround",
+        creators=EVERYBODY,
+        change=f"{TICKET_WRITTEN} workaround",
+        changers=OFFICE,
+        listed=INCIDENT,
     ),
     # One's own; an Admin, who reads the audit log, everybody's. By which token it was asked for is not shown.
     "jobs/": Fields("id kind state progress total done errors result created_at started_at finished_at", EVERYBODY),
