@@ -1,5 +1,7 @@
 """Where tickets live."""
 
+from typing import Any
+
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
@@ -10,12 +12,21 @@ from apps.tickets.api.timeline import TimelineView
 from apps.tickets.api.views import TicketViewSet
 from apps.tickets.api.watchers import WatcherViewSet
 
+
+class QueueRouter(SimpleRouter):
+    """Leaves out what a view has taken away: a ticket is opened at its practice's address."""
+
+    def get_method_map(self, viewset: Any, method_map: Any) -> dict[str, str]:
+        return {method: name for method, name in method_map.items() if getattr(viewset, name, None) is not None}
+
+
 router = SimpleRouter(use_regex_path=False)
 router.register("tickets/<record:ticket_pk>/comments", CommentViewSet, basename="ticket-comments")
 router.register("tickets/<record:ticket_pk>/attachments", AttachmentViewSet, basename="ticket-attachments")
 router.register("tickets/<record:ticket_pk>/watchers", WatcherViewSet, basename="ticket-watchers")
 router.register("canned-replies", CannedReplyViewSet, basename="canned-replies")
-router.register("tickets", TicketViewSet, basename="tickets")
+queue = QueueRouter(use_regex_path=False)
+queue.register("tickets", TicketViewSet, basename="tickets")
 
 urlpatterns = [
     path(
@@ -25,4 +36,5 @@ urlpatterns = [
     ),
     path("tickets/<record:pk>/timeline/", TimelineView.as_view(), name="ticket-timeline"),
     *router.urls,
+    *queue.urls,
 ]
