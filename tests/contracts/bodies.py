@@ -149,6 +149,11 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     # Whose and what it is cannot be changed.
     ("role-assignments/<uuid:pk>/", "PATCH"): lambda world: {"valid_until": "2027-03-01T09:00:00Z"},
 }
+# What stays as it is would be no change.
+GIVEN |= {
+    ("tickets/<record:ticket_pk>/comments/<uuid:pk>/", "PATCH"): lambda world: {"body": f"Changed {new_id()}"},
+    ("tickets/<record:ticket_pk>/attachments/<uuid:pk>/", "PATCH"): lambda world: {"visibility": "internal"},
+}
 # The verbs of a ticket, at the queue's address and at its practice's.
 SAID: dict[str, Callable[[World], Body]] = {
     "assign/": lambda world: {"team": str(world.own[Team].pk)},

@@ -290,7 +290,13 @@ class Walk:
         model = self.route.model
         if not self.route.keys or model is None or self.route.action(method) is None:
             return ("own",)
-        is_verb = self.route.action(method) not in {"partial_update", "destroy", "retrieve", "list", "create"}
+        is_verb = method not in {"GET", "HEAD"} and self.route.action(method) not in {
+            "partial_update",
+            "destroy",
+            "retrieve",
+            "list",
+            "create",
+        }
         found = ("own", "peer") if bodies.owned(model) else ("own",)
         return (*found, "deleted") if is_verb and hasattr(model, "deleted_at") else found
 
@@ -397,6 +403,7 @@ class Walk:
             return
         row = self.world.foreign[self.route.model]
         for principal in self.principals("GET"):
+            path = self.own_path(principal)
             for name, filter_ in self.route.view.filterset_class.base_filters.items():  # type: ignore[attr-defined]
                 value = getattr(row, str(filter_.field_name), None)
                 if value is None or not _is_particular(row, str(filter_.field_name)):
@@ -404,8 +411,8 @@ class Walk:
                 nothing = str(uuid4())
                 yield (
                     principal,
-                    Request("GET", self.own_path(), query={name: value}, marks=(str(value),)),
-                    Request("GET", self.own_path(), query={name: nothing}, marks=(nothing,)),
+                    Request("GET", path, query={name: value}, marks=(str(value),)),
+                    Request("GET", path, query={name: nothing}, marks=(nothing,)),
                     frozenset({400 if self.is_narrowed(principal) else 200}),
                 )
 
@@ -441,8 +448,10 @@ class Walk:
             queries += (
                 [{"cursor": self.world.cursors[str(self.route)]}] if str(self.route) in self.world.cursors else []
             )
-            for principal, query in itertools.product(PRINCIPALS, queries):
-                yield principal, Request("GET", self.own_path(), query=query)
+            for principal in PRINCIPALS:
+                path = self.own_path(principal)
+                for query in queries:
+                    yield principal, Request("GET", path, query=query)
 
     def _ranges(self) -> Iterator[dict[str, Any]]:
         """Filters that own rows match too: the answer may hold those, and only those."""
@@ -453,9 +462,12 @@ class Walk:
                 given = value.isoformat() if hasattr(value, "isoformat") else value
                 yield {name: str(given).lower() if isinstance(given, bool) else given}
 
-    def own_path(self) -> str:
+    def own_path(self, principal: str = "") -> str:
         if not self.route.keys or self.route.model is None:
             return self.route.url()
+        if principal and hasattr(self.route.model, "ticket_id"):
+            # What hangs from a ticket is there for those alone whose ticket it is.
+            return self.route.url(**self.ids(self.own_row(principal, "GET", "own")))
         return self.route.url(**self.ids(self.world.own[self.route.model]))
 
 

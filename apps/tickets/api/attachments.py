@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
+from uuid import UUID
 
 from django.db import transaction
 from django.http import FileResponse, HttpRequest
@@ -14,18 +15,21 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.core.api import strict
+from apps.core.api import lookup, strict
 from apps.core.api.filters import filters_for
+from apps.core.api.record_views import the_one
 from apps.core.api.refusals import UnsupportedMediaType
 from apps.core.api.schema import IF_MATCH, ProblemSerializer
 from apps.core.api.serializers import RecordSerializer, ReferringInput, no_input, strict_input
 from apps.core.api.uploads import MEDIA_TYPE, UploadParser
+from apps.core.api.views import TenantView
 from apps.core.authorization import Action
-from apps.tickets import attachment_files, attachments
-from apps.tickets.api.below import Said
+from apps.core.errors import NotFound
+from apps.tickets import attachment_files, attachments, kinds
+from apps.tickets.api.below import NUMBERS, Said, readable
 from apps.tickets.attachment_files import Upload
 from apps.tickets.choices import Visibility
-from apps.tickets.models import Attachment, Comment
+from apps.tickets.models import Attachment, Comment, Ticket
 from apps.users.api.availability import ColleagueSerializer
 
 # Whatever the file is: saved and never shown, not run, not read by pages of other origins, not kept by caches.
@@ -72,14 +76,13 @@ class AttachmentViewSet(Said):
     grants: ClassVar[Any] = {
         "list": Action.READ,
         "retrieve": Action.READ,
-        "download": Action.READ,
         "create": Action.PARTICIPATE,
         "partial_update": Action.PARTICIPATE,
         "destroy": Action.PARTICIPATE,
         "restore": Action.PARTICIPATE,
     }
-    # Files come and go slowly, and perhaps from another server: in no transaction.
-    piecewise = frozenset({"create", "download"})
+    # Files come slowly, and go to another server perhaps: in no transaction.
+    piecewise = frozenset({"create"})
     is_upload = False
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
@@ -154,12 +157,26 @@ class AttachmentViewSet(Said):
         restored = attachments.restore_attachment(self.locked(request), actor=self.actor, at=timezone.now())
         return self.single(restored)
 
+
+class AttachmentDownloadView(TenantView):
+    """The content of a file, for whoever sees the file."""
+
+    model = Attachment
+    resource = kinds.RESOURCE
+    grants: ClassVar[Any] = {"get": Action.READ}
+    # It may lie on another server.
+    piecewise = frozenset({"get"})
+
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
-    @action(detail=True, methods=["get"])
-    def download(self, request: Request, pk: Any, **keys: Any) -> FileResponse:
-        """The content, to be saved: with the name it was sent under, in a type that its content has."""
+    def get(self, request: Request, ticket_pk: Any, pk: UUID) -> FileResponse:
+        """Fetch it, to be saved: with the name it was sent under, in a type that its content has."""
         with transaction.atomic():
-            attachment = self.record()
+            tickets = Ticket.objects.visible_to(self.actor).alive()
+            of_ticket = tickets.filter(pk=lookup.id_of(ticket_pk, tickets, NUMBERS)).values("pk")
+            files = readable(Attachment.objects.visible_to(self.actor), self.actor).alive()
+            attachment = the_one(files.filter(ticket_id__in=of_ticket), pk)
+        if attachment is None:
+            raise NotFound
         return served(attachment, attachment_files.read(attachment.storage_key))
 
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from rest_framework.request import Request
 
 from apps.core import records
+from apps.core.actors import Actor
 from apps.core.api.nested import NestedViewSet
 from apps.core.api.versions import expected_version
 from apps.core.errors import NotFound
@@ -33,15 +34,18 @@ class BelowTicket(NestedViewSet):
         """The grant is one on the ticket, and the service has asked for it."""
 
 
+def readable(rows: Any, actor: Actor) -> Any:
+    """Of comments or files those that somebody may read: internal ones take a grant of their own."""
+    return rows if conversation.sees_internal(actor) else rows.filter(visibility=Visibility.PUBLIC)
+
+
 class Said(BelowTicket):
     """What is public or internal: comments and files."""
 
     said_by: ClassVar[str]
 
     def visible(self) -> Any:
-        rows = super().visible()
-        if not conversation.sees_internal(self.actor):
-            rows = rows.filter(visibility=Visibility.PUBLIC)
+        rows = readable(super().visible(), self.actor)
         if self.action != "restore":
             return rows.alive()
         # Who may bring it back may know that it is there.

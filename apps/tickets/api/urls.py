@@ -5,7 +5,7 @@ from typing import Any
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.tickets.api.attachments import AttachmentViewSet
+from apps.tickets.api.attachments import AttachmentDownloadView, AttachmentViewSet
 from apps.tickets.api.canned_replies import CannedReplyViewSet
 from apps.tickets.api.comments import CommentEditViewSet, CommentViewSet
 from apps.tickets.api.timeline import TimelineView
@@ -33,6 +33,11 @@ urlpatterns = [
         "tickets/<record:ticket_pk>/comments/<uuid:comment_pk>/edits/",
         CommentEditViewSet.as_view({"get": "list"}),
         name="comment-edits",
+    ),
+    path(
+        "tickets/<record:ticket_pk>/attachments/<uuid:pk>/download/",
+        AttachmentDownloadView.as_view(),
+        name="attachment-download",
     ),
     path("tickets/<record:pk>/timeline/", TimelineView.as_view(), name="ticket-timeline"),
     *router.urls,
