@@ -19,7 +19,7 @@ from apps.core.actors import Actor
 from apps.organizations.models import Organization
 from apps.users.models import User, UserType
 from apps.users.services import Device, open_session
-from tests import databases, factories
+from tests import databases, factories, hashing
 
 IS_FULL_RUN = os.environ.get("ITSM_TEST_ALL") == "1"
 
@@ -56,6 +56,20 @@ def django_db_setup(django_db_blocker: Any, worker_id: str) -> Iterator[None]:
         yield
         connections.close_all()
         databases.drop(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_hashes() -> Iterator[None]:
+    """A sign-in costs what its queries cost; for tests about hashes and their price there is `real_hashes`."""
+    with hashing.hashed_by("tests.hashing.CheapHasher"):
+        yield
+
+
+@pytest.fixture
+def real_hashes() -> Iterator[None]:
+    """As in production. Asked for before the people whose passwords matter."""
+    with hashing.hashed_by(*hashing.REAL):
+        yield
 
 
 @pytest.fixture

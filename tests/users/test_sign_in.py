@@ -146,7 +146,7 @@ def test_a_password_is_taken_to_the_letter(acme, bob, api, stored, given):
 
 
 @pytest.mark.asvs("11.4.2")
-def test_passwords_are_hashed_by_argon2id_at_the_minimum_of_owasp():
+def test_passwords_are_hashed_by_argon2id_at_the_minimum_of_owasp(real_hashes):
     hashed = make_password("correct horse battery")
 
     assert identify_hasher(hashed).algorithm == "argon2"
