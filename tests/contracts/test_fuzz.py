@@ -13,7 +13,7 @@ from tests.contracts import fuzzing
 from tests.contracts.matrix import PRINCIPALS
 from tests.contracts.world import World
 
-CASES = int(os.environ.get("ITSM_FUZZ_CASES", "50000" if IS_FULL_RUN else "3000"))
+CASES = int(os.environ.get("ITSM_FUZZ_CASES", "50000" if IS_FULL_RUN else "1500"))
 
 
 @pytest.mark.bar(38)
