@@ -214,6 +214,8 @@ def test_a_refresh_gives_the_next_pair_and_prolongs_the_idle_time(acme, bob, api
     assert (session.absolute_until, session.generation) == (before.absolute_until, 2)
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
 @pytest.mark.bar(20)
 @pytest.mark.asvs("15.4.2")
 def test_of_sixteen_with_one_refresh_token_one_wins_and_the_session_lives(fresh_database, acme, bob, api):
