@@ -369,6 +369,8 @@ STORAGES["exports"] = {
     },
 }
 WHITENOISE_USE_FINDERS = ITSM_MODE != "production"
+# Every test client builds the middleware anew: a file is looked for when it is asked for, instead of all at each start.
+WHITENOISE_AUTOREFRESH = IS_TEST
 
 LOG_LEVEL: str = env("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "apps.core.logs.configure"
