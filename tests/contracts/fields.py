@@ -33,9 +33,8 @@ PERSON = "email full_name username employee_number job_title phone user_type is_
 SERVICE = "name description criticality owner support_team is_active"
 CI = "name ci_class status environment criticality serial_number asset_tag owner support_team service site description"
 ROTA = "name team is_active time_zone starts_on handover_weekday handover_time weeks_per_turn members"
-TICKET_WRITTEN = (
-    "title description impact urgency category service configuration_item requester assignee team source tags custom_fields"
-)
+TICKET_SUBJECT = "title description impact urgency category service configuration_item requester"
+TICKET_WRITTEN = f"{TICKET_SUBJECT} assignee team source tags custom_fields"
 TICKET = (
     f"{ENVELOPE} {TICKET_WRITTEN} number kind status phase priority priority_override_reason opened_by hold_reason hold_until"
     " opened_at responded_at resolved_at closed_at sla_due_at resolution_code resolution_notes reopen_count"
