@@ -50,12 +50,28 @@ def merge(ticket: Ticket, given: Values, *, actor: Actor) -> dict[str, Any]:
     return {key: value for key, value in merged.items() if value is not None}
 
 
-def shown(ticket: Ticket, *, actor: Actor) -> dict[str, Any]:
-    """What of a ticket's values the actor may read: a requester those that are public."""
+def carried(ticket: Ticket, kind: str) -> dict[str, Any]:
+    """What a ticket of `kind` that comes out of `ticket` takes over: values that its own fields of the same keys accept.
+
+    What those require and this lacks is for whoever works on it next.
+    """
+    fields = CustomField.objects.filter(kind=kind, is_active=True, key__in=list(ticket.custom_fields))
+    declared = {field.key: field for field in fields}
+    values, _ = _read(declared, {key: value for key, value in ticket.custom_fields.items() if key in declared})
+    return values
+
+
+def shown(ticket: Ticket, *, actor: Actor, public: dict[str, frozenset[str]]) -> dict[str, Any]:
+    """What of a ticket's values the actor may read: a requester those that are public.
+
+    `public` keeps the keys of each kind that was asked for, so that a list asks once.
+    """
     if not ticket.custom_fields or _works_on(ticket.kind, actor):
         return dict(ticket.custom_fields)
-    public = set(CustomField.objects.filter(kind=ticket.kind, is_public=True).values_list("key", flat=True))
-    return {key: value for key, value in ticket.custom_fields.items() if key in public}
+    if ticket.kind not in public:
+        fields = CustomField.objects.filter(kind=ticket.kind, is_public=True)
+        public[ticket.kind] = frozenset(fields.values_list("key", flat=True))
+    return {key: value for key, value in ticket.custom_fields.items() if key in public[ticket.kind]}
 
 
 def _works_on(kind: str, actor: Actor) -> bool:

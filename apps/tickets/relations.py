@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -54,13 +55,24 @@ def lock_all(ids: Iterable[UUID], *, actor: Actor) -> dict[UUID, Ticket]:
     return {row.pk: row for row in rows.order_by("pk")}
 
 
+def lock_merge(ticket_id: UUID, *, actor: Actor) -> dict[UUID, Ticket]:
+    """A ticket and the one that it was merged into, locked in the order of their ids.
+
+    The other one also where it is deleted, or not the actor's to see: the merge is this ticket's.
+    """
+    everything = Ticket.objects.in_tenant(actor.organization_id)
+    into = everything.filter(pk=ticket_id).values_list("merged_into_id", flat=True)
+    ids = [pk for pk in (ticket_id, *into) if pk is not None]
+    return {row.pk: row for row in everything.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk")}
+
+
 def link(ticket: Ticket, *, actor: Actor, at: datetime, link_type: str, to_id: UUID) -> Link:
     """`ticket` <link_type> the other one. Raises Denied, Invalid, and Conflict `duplicate`, `has_parent`, `cycle`, `finished`."""
     if to_id == ticket.pk:
         raise Invalid(errors=[FieldError("/to", "self", "It cannot be linked to itself; accepted: another ticket.")])
     if link_type in ACYCLIC:
         lock_web(actor.organization_id)
-    locked, other = _both(ticket.pk, to_id, pointer="/to", actor=actor)
+    locked, other = lock_both(ticket.pk, to_id, pointer="/to", actor=actor)
     _require_update(locked, actor=actor)
     _refuse_duplicate(locked, link_type, other)
     if link_type == LinkType.PARENT_OF:
@@ -101,7 +113,7 @@ def set_parent(child: Ticket, *, parent_id: UUID | None, actor: Actor, at: datet
         return _orphan(locked, actor=actor, at=at)
     if parent_id == child.pk:
         raise Invalid(errors=[FieldError("/parent", "self", "It cannot be its own parent; accepted: another ticket.")])
-    locked, parent = _both(child.pk, parent_id, pointer="/parent", actor=actor)
+    locked, parent = lock_both(child.pk, parent_id, pointer="/parent", actor=actor)
     if locked.parent_id != parent.pk:
         _require_update(locked, actor=actor)
         _orphan(locked, actor=actor, at=at)
@@ -121,7 +133,7 @@ def _adopt(parent: Ticket, child: Ticket, *, actor: Actor, at: datetime) -> Link
         if end.phase in services.FINISHED:
             raise Conflict(f"{end.number} is {end.status}.", code="finished", current_status=end.status)
     _refuse_cycle(parent, LinkType.PARENT_OF, child)
-    row: Link = _row(parent, LinkType.PARENT_OF, child, at=at)
+    row: Link = tie(parent, LinkType.PARENT_OF, child, at=at)
     _tell(parent, "linked", LinkType.PARENT_OF, child, actor=actor, at=at)
     services.write(
         child,
@@ -145,13 +157,14 @@ def _orphan(child: Ticket, *, actor: Actor, at: datetime) -> Ticket:
 
 
 def _link(ticket: Ticket, link_type: str, other: Ticket, *, actor: Actor, at: datetime) -> Link:
-    row = _row(ticket, link_type, other, at=at)
+    row = tie(ticket, link_type, other, at=at)
     _tell(ticket, "linked", link_type, other, actor=actor, at=at)
     _tell(other, "linked", INVERSE[link_type], ticket, actor=actor, at=at)
     return row
 
 
-def _row(ticket: Ticket, link_type: str, other: Ticket, *, at: datetime) -> Link:
+def tie(ticket: Ticket, link_type: str, other: Ticket, *, at: datetime) -> Link:
+    """A link that another fact tells of."""
     row: Link = Link.objects.create(
         organization_id=ticket.organization_id,
         ticket_id=ticket.pk,
@@ -163,8 +176,8 @@ def _row(ticket: Ticket, link_type: str, other: Ticket, *, at: datetime) -> Link
     return row
 
 
-def _both(ticket_id: UUID, other_id: UUID, *, pointer: str, actor: Actor) -> tuple[Ticket, Ticket]:
-    """Raises NotFound for the ticket, Invalid for the other one."""
+def lock_both(ticket_id: UUID, other_id: UUID, *, pointer: str, actor: Actor) -> tuple[Ticket, Ticket]:
+    """A ticket and the one that the input names at `pointer`. Raises NotFound for the first, Invalid for the other one."""
     locked = lock_all((ticket_id, other_id), actor=actor)
     if ticket_id not in locked:
         raise NotFound
@@ -188,7 +201,12 @@ def _refuse_duplicate(ticket: Ticket, link_type: str, other: Ticket) -> None:
 
 
 def _refuse_cycle(ticket: Ticket, link_type: str, other: Ticket) -> None:
-    asked = {"organization": ticket.organization_id, "ticket": ticket.pk, "type": link_type, "sought": other.pk}
+    asked: dict[str, Any] = {
+        "organization": ticket.organization_id,
+        "ticket": ticket.pk,
+        "type": link_type,
+        "sought": other.pk,
+    }
     with connection.cursor() as cursor:
         cursor.execute(ABOVE, asked)
         if cursor.fetchone() is not None:
@@ -202,5 +220,5 @@ def _tell(ticket: Ticket, past: str, word: str, other: Ticket, *, actor: Actor, 
     events.record(f"{ticket.kind}.{past}", ticket, actor=actor, at=at, **_told(word, other))
 
 
-def _told(word: str, other: Ticket) -> dict[str, str]:
+def _told(word: str, other: Ticket) -> dict[str, Any]:
     return {"link_type": str(word), "other": str(other.pk), "other_number": other.number}

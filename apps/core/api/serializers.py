@@ -178,7 +178,9 @@ def compiled(serializer_class: type[RecordSerializer], wanted: tuple[str, ...] |
 
 
 def _is_computed(field: serializers.Field[Any, Any, Any, Any]) -> bool:
-    return isinstance(field, serializers.SerializerMethodField | serializers.BaseSerializer)
+    """Not an attribute of the record as it stands; a field of our own that computes says `is_computed`."""
+    is_own = getattr(field, "is_computed", False)
+    return is_own or isinstance(field, serializers.SerializerMethodField | serializers.BaseSerializer)
 
 
 def _attribute(field: serializers.Field[Any, Any, Any, Any]) -> str:

@@ -13,7 +13,7 @@ from apps.organizations.api.serializers import TeamSerializer
 from apps.organizations.models import Team
 from apps.tickets import custom_fields, kinds
 from apps.tickets.choices import HoldReason, Priority, ResolutionCode
-from apps.tickets.models import Ticket
+from apps.tickets.models import Comment, Ticket
 from apps.users.api.availability import ColleagueSerializer
 from apps.users.models import User
 
@@ -35,6 +35,8 @@ FIELDS = (
 class CustomFieldsField(serializers.Field[Any, Any, Any, Any]):
     """Values by key. Their types are the organization's to declare, so the service checks them."""
 
+    is_computed = True
+
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):
             raise serializers.ValidationError(
@@ -46,7 +48,10 @@ class CustomFieldsField(serializers.Field[Any, Any, Any, Any]):
         return instance
 
     def to_representation(self, value: Any) -> Any:
-        return custom_fields.shown(value, actor=self.context["actor"])
+        # Looked up once for all rows of a list.
+        context: Any = self.context
+        public = context.setdefault("public_custom_fields", {})
+        return custom_fields.shown(value, actor=self.context["actor"], public=public)
 
 
 class TicketSerializer(RecordSerializer):
@@ -122,3 +127,20 @@ class OverrideInput(StrictInput):
         min_value=min(Priority.values), max_value=max(Priority.values), required=True, allow_null=True
     )
     reason = strict.TextField(required=False, allow_blank=True, max_length=2000)
+
+
+class MergeInput(ReferringInput):
+    into = strict.ReferenceField(queryset=Ticket.objects)
+
+
+class SplitInput(ReferringInput):
+    comment = strict.ReferenceField(queryset=Comment.objects)
+    title = strict.TextField(max_length=255)
+
+
+class ConvertInput(StrictInput):
+    to = strict.TextField(max_length=20)
+
+
+class TagsInput(StrictInput):
+    tags = serializers.ListField(child=strict.TextField(max_length=50), min_length=1, max_length=50)

@@ -2,9 +2,14 @@
 
 from rest_framework.routers import SimpleRouter
 
+from apps.tickets.api.links import LinkViewSet
 from apps.tickets.api.views import TicketViewSet
+from apps.tickets.api.work import TaskViewSet, WorklogViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("tickets", TicketViewSet, basename="tickets")
+router.register("tickets/<record:ticket_pk>/links", LinkViewSet, basename="ticket-links")
+router.register("tickets/<record:ticket_pk>/worklogs", WorklogViewSet, basename="ticket-worklogs")
+router.register("tickets/<record:ticket_pk>/tasks", TaskViewSet, basename="ticket-tasks")
 
 urlpatterns = router.urls
