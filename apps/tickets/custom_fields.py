@@ -1,13 +1,13 @@
 """Custom fields: values of the types that an organization declared, checked against the declarations."""
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.dateparse import parse_datetime
 
 from apps.core.actors import Actor
 from apps.core.authorization import Action, Reach, decide
@@ -17,7 +17,12 @@ from apps.tickets.choices import FieldType
 from apps.tickets.models import CustomField, Ticket
 from apps.users.models import User
 
-MAX_TEXT = 5000
+MAX_TEXT, MAX_ADDRESS = 5000, 2000
+# Whoever sends more wrong keys than this learns nothing from the rest.
+MAX_ERRORS = 100
+YEARS = range(1970, 2201)
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+ADDRESS = re.compile(r"https?://[^\s/?#\x00-\x1f]+[^\s\x00-\x1f]*", re.IGNORECASE)
 Values = Mapping[str, Any]
 
 
@@ -28,9 +33,9 @@ def complete(kind: str, given: Values, *, actor: Actor) -> dict[str, Any]:
         return {}
     values, errors = _read(fields, given)
     errors += [
-        FieldError(f"/custom_fields/{key}", "required", f"{field.label} is required.")
+        FieldError(_pointer(key), "required", f"{field.label} is required.")
         for key, field in fields.items()
-        if field.is_required and values.get(key) is None and not any(key in error.pointer for error in errors)
+        if field.is_required and _is_blank(given.get(key))
     ]
     _refuse(errors)
     return {key: value for key, value in values.items() if value is not None}
@@ -41,9 +46,9 @@ def merge(ticket: Ticket, given: Values, *, actor: Actor) -> dict[str, Any]:
     fields = _writable(ticket.kind, actor)
     values, errors = _read(fields, given)
     errors += [
-        FieldError(f"/custom_fields/{key}", "required", f"{fields[key].label} is required; null is not accepted.")
+        FieldError(_pointer(key), "required", f"{fields[key].label} is required; it cannot be taken away.")
         for key, value in values.items()
-        if value is None and fields[key].is_required
+        if fields[key].is_required and _is_blank(value)
     ]
     _refuse(errors)
     merged = {**ticket.custom_fields, **values}
@@ -89,8 +94,10 @@ def _read(fields: Mapping[str, CustomField], given: Values) -> tuple[dict[str, A
     values: dict[str, Any] = {}
     errors: list[FieldError] = []
     for key, value in given.items():
-        pointer = f"/custom_fields/{key}"
+        pointer = _pointer(key)
         if key not in fields:
+            if len(errors) == MAX_ERRORS:
+                break
             accepted = ", ".join(fields) or "none"
             errors.append(FieldError(pointer, "unknown_field", f"No such custom field; accepted: {accepted}."))
             continue
@@ -99,6 +106,15 @@ def _read(fields: Mapping[str, CustomField], given: Values) -> tuple[dict[str, A
         except ValueError as refusal:
             errors.append(FieldError(pointer, "invalid", f"{fields[key].label}: accepted is {refusal}."))
     return values, errors
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or value in ("", [])
+
+
+def _pointer(key: str) -> str:
+    """RFC 6901; an unknown key may hold anything."""
+    return f"/custom_fields/{key.replace('~', '~0').replace('/', '~1')}"
 
 
 def _refuse(errors: list[FieldError]) -> None:
@@ -138,11 +154,11 @@ def _boolean(field: CustomField, value: Any) -> bool:
 def _date(field: CustomField, value: Any) -> str:
     day: date | None = None
     try:
-        day = parse_date(value) if isinstance(value, str) else None
+        day = date.fromisoformat(value) if isinstance(value, str) and DAY.fullmatch(value) else None
     except ValueError:
         day = None
-    if day is None:
-        raise ValueError("a date as YYYY-MM-DD")
+    if day is None or day.year not in YEARS:
+        raise ValueError(f"a date as YYYY-MM-DD, {YEARS[0]} to {YEARS[-1]}")
     return day.isoformat()
 
 
@@ -152,9 +168,9 @@ def _instant(field: CustomField, value: Any) -> str:
         instant = parse_datetime(value) if isinstance(value, str) else None
     except ValueError:
         instant = None
-    if instant is None or instant.tzinfo is None:
+    if instant is None or instant.tzinfo is None or instant.year not in YEARS:
         raise ValueError("an instant with its offset, such as 2026-11-21T08:30:00Z")
-    return value if isinstance(value, str) else ""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _choice(field: CustomField, value: Any) -> str:
@@ -180,10 +196,9 @@ def _user(field: CustomField, value: Any) -> str:
 
 
 def _url(field: CustomField, value: Any) -> str:
-    parts = urlsplit(value) if isinstance(value, str) and len(value) <= 2000 else None
-    if parts is None or parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise ValueError("an address that begins with http:// or https://")
-    return str(value)
+    if not isinstance(value, str) or len(value) > MAX_ADDRESS or ADDRESS.fullmatch(value) is None:
+        raise ValueError(f"an address of at most {MAX_ADDRESS} characters that begins with http:// or https://")
+    return value
 
 
 READERS: Mapping[FieldType, Callable[[CustomField, Any], Any]] = {

@@ -219,9 +219,7 @@ def test_links_made_at_once_close_no_circle_although_none_shares_a_ticket(fresh_
             try:
                 with tenancy.tenant(acme.id), transaction.atomic():
                     to_id = stored_row(lower).pk
-                    relations.link(
-                        stored_row(upper), actor=actor, at=timezone.now(), link_type=link_type, to_id=to_id
-                    )
+                    relations.link(stored_row(upper), actor=actor, at=timezone.now(), link_type=link_type, to_id=to_id)
             except Conflict as refusal:
                 return refusal.code
             return "linked"
@@ -229,4 +227,3 @@ def test_links_made_at_once_close_no_circle_although_none_shares_a_ticket(fresh_
         answers = at_once([lambda b=b, c=c: attempt(b, c), lambda d=d, a=a: attempt(d, a)])
 
         assert sorted(answers) == ["cycle", "linked"]
-
