@@ -33,7 +33,7 @@ def complete(kind: str, given: Values, *, actor: Actor) -> dict[str, Any]:
         return {}
     values, errors = _read(fields, given)
     errors += [
-        FieldError(_pointer(key), "required", f"{field.label} is required.")
+        FieldError(f"/custom_fields/{key}", "required", f"{field.label} is required.")
         for key, field in fields.items()
         if field.is_required and _is_blank(given.get(key))
     ]
@@ -46,7 +46,7 @@ def merge(ticket: Ticket, given: Values, *, actor: Actor) -> dict[str, Any]:
     fields = _writable(ticket.kind, actor)
     values, errors = _read(fields, given)
     errors += [
-        FieldError(_pointer(key), "required", f"{fields[key].label} is required; it cannot be taken away.")
+        FieldError(f"/custom_fields/{key}", "required", f"{fields[key].label} is required; it cannot be taken away.")
         for key, value in values.items()
         if fields[key].is_required and _is_blank(value)
     ]
@@ -94,7 +94,7 @@ def _read(fields: Mapping[str, CustomField], given: Values) -> tuple[dict[str, A
     values: dict[str, Any] = {}
     errors: list[FieldError] = []
     for key, value in given.items():
-        pointer = _pointer(key)
+        pointer = f"/custom_fields/{key}"
         if key not in fields:
             if len(errors) == MAX_ERRORS:
                 break
@@ -110,11 +110,6 @@ def _read(fields: Mapping[str, CustomField], given: Values) -> tuple[dict[str, A
 
 def _is_blank(value: Any) -> bool:
     return value is None or value in ("", [])
-
-
-def _pointer(key: str) -> str:
-    """RFC 6901; an unknown key may hold anything."""
-    return f"/custom_fields/{key.replace('~', '~0').replace('/', '~1')}"
 
 
 def _refuse(errors: list[FieldError]) -> None:
