@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.utils.dateparse import parse_datetime
@@ -22,7 +23,7 @@ MAX_TEXT, MAX_ADDRESS = 5000, 2000
 MAX_ERRORS = 100
 YEARS = range(1970, 2201)
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-ADDRESS = re.compile(r"https?://[^\s/?#\x00-\x1f]+[^\s\x00-\x1f]*", re.IGNORECASE)
+ADDRESS = re.compile(r"https?://[^\s\x00-\x1f]+", re.IGNORECASE)
 Values = Mapping[str, Any]
 
 
@@ -191,9 +192,13 @@ def _user(field: CustomField, value: Any) -> str:
 
 
 def _url(field: CustomField, value: Any) -> str:
-    if not isinstance(value, str) or len(value) > MAX_ADDRESS or ADDRESS.fullmatch(value) is None:
+    try:
+        is_address = isinstance(value, str) and ADDRESS.fullmatch(value) is not None and bool(urlsplit(value).hostname)
+    except ValueError:
+        is_address = False
+    if not is_address or len(value) > MAX_ADDRESS:
         raise ValueError(f"an address of at most {MAX_ADDRESS} characters that begins with http:// or https://")
-    return value
+    return str(value)
 
 
 READERS: Mapping[FieldType, Callable[[CustomField, Any], Any]] = {
