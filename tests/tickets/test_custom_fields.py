@@ -3,7 +3,7 @@
 import pytest
 
 from apps.tickets.models import CustomField
-from tests.factories import VersionedFactory
+from tests.factories import CustomFieldFactory
 from tests.tickets.desk import facts, incident, opened, refused, stored
 
 DIGITS = 'a decimal number of at most 30 digits, such as "12.50"'
@@ -12,18 +12,9 @@ INSTANT = "an instant with its offset, such as 2026-11-21T08:30:00Z"
 DAY = "a date as YYYY-MM-DD, 1970 to 2200"
 
 
-class CustomFieldFactory(VersionedFactory):
-    class Meta:
-        model = CustomField
-
-    kind = "incident"
-    key = "extra"
-    label = "Extra"
-
-
 def declared(tenant, **values):
     with tenant.entered():
-        return CustomFieldFactory(**values)
+        return CustomFieldFactory(**{"key": "extra", "label": "Extra", **values})
 
 
 @pytest.mark.parametrize(

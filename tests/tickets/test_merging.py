@@ -11,10 +11,11 @@ from apps.core import events as core_events
 from apps.core import tenancy
 from apps.core.errors import Conflict
 from apps.tickets import conversation, events, kinds, merging
-from apps.tickets.models import CustomField, Link, Merge, Ticket
+from apps.tickets.models import Link, Merge, Ticket
+from apps.users.models import Grant
 from apps.users.rights import actor_for
 from tests.core.racing import at_once
-from tests.factories import VersionedFactory
+from tests.factories import CustomFieldFactory, TeamFactory
 from tests.tickets.desk import (
     SOLVED,
     facts,
@@ -284,6 +285,19 @@ def test_another_tickets_comment_is_not_split_off(acme, globex, alice, bob, mall
     assert numbers(acme) == {ticket["number"], other["number"]}
 
 
+def test_the_team_goes_along_where_the_actor_may_assign(acme, alice, api):
+    with acme.entered():
+        team = TeamFactory(organization_id=acme.id)
+    ticket = api(alice).patch(incident(opened(api(alice))), {"team": str(team.pk)}).json()
+    said = comment(acme, ticket, alice, "Another matter.", "public")
+    given = {"comment": str(said.pk), "title": "Another"}
+
+    assert api(alice).post(incident(ticket, "split"), given).json()["team"] == str(team.pk)
+    with acme.entered():
+        Grant.objects.filter(resource="incidents", action="assign").delete()
+    assert api(alice).post(incident(ticket, "split"), given).json()["team"] is None
+
+
 # --- convert
 
 
@@ -341,10 +355,3 @@ def test_a_conversion_to_what_is_no_kind_or_the_same_is_refused(acme, alice, bob
     assert (numbers(acme), facts(acme, ticket)) == ({ticket["number"]}, ["created"])
     with acme.entered():
         assert Link.objects.count() == 0
-
-
-class CustomFieldFactory(VersionedFactory):
-    class Meta:
-        model = CustomField
-
-    label = "Label"
