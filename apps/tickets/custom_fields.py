@@ -67,17 +67,11 @@ def carried(ticket: Ticket, kind: str) -> dict[str, Any]:
     return values
 
 
-def shown(ticket: Ticket, *, actor: Actor, public: dict[str, frozenset[str]]) -> dict[str, Any]:
-    """What of a ticket's values the actor may read: a requester those that are public.
-
-    `public` keeps the keys of each kind that was asked for, so that a list asks once.
-    """
-    if not ticket.custom_fields or _works_on(ticket.kind, actor):
-        return dict(ticket.custom_fields)
-    if ticket.kind not in public:
-        fields = CustomField.objects.filter(kind=ticket.kind, is_public=True)
-        public[ticket.kind] = frozenset(fields.values_list("key", flat=True))
-    return {key: value for key, value in ticket.custom_fields.items() if key in public[ticket.kind]}
+def readable(kind: str, *, actor: Actor) -> frozenset[str] | None:
+    """The keys that the actor may read on tickets of this kind: None for all, a requester's are those that are public."""
+    if _works_on(kind, actor):
+        return None
+    return frozenset(CustomField.objects.filter(kind=kind, is_public=True).values_list("key", flat=True))
 
 
 def _works_on(kind: str, actor: Actor) -> bool:
