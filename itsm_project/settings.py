@@ -313,6 +313,9 @@ SPECTACULAR_SETTINGS = {
         "PresenceStatus": "apps.users.models.PresenceStatus",
         "CiStatus": "apps.cmdb.models.CiStatus",
         "CiEnvironment": "apps.cmdb.models.Environment",
+        "TicketKind": "apps.tickets.choices.Kind",
+        "Level": "apps.tickets.choices.Level",
+        "HoldReason": "apps.tickets.choices.HoldReason",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

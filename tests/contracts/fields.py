@@ -48,6 +48,11 @@ def written_by_admin(read: str, write: str) -> Fields:
     return Fields(f"{ENVELOPE} {read}", OFFICE, create=write, creators=ADMIN, change=write, changers=ADMIN)
 
 
+def catalogue(read: str) -> Fields:
+    """What administrators write and everybody reads, end users as far as they are entitled to it."""
+    return Fields(f"{ENVELOPE} {read}", EVERYBODY, create=read, creators=ADMIN, change=read, changers=ADMIN)
+
+
 def inventory(read: str, write: str, shown: str = "") -> Fields:
     """What the office writes, and end users read as far as it is theirs."""
     read = f"{ENVELOPE} {read} {shown}"
@@ -169,6 +174,31 @@ GOLDEN: dict[str, Fields] = {
         change=f"{TICKET_WRITTEN} workaround",
         changers=OFFICE,
         listed=INCIDENT,
+    ),
+    "categories/": catalogue("name parent description is_active"),
+    "custom-fields/": catalogue("kind key label field_type choices is_required is_public is_active position"),
+    "tags/": written_by_admin("name colour description", "name colour description"),
+    "priority-matrix/": Fields(f"{ENVELOPE} kind impact urgency priority", OFFICE, change="priority", changers=ADMIN),
+    # End users those of their own tickets to their own tickets; the one at hand is nobody's.
+    "tickets/<>/links/": Fields(
+        f"{ENVELOPE} type direction to to_number to_title to_status", OFFICE, create="type to", creators=OFFICE
+    ),
+    # Agents change their own.
+    "tickets/<>/worklogs/": Fields(
+        f"{ENVELOPE} ticket author minutes started_at note is_billable",
+        OFFICE,
+        create="minutes started_at note is_billable",
+        creators=OFFICE,
+        change="minutes started_at note is_billable",
+        changers=OFFICE,
+    ),
+    "tickets/<>/tasks/": Fields(
+        f"{ENVELOPE} ticket title team assignee order depends_on done_at done_by created_by",
+        OFFICE,
+        create="title team assignee order depends_on",
+        creators=OFFICE,
+        change="title team assignee order depends_on",
+        changers=OFFICE,
     ),
     # One's own; an Admin, who reads the audit log, everybody's. By which token it was asked for is not shown.
     "jobs/": Fields("id kind state progress total done errors result created_at started_at finished_at", EVERYBODY),

@@ -4,7 +4,15 @@ from typing import Any
 
 from rest_framework.routers import SimpleRouter
 
+from apps.tickets.api.configuration import (
+    CategoryViewSet,
+    CustomFieldViewSet,
+    PriorityMatrixViewSet,
+    TagViewSet,
+)
+from apps.tickets.api.links import LinkViewSet
 from apps.tickets.api.views import TicketViewSet
+from apps.tickets.api.work import TaskViewSet, WorklogViewSet
 
 
 class QueueRouter(SimpleRouter):
@@ -15,6 +23,13 @@ class QueueRouter(SimpleRouter):
 
 
 router = SimpleRouter(use_regex_path=False)
+router.register("tickets/<record:ticket_pk>/links", LinkViewSet, basename="ticket-links")
+router.register("tickets/<record:ticket_pk>/worklogs", WorklogViewSet, basename="ticket-worklogs")
+router.register("tickets/<record:ticket_pk>/tasks", TaskViewSet, basename="ticket-tasks")
+router.register("categories", CategoryViewSet, basename="categories")
+router.register("tags", TagViewSet, basename="tags")
+router.register("custom-fields", CustomFieldViewSet, basename="custom-fields")
+router.register("priority-matrix", PriorityMatrixViewSet, basename="priority-matrix")
 queue = QueueRouter(use_regex_path=False)
 queue.register("tickets", TicketViewSet, basename="tickets")
 

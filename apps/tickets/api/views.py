@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -18,17 +19,21 @@ from apps.core.api.soft_delete import SoftDeleteViewSet
 from apps.core.api.versions import expected_version
 from apps.core.authorization import Action, within_reach
 from apps.core.errors import NotFound
-from apps.tickets import kinds, services, verbs
+from apps.tickets import kinds, relations, services, verbs
+from apps.tickets.api import bulk
 from apps.tickets.api.filters import ME, TicketFilter
 from apps.tickets.api.serializers import (
     AssignInput,
     CommentInput,
+    ConvertInput,
     EscalateInput,
     HoldInput,
+    MergeInput,
     NoInput,
     OverrideInput,
     ReasonInput,
     ResolveInput,
+    SplitInput,
     TicketSerializer,
 )
 from apps.tickets.models import Ticket
@@ -43,6 +48,10 @@ TRANSITION_GRANTS: Mapping[str, Action] = {
     "resolve": Action.RESOLVE,
     "escalate": Action.UPDATE,
     "override_priority": Action.UPDATE,
+    "merge": Action.UPDATE,
+    "unmerge": Action.UPDATE,
+    "split": Action.UPDATE,
+    "convert": Action.UPDATE,
     # A requester may, from some states: the lifecycle asks for the rest.
     "close": Action.READ,
     "reopen": Action.READ,
@@ -63,7 +72,7 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
     )  # fmt: skip
     default_ordering = "-opened_at"
     lookup_value_converter = "record"
-    bulk_actions: ClassVar[Any] = {}
+    bulk_actions: ClassVar[Any] = bulk.ACTIONS
 
     # --- what is there
 
@@ -203,6 +212,44 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
     def override_priority(self, request: Request, pk: Any) -> Response:
         """Set the priority by hand; null gives it back to the matrix."""
         return self.do(request, "override-priority", OverrideInput)
+
+    @extend_schema(request=MergeInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def merge(self, request: Request, pk: Any) -> Response:
+        """Cancel it in favour of another of its kind; 409 `merged` or `finished` when that one cannot take it."""
+        self.check_visible()
+        given = strict_input(MergeInput(data=request.data, context={"actor": self.actor}))
+        # In the order of their ids and before this one alone, or two opposite merges would wait for each other.
+        relations.lock_all((self.record_id(), given["into_id"]), actor=self.actor)
+        return self.answer_with(verbs.do(self.locked(request), "merge", actor=self.actor, at=timezone.now(), **given))
+
+    @extend_schema(request=NoInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def unmerge(self, request: Request, pk: Any) -> Response:
+        """Undo its merge: it is as it was before."""
+        self.check_visible()
+        relations.lock_merge(self.record_id(), actor=self.actor)
+        return self.do(request, "unmerge", NoInput)
+
+    @extend_schema(request=SplitInput, parameters=[IF_MATCH], responses={201: TicketSerializer})
+    @action(detail=True, methods=["post"])
+    def split(self, request: Request, pk: Any) -> Response:
+        """Make one of its comments a ticket of its own."""
+        return self.do_new(request, "split", SplitInput)
+
+    @extend_schema(request=ConvertInput, parameters=[IF_MATCH], responses={201: TicketSerializer})
+    @action(detail=True, methods=["post"])
+    def convert(self, request: Request, pk: Any) -> Response:
+        """Cancel it in favour of a new ticket of another kind."""
+        return self.do_new(request, "convert", ConvertInput)
+
+    def do_new(self, request: Request, verb: str, reader: type[StrictInput]) -> Response:
+        """For verbs that make another ticket, perhaps of another kind: it is shown as the unified queue would."""
+        ticket = self.locked(request)
+        given = strict_input(reader(data=request.data, context={"actor": self.actor}))
+        made: Any = verbs.do(ticket, verb, actor=self.actor, at=timezone.now(), **given)
+        headers = {"ETag": f'"{made.version}"', "Location": reverse("tickets-detail", args=[made.pk])}
+        return Response(TicketSerializer(context={"actor": self.actor}).to_representation(made), 201, headers=headers)
 
     # --- shapes
 
