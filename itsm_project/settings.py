@@ -371,6 +371,17 @@ STORAGES["exports"] = {
         "directory_permissions_mode": 0o700,
     },
 }
+# Files of tickets: private too, and kept. What one may be, and all of an organization together, in bytes.
+ATTACHMENTS_ROOT = Path(env.str("ATTACHMENTS_ROOT", default="") or BASE_DIR / ".local" / "attachments")
+STORAGES["attachments"] = {
+    "BACKEND": env.str("ATTACHMENTS_STORAGE", default="") or "apps.core.storage.DurableFiles",
+    "OPTIONS": env.json("ATTACHMENTS_STORAGE_OPTIONS", default=None)
+    or {"location": ATTACHMENTS_ROOT, "base_url": None},
+}
+ATTACHMENT_LIMIT_BYTES: int = env.int("ATTACHMENT_LIMIT_BYTES", default=25 * 1024 * 1024)
+ATTACHMENT_QUOTA_BYTES: int = env.int("ATTACHMENT_QUOTA_BYTES", default=10 * 1024**3)
+# A function that reads a file and says clean, infected or error (apps/tickets/scanning.py).
+ATTACHMENT_SCANNER: str = env.str("ATTACHMENT_SCANNER", default="") or "apps.tickets.scanning.nothing"
 WHITENOISE_USE_FINDERS = ITSM_MODE != "production"
 # Every test client builds the middleware anew: a file is looked for when it is asked for, instead of all at each start.
 WHITENOISE_AUTOREFRESH = IS_TEST

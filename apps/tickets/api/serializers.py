@@ -30,7 +30,7 @@ FIELDS = (
     "priority_override_reason", "category", "service", "configuration_item", "requester", "opened_by", "assignee", "team",
     "source", "tags", "custom_fields", "hold_reason", "hold_until", "opened_at", "responded_at", "resolved_at", "closed_at",
     "sla_due_at", "resolution_code", "resolution_notes", "reopen_count", "reassignment_count", "merged_into",
-    "created_at", "updated_at", "version", "deleted_at", "allowed_transitions",
+    "created_at", "updated_at", "version", "deleted_at", "friendly_status", "allowed_transitions",
 )  # fmt: skip
 
 
@@ -67,6 +67,8 @@ class TicketSerializer(RecordSerializer):
     requester = strict.ReferenceField(queryset=User.objects, required=False)
     tags = serializers.ListField(child=strict.TextField(max_length=50), required=False, max_length=50)
     custom_fields = CustomFieldsField(required=False)
+    # In the words of whoever waits for it.
+    friendly_status = serializers.CharField(read_only=True)
     allowed_transitions = serializers.SerializerMethodField()
 
     class Meta:
