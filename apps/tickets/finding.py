@@ -35,7 +35,7 @@ NO_MARKUP = str.maketrans("<>", "  ")
 EXACT_RANK = 2.0
 
 
-class AnyOf(Lookup):  # type: ignore[type-arg]
+class AnyOf(Lookup):
     """`id = ANY(array)`: one parameter, whatever their number."""
 
     lookup_name = "any_of"
@@ -148,7 +148,8 @@ CROSS JOIN (SELECT to_tsquery('{CONFIGURATION}', %(words)s) AS words) q
 LEFT JOIN LATERAL (
     SELECT left(said.body, %(longest)s) AS body FROM tickets_comment said
     WHERE said.organization_id = %(organization)s AND said.ticket_id = t.id AND said.deleted_at IS NULL
-      AND said.visibility = ANY(%(visibilities)s) AND to_tsvector('{CONFIGURATION}', {PLAIN.format("left(said.body, %(longest)s)")}) @@ q.words
+      AND said.visibility = ANY(%(visibilities)s)
+      AND to_tsvector('{CONFIGURATION}', {PLAIN.format("left(said.body, %(longest)s)")}) @@ q.words
     ORDER BY said.created_at DESC LIMIT 1
 ) c ON NOT to_tsvector('{CONFIGURATION}', {PLAIN.format("left(t.description, %(longest)s)")}) @@ q.words
 WHERE t.organization_id = %(organization)s AND t.id = ANY(%(ids)s)
