@@ -50,12 +50,11 @@ def merge(ticket: Ticket, given: Values, *, actor: Actor) -> dict[str, Any]:
     return {key: value for key, value in merged.items() if value is not None}
 
 
-def shown(ticket: Ticket, *, actor: Actor) -> dict[str, Any]:
-    """What of a ticket's values the actor may read: a requester those that are public."""
-    if not ticket.custom_fields or _works_on(ticket.kind, actor):
-        return dict(ticket.custom_fields)
-    public = set(CustomField.objects.filter(kind=ticket.kind, is_public=True).values_list("key", flat=True))
-    return {key: value for key, value in ticket.custom_fields.items() if key in public}
+def readable(kind: str, *, actor: Actor) -> frozenset[str] | None:
+    """The keys that the actor may read on tickets of this kind: None for all, a requester's are those that are public."""
+    if _works_on(kind, actor):
+        return None
+    return frozenset(CustomField.objects.filter(kind=kind, is_public=True).values_list("key", flat=True))
 
 
 def _works_on(kind: str, actor: Actor) -> bool:

@@ -13,9 +13,9 @@ CONFIGURATION = "itsm_words"
 # The parser would take <error> for markup and leave it out.
 PLAIN = "translate({}, '<>', '  ')"
 SAID = "COALESCE(left(string_agg(c.body, ' ' ORDER BY c.id) FILTER (WHERE c.visibility = '{}'), 200000), '')"
-WRITE = f"""
+WORDS = f"""
 INSERT INTO tickets_searchdocument (id, organization_id, ticket_id, kind, public_words, all_words)
-SELECT %(id)s, t.organization_id, t.id, t.kind, said.public_words, said.public_words || said.internal_words
+SELECT {{}}, t.organization_id, t.id, t.kind, said.public_words, said.public_words || said.internal_words
 FROM tickets_ticket t CROSS JOIN LATERAL (
     SELECT setweight(to_tsvector('{CONFIGURATION}', {PLAIN.format("t.number || ' ' || t.title")}), 'A')
            || setweight(to_tsvector('{CONFIGURATION}', {PLAIN.format("left(t.description, 50000)")}), 'B')
@@ -24,10 +24,12 @@ FROM tickets_ticket t CROSS JOIN LATERAL (
     FROM tickets_comment c
     WHERE c.organization_id = t.organization_id AND c.ticket_id = t.id AND c.deleted_at IS NULL
 ) said
-WHERE t.organization_id = %(organization)s AND t.id = %(ticket)s
+WHERE t.organization_id = %(organization)s AND {{}}
 ON CONFLICT (organization_id, ticket_id)
 DO UPDATE SET public_words = EXCLUDED.public_words, all_words = EXCLUDED.all_words
 """  # noqa: S608 - our own table and configuration
+WRITE = WORDS.format("%(id)s", "t.id = %(ticket)s")
+WRITE_MANY = WORDS.format("gen_random_uuid()", "t.id = ANY(%(tickets)s::uuid[])")
 
 
 def write(ticket: Ticket) -> None:

@@ -1,5 +1,6 @@
 """How tickets look over HTTP, and what their verbs read."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -8,7 +9,7 @@ from rest_framework import serializers
 
 from apps.cmdb.api.serializers import ConfigurationItemSerializer, ServiceSerializer
 from apps.core.api import strict
-from apps.core.api.serializers import RecordSerializer, ReferringInput, StrictInput
+from apps.core.api.serializers import ComputedField, RecordSerializer, ReferringInput, StrictInput
 from apps.organizations.api.serializers import TeamSerializer
 from apps.organizations.models import Team
 from apps.tickets import custom_fields, kinds
@@ -32,7 +33,7 @@ FIELDS = (
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {}, "description": "By the keys of /custom-fields/."})
-class CustomFieldsField(serializers.Field[Any, Any, Any, Any]):
+class CustomFieldsField(ComputedField):
     """Values by key. Their types are the organization's to declare, so the service checks them."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
@@ -42,11 +43,20 @@ class CustomFieldsField(serializers.Field[Any, Any, Any, Any]):
             )
         return data
 
-    def get_attribute(self, instance: Any) -> Any:
-        return instance
+    def computed(self, instance: Any, context: Any) -> Any:
+        values = instance.custom_fields
+        if not values:
+            return {}
+        key, actor = ("custom fields", instance.kind), context["actor"]
+        readable = _once(context, key, lambda: custom_fields.readable(instance.kind, actor=actor))
+        return values if readable is None else {key: value for key, value in values.items() if key in readable}
 
-    def to_representation(self, value: Any) -> Any:
-        return custom_fields.shown(value, actor=self.context["actor"])
+
+def _once(context: Any, key: Any, work_out: Callable[[], Any]) -> Any:
+    """What is the same for every row of one answer, worked out for the first of them."""
+    if key not in context:
+        context[key] = work_out()
+    return context[key]
 
 
 class TicketSerializer(RecordSerializer):
@@ -76,7 +86,7 @@ class TicketSerializer(RecordSerializer):
         if ticket.deleted_at is not None:
             return []
         lifecycle = kinds.get(ticket.kind).lifecycle
-        return lifecycle.allowed(ticket, actor=self.context["actor"], at=timezone.now())
+        return lifecycle.allowed(ticket, actor=self.context["actor"], at=_once(self.context, "now", timezone.now))
 
 
 # --- what the verbs read
