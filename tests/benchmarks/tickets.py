@@ -195,9 +195,12 @@ def measure(
     results: dict[str, dict[str, Measured]] = defaultdict(lambda: defaultdict(Measured))
     for case in every:
         addresses = {"product": case.path, "bare": case.bare}
+        # Before anything is created.
         if case.body is None:
             bodies = {which: servers[which].get(path, world.access_token()) for which, path in addresses.items()}
             assert bodies["product"] == bodies["bare"], f"{case.name}: the answers differ: {bodies}"
+    for case in every:
+        addresses = {"product": case.path, "bare": case.bare}
         for which, path in addresses.items():
             run_block(servers[which], path, case, world.access_token(), min(WARM_UP, requests))
     for block in range(blocks):

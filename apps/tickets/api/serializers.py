@@ -1,5 +1,6 @@
 """How tickets look over HTTP, and what their verbs read."""
 
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from apps.organizations.models import Team
 from apps.tickets import custom_fields, kinds
 from apps.tickets.choices import HoldReason, Priority, ResolutionCode
 from apps.tickets.models import Ticket
+from apps.tickets.models.configuration import KEY
 from apps.users.api.availability import ColleagueSerializer
 from apps.users.models import User
 
@@ -37,7 +39,7 @@ class CustomFieldsField(ComputedField):
     """Values by key. Their types are the organization's to declare, so the service checks them."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if not isinstance(data, dict):
+        if not isinstance(data, dict) or not all(re.fullmatch(KEY.regex, str(key)) for key in data):
             raise serializers.ValidationError(
                 "Not an object; accepted: values by the keys of /custom-fields/.", "invalid"
             )
