@@ -134,7 +134,7 @@ def test_the_door_to_the_words_follows_the_word(queue, column):
 
 
 def test_a_list_costs_as_many_queries_for_two_hundred_rows_as_for_two(queue):
-    _, alice, bob, names = queue
+    _, alice, bob, _ = queue
     for user in (alice, bob):
         for path in ("/api/v1/incidents/?", "/api/v1/tickets/?", "/api/v1/tickets/?search=the&"):
             numbers = []
