@@ -144,6 +144,9 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     ("sites/bulk/", "POST"): lambda world: many(world, Site),
     ("services/bulk/", "POST"): lambda world: many(world, Service),
     ("configuration-items/bulk/", "POST"): lambda world: many(world, ConfigurationItem),
+    # With whom it is shared decides whether it names a team.
+    ("views/", "POST"): lambda world: {"name": f"View {new_id()}", "filters": {"phase": "new"}, "ordering": "priority"},
+    ("views/<uuid:pk>/", "PATCH"): lambda world: {"name": f"View {new_id()}"},
     ("exports/", "POST"): lambda world: {"resource": "sites", "format": "csv"},
     # Whose and what it is cannot be changed.
     ("role-assignments/<uuid:pk>/", "PATCH"): lambda world: {"valid_until": "2027-03-01T09:00:00Z"},

@@ -40,6 +40,7 @@ TICKET = (
     " opened_at responded_at resolved_at closed_at sla_due_at resolution_code resolution_notes reopen_count"
     " reassignment_count merged_into deleted_at allowed_transitions"
 )
+VIEW = "name filters ordering shared_with team"
 INCIDENT = f"{TICKET} is_major parent"
 
 
@@ -165,6 +166,10 @@ GOLDEN: dict[str, Fields] = {
         changers=LEADING,
     ),
     # End users their own, and those that they watch.
+    # One's own, and shared ones to read; sharing is asked by the service.
+    "views/": Fields(
+        f"{ENVELOPE} owner {VIEW}", EVERYBODY, create=VIEW, creators=EVERYBODY, change=VIEW, changers=EVERYBODY
+    ),
     "tickets/": Fields(TICKET, EVERYBODY, change=TICKET_WRITTEN, changers=OFFICE),
     "incidents/": Fields(
         f"{INCIDENT} major_status workaround commander communications_lead update_interval_minutes next_update_due_at",

@@ -15,6 +15,7 @@ from apps.tickets.api.configuration import (
     TagViewSet,
 )
 from apps.tickets.api.links import LinkViewSet
+from apps.tickets.api.saved_views import SavedViewViewSet
 from apps.tickets.api.timeline import TimelineView
 from apps.tickets.api.views import TicketViewSet
 from apps.tickets.api.watchers import WatcherViewSet
@@ -40,6 +41,7 @@ router.register("tickets/<record:ticket_pk>/comments", CommentViewSet, basename=
 router.register("tickets/<record:ticket_pk>/attachments", AttachmentViewSet, basename="ticket-attachments")
 router.register("tickets/<record:ticket_pk>/watchers", WatcherViewSet, basename="ticket-watchers")
 router.register("canned-replies", CannedReplyViewSet, basename="canned-replies")
+router.register("views", SavedViewViewSet, basename="views")
 queue = QueueRouter(use_regex_path=False)
 queue.register("tickets", TicketViewSet, basename="tickets")
 
