@@ -34,6 +34,8 @@ if not SECRET_KEY:
     if not IS_TEST:
         raise ImproperlyConfigured("SECRET_KEY is empty: set it to 50 or more random characters")
     SECRET_KEY = "only-for-tests-" + "0" * 50
+# Earlier or coming keys: what they signed is accepted, nothing is signed with them.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS: list[str] = env.list(
     "ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "testserver"] if ITSM_MODE != "production" else []
 )
@@ -315,6 +317,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.core.api.schema.refuse_unknown_fields",
+        "apps.core.api.schema.drop_unreferenced",
         "apps.core.api.schema.declare_tags",
     ],
     "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},

@@ -151,6 +151,11 @@ def access_token(user: User) -> str:
         return open_session(user, at=timezone.now(), device=Device())[1].access
 
 
+def signed_in_now(user: User) -> Actor:
+    """Somebody as an actor with a session that was opened just now; called inside their tenant."""
+    return user.as_actor(session_id=open_session(user, at=timezone.now(), device=Device())[0].pk)
+
+
 @pytest.fixture
 def api() -> Callable[..., Api]:
     """`api(dan).get("/api/v1/teams/")`; without a user it is anonymous."""

@@ -146,7 +146,7 @@ class RecordAdmin(ModelAdmin):
         """The class's own; Django's deletion of many rows writes past the services."""
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
-    def changeform_actions(self, request: HttpRequest) -> list[tuple[str, str]]:
+    def changeform_actions(self, request: HttpRequest, record: Any) -> list[tuple[str, str]]:
         """The same actions for the page of one record: (name, label)."""
         return [(name, str(label)) for name, (_, _, label) in self.get_actions(request).items()]
 
@@ -250,8 +250,12 @@ class RecordAdmin(ModelAdmin):
     ) -> Any:
         """A refusal of a service is a message on the page, not an error page."""
         change = super().changeform_view
-        context = {"record_actions": self.changeform_actions(request) if object_id else [], **(extra_context or {})}
-        return self._answering_refusals(request, lambda: change(request, object_id, form_url, context))
+        return self._answering_refusals(request, lambda: change(request, object_id, form_url, extra_context))
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        record = kwargs.get("obj")
+        context["record_actions"] = self.changeform_actions(request, record) if record else []
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """The service has recorded an event; Django's log stays empty."""

@@ -56,8 +56,9 @@ class Through:
 
     def records(self, holders: frozenset[UUID]) -> "QuerySet[Any, Any]":
         """The keys of what these hold, of the tenant in force."""
-        rows = apps.get_model(self.model)._default_manager.filter(**{f"{self.holder}__in": holders})
-        return rows.values_list(self.record, flat=True)
+        rows: Any = apps.get_model(self.model)._default_manager.filter(**{f"{self.holder}__in": holders})
+        keys: QuerySet[Any, Any] = rows.values_list(self.record, flat=True)
+        return keys
 
     def holds(self, holders: frozenset[UUID], record: UUID) -> bool:
         return self.records(holders).filter(**{self.record: record}).exists()

@@ -122,8 +122,8 @@ class Rights:
         for reach, accepted in self._bounds(grant):
             any_column = Q(pk__in=[])
             for column in columns.get(reach, ()):
-                is_plain = isinstance(column, str)
-                any_column |= Q(**{f"{column}__in": accepted}) if is_plain else Q(pk__in=column.records(accepted))
+                key, held = (column, accepted) if isinstance(column, str) else ("pk", column.records(accepted))
+                any_column |= Q(**{f"{key}__in": held})
             whole &= any_column
         return whole
 

@@ -258,3 +258,12 @@ def test_the_page_of_a_link_is_the_same_for_everybody_and_loads_nothing_from_els
         assert f"/static/users/{file}" in page
         assert Client().get(f"/static/users/{file}").status_code == 200
     assert Client().post("/set-password/").status_code == 405
+
+
+def test_whoever_has_set_a_password_is_shown_where_administrators_sign_in(db):
+    page = Client().get("/set-password/").content.decode()
+    (script,) = Client().get("/static/users/set_password.js").streaming_content
+
+    assert '<p id="next" hidden>Administrators: <a href="/admin/login/">' in page
+    assert 'document.getElementById("next").hidden = false;' in script.decode()
+    assert Client().get("/admin/login/").status_code == 200

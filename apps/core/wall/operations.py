@@ -85,7 +85,8 @@ def reference_statements(model: type[Model], column: str) -> list[str]:
     """
     table = model._meta.db_table
     statements = []
-    for field in model._meta.local_fields:
+    fields: list[Any] = list(model._meta.local_fields)
+    for field in fields:
         # A child's row is of the same tenant as the base row that it hangs from.
         is_parent_link = getattr(field.remote_field, "parent_link", False)
         if isinstance(field, TenantForeignKey) or is_parent_link:

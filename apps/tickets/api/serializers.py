@@ -1,5 +1,6 @@
 """How tickets look over HTTP, and what their verbs read."""
 
+import re
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -14,6 +15,7 @@ from apps.organizations.models import Team
 from apps.tickets import custom_fields, kinds
 from apps.tickets.choices import HoldReason, Priority, ResolutionCode
 from apps.tickets.models import Comment, Ticket
+from apps.tickets.models.configuration import KEY
 from apps.users.api.availability import ColleagueSerializer
 from apps.users.models import User
 
@@ -38,7 +40,7 @@ class CustomFieldsField(serializers.Field[Any, Any, Any, Any]):
     is_computed = True
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if not isinstance(data, dict):
+        if not isinstance(data, dict) or not all(re.fullmatch(KEY.regex, str(key)) for key in data):
             raise serializers.ValidationError(
                 "Not an object; accepted: values by the keys of /custom-fields/.", "invalid"
             )

@@ -130,12 +130,8 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
     def delete_record(self, record: Any) -> None:
         services.delete(record, actor=self.actor, at=timezone.now())
 
-    @extend_schema(request=None, parameters=[IF_MATCH])
-    @action(detail=True, methods=["post"])
-    def restore(self, request: Request, pk: Any) -> Response:
-        """Bring a deleted ticket back as it was; 409 when it is not deleted."""
-        strict_input(NoInput(data=request.data))
-        return self.answer_with(services.restore(self.locked(request), actor=self.actor, at=timezone.now()))
+    def restore_record(self, record: Any) -> Any:
+        return self.reread(services.restore(record, actor=self.actor, at=timezone.now()))
 
     # --- the verbs of its life
 

@@ -185,9 +185,9 @@ class Ticket(SoftDeleteModel):
 
     def save_base_row(self, names: Iterable[str]) -> None:
         """Write these columns of the base table alone, whichever class the instance has (G3)."""
-        columns = {name: getattr(self, self._meta.get_field(name).attname) for name in names}
-        fields = {Ticket._meta.get_field(name).attname: value for name, value in columns.items()}
-        Ticket.objects.in_tenant(self.organization_id).filter(pk=self.pk).update(**fields)
+        fields: list[Any] = [Ticket._meta.get_field(name) for name in names]
+        columns = {field.attname: getattr(self, field.attname) for field in fields}
+        Ticket.objects.in_tenant(self.organization_id).filter(pk=self.pk).update(**columns)
 
     @property
     def is_open(self) -> bool:
