@@ -8,6 +8,7 @@ from apps.tickets.api.links import LinkViewSet
 from apps.tickets.api.views import TicketViewSet
 from apps.tickets.api.work import TaskViewSet, WorklogViewSet
 
+
 class QueueRouter(SimpleRouter):
     """Leaves out what a view has taken away: a ticket is opened at its practice's address."""
 
