@@ -13,6 +13,8 @@ from apps.incidents.querysets import IncidentObjects
 from apps.tickets.models import Ticket
 from apps.users.models import User
 
+MIN_INTERVAL_MINUTES, MAX_INTERVAL_MINUTES = 5, 24 * 60
+
 
 class Incident(Ticket):
     """An unplanned interruption of a service, or a loss of its quality (ITIL 4)."""
@@ -33,7 +35,9 @@ class Incident(Ticket):
     )
     # Between two public updates of a major incident.
     update_interval_minutes = models.PositiveIntegerField(
-        null=True, editable=False, validators=[MinValueValidator(5), MaxValueValidator(24 * 60)]
+        null=True,
+        editable=False,
+        validators=[MinValueValidator(MIN_INTERVAL_MINUTES), MaxValueValidator(MAX_INTERVAL_MINUTES)],
     )
     next_update_due_at = models.DateTimeField(null=True, editable=False)
     major_since = models.DateTimeField(null=True, editable=False)

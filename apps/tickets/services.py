@@ -218,15 +218,15 @@ def write(
     return locked
 
 
-def refuse_unassignable(assignee_id: UUID | None) -> None:
+def refuse_unassignable(assignee_id: UUID | None, *, pointer: str = "/assignee") -> None:
     """Work goes to people who do it. Raises Invalid for an end user, or for somebody who cannot sign in (history aside)."""
     if assignee_id is None:
         return
     person = User.objects.filter(pk=assignee_id).first()
     if person is None or person.user_type == UserType.END_USER:
-        raise Invalid(errors=[FieldError("/assignee", "not_assignable", "Not somebody who works on tickets.")])
+        raise Invalid(errors=[FieldError(pointer, "not_assignable", "Not somebody who works on tickets.")])
     if not person.may_sign_in and not events.is_historic():
-        raise Invalid(errors=[FieldError("/assignee", "not_assignable", "This account is deactivated or deleted.")])
+        raise Invalid(errors=[FieldError(pointer, "not_assignable", "This account is deactivated or deleted.")])
 
 
 def delete(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:
