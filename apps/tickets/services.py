@@ -112,6 +112,16 @@ def change(
         raise Conflict(
             f"It is {locked.status}; reopen it before you change it.", code="finished", current_status=locked.status
         )
+    given = completed(locked, values, actor=actor, at=at)
+    before = [getattr(locked, name) for name in SEARCHED]
+    write(locked, given, event=f"{locked.kind}.updated", actor=actor, at=at, beside=beside)
+    if before != [getattr(locked, name) for name in SEARCHED]:
+        search.write(locked)
+    return locked
+
+
+def completed(locked: Ticket, values: Mapping[str, Any], *, actor: Actor, at: datetime) -> dict[str, Any]:
+    """The values that change, checked, with what follows from them; ownership has its own verbs. Raises Invalid."""
     given = {name: value for name, value in values.items() if name not in OWNERSHIP}
     if "requester_id" in given and given["requester_id"] is None:
         raise Invalid(
@@ -124,11 +134,7 @@ def change(
     rated = {name: given.get(name, getattr(locked, name)) for name in RATED_BY}
     if not locked.is_overridden and any(rated[name] != getattr(locked, name) for name in RATED_BY):
         given["priority"] = priority_of(locked.kind, rated["impact"], rated["urgency"])
-    before = [getattr(locked, name) for name in SEARCHED]
-    write(locked, given, event=f"{locked.kind}.updated", actor=actor, at=at, beside=beside)
-    if before != [getattr(locked, name) for name in SEARCHED]:
-        search.write(locked)
-    return locked
+    return given
 
 
 def transition(
