@@ -1,6 +1,8 @@
 """Create a ticket, change it, move it through its life: the sentences that every practice's verbs are made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -82,8 +84,27 @@ def _named(row: Ticket, values: Mapping[str, Any]) -> dict[str, Any]:
     return {row._meta.get_field(name.removesuffix("_id")).name: value for name, value in values.items()}
 
 
+_held: ContextVar[Ticket | None] = ContextVar("held", default=None)
+
+
+@contextmanager
+def holding(ticket: Ticket) -> Iterator[None]:
+    """Verbs in the block take this row as it is instead of reading it again: it was made in this transaction, so it is ours.
+
+    For histories of many verbs; whoever else changes the row in the block has to change this instance.
+    """
+    token = _held.set(ticket)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+
+
 def lock(pk: UUID, *, actor: Actor) -> Ticket:
     """The base row, locked until the transaction ends. Raises NotFound for what is not the actor's to see, or deleted."""
+    held = _held.get()
+    if held is not None and held.pk == pk:
+        return held
     ticket: Ticket | None = (
         Ticket.objects.visible_to(actor).alive().select_for_update(of=("self",)).filter(pk=pk).first()
     )
@@ -217,10 +238,12 @@ def refuse_unassignable(assignee_id: UUID | None) -> None:
     """Work goes to people who do it. Raises Invalid for an end user, or for somebody who cannot sign in (history aside)."""
     if assignee_id is None:
         return
-    person = User.objects.filter(pk=assignee_id).first()
-    if person is None or person.user_type == UserType.END_USER:
+    # Of so many columns only these: it is asked for every assignment.
+    person = User.objects.filter(pk=assignee_id).values_list("user_type", "is_active", "deleted_at")[:1]
+    user_type, is_active, deleted_at = next(iter(person), (UserType.END_USER, False, None))
+    if user_type == UserType.END_USER:
         raise Invalid(errors=[FieldError("/assignee", "not_assignable", "Not somebody who works on tickets.")])
-    if not person.may_sign_in and not events.is_historic():
+    if not (is_active and deleted_at is None) and not events.is_historic():
         raise Invalid(errors=[FieldError("/assignee", "not_assignable", "This account is deactivated or deleted.")])
 
 

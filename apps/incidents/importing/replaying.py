@@ -57,19 +57,26 @@ class Replay:
     def run(self) -> Outcome:
         """In the caller's transaction, inside `core.events.historic`."""
         self._open()
+        with ticket_services.holding(self.ticket):
+            self._follow_all()
+        self._compare(self.case.entries[-1])
+        if not self.case.is_sorted:
+            self._remark("out_of_order", "Its lines are not in the order of time; they were put into it.")
+        return self.outcome
+
+    def _follow_all(self) -> None:
         before = ""
         for entry in self.case.entries:
             self.entry = entry
+            if self._is_stray(entry):
+                self._remark("back_to_new", f"The source went back to {entry.state}; here it stays {self.ticket.status}.")
+                continue
             self._follow(entry)
             if before and before != entry.state:
                 self.outcome.transitions[f"{before} -> {entry.state}"] += 1
             before = entry.state
             if entry.priority is not None and self.ticket.priority != entry.priority:
                 self._remark("priority", f"{self.ticket.priority} by our matrix, {entry.priority} by the source")
-        self._compare(self.case.entries[-1])
-        if not self.case.is_sorted:
-            self._remark("out_of_order", "Its lines are not in the order of time; they were put into it.")
-        return self.outcome
 
     # --- one update
 
@@ -88,6 +95,10 @@ class Replay:
         self.ticket = services.create(
             actor=self.cast.actor(first.opened_by), at=opened_at, values=values, number=self.case.number
         )
+
+    def _is_stray(self, entry: Entry) -> bool:
+        """Nothing becomes new again, here or there: such a line lies at the wrong time."""
+        return self.mapping.states[entry.state].status == Status.NEW and self.ticket.status != Status.NEW
 
     def _follow(self, entry: Entry) -> None:
         """What became of it first where it opens again, what was changed first where it ends: a closed one takes no change."""
@@ -129,6 +140,7 @@ class Replay:
         elif self.ticket.status == Status.CANCELLED:
             return
         elif state.status:
+            # Said again at this time, whether or not anything differs.
             self._restate(entry)
             return
         if changed := self._differing(entry):
@@ -162,8 +174,6 @@ class Replay:
             self._do("close")
         elif status == Status.CANCELLED:
             self._do("cancel", reason="")
-        elif status == Status.NEW and now != Status.NEW:
-            self._remark("back_to_new", f"The source went back to {self.entry.state}; here it stays {now}.")
 
     def _resolve(self) -> None:
         code, notes = self.mapping.resolution(self.entry.resolution_code)
