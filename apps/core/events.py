@@ -187,5 +187,11 @@ def record(
     if name not in _declared:
         raise LookupError(f"event {name} is not declared")
     return _recorder[0](
-        name, subject, actor=actor, at=at, changes=changes, is_historic=is_historic or _historic.get() is not None, **data
+        name,
+        subject,
+        actor=actor,
+        at=at,
+        changes=changes,
+        is_historic=is_historic or _historic.get() is not None,
+        **data,
     )

@@ -21,6 +21,7 @@ from apps.incidents.importing.reading import Entry, Log
 from apps.organizations.models import Organization, Site, Team
 from apps.tickets.choices import FieldType, Kind
 from apps.tickets.models import Category, CustomField, PriorityCell
+from apps.tickets.priorities import create_default_matrix
 from apps.users import people
 from apps.users.models import User, UserType, normalise_email
 from apps.users.services import create_user
@@ -115,6 +116,7 @@ def _set_matrix(cast: Cast, mapping: SourceMapping, *, actor: Actor, at: datetim
     """The organization's matrix becomes the source's, where the policy says so."""
     if not mapping.policy.sets_matrix:
         return
+    create_default_matrix(cast.organization_id, at=at)
     for cell in PriorityCell.objects.filter(kind=Kind.INCIDENT).order_by("pk"):
         wanted = mapping.policy.matrix[cell.impact - 1][cell.urgency - 1]
         if cell.priority != wanted:

@@ -69,7 +69,9 @@ class Replay:
         for entry in self.case.entries:
             self.entry = entry
             if self._is_stray(entry):
-                self._remark("back_to_new", f"The source went back to {entry.state}; here it stays {self.ticket.status}.")
+                self._remark(
+                    "back_to_new", f"The source went back to {entry.state}; here it stays {self.ticket.status}."
+                )
                 continue
             self._follow(entry)
             if before and before != entry.state:
