@@ -298,7 +298,7 @@ def test_people_are_accounts_that_cannot_sign_in_and_each_exists_once(acme, api,
         )
         assert sam.user_type == UserType.AGENT
         assert not any(user.may_sign_in or user.has_usable_password() for user in people.values())
-    answer = api().post("/api/v1/auth/login/", {"email": ann.email, "password": "!"})
+    answer = api().post("/api/v1/auth/token/", {"email": ann.email, "password": "!"})
     assert answer.status_code == 401
 
 
@@ -569,7 +569,7 @@ def test_killed_in_the_middle_it_goes_on_and_ends_as_if_nothing_had_been(acme, g
     killed = subprocess.Popen(
         [sys.executable, "manage.py", "import_incidents", str(path), "--organization", "acme", "--workers", "2"],
         cwd=databases.ROOT,
-        env={**os.environ, "DATABASE_URL": _test_database_url()},
+        env={**os.environ, "TEST_DATABASE_NAME": str(settings.DATABASES["default"]["NAME"])},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -607,9 +607,3 @@ def _shape(tenant):
         return list(rows), list(
             Event.objects.filter(subject_type="incident").order_by("at", "name").values_list("name", "at")
         )
-
-
-def _test_database_url():
-    database = settings.DATABASES["default"]
-    port = f":{database['PORT']}" if database["PORT"] else ""
-    return f"postgres://{database['USER']}:{database['PASSWORD']}@{database['HOST']}{port}/{database['NAME']}"

@@ -109,7 +109,10 @@ class Import:
                 )
                 return outcome
         except (DomainError, IntegrityError, DataError) as error:
-            return _rejected(case, replay.entry.line, error)
+            with transaction.atomic():
+                # Another run, or what is left of a killed one, was faster.
+                known = dict(ImportedIncident.objects.filter(number=case.number).values_list("number", "fingerprint"))
+            return _decided(case, known) or _rejected(case, replay.entry.line, error)
 
     # --- several processes
 
@@ -139,9 +142,9 @@ class Import:
         parent, batch = os.getppid(), list[Outcome]()
         for outcome in self._here(cases, cast):
             batch.append(outcome)
+            if os.getppid() != parent:
+                return
             if len(batch) == BATCH:
-                if os.getppid() != parent:
-                    return
                 pipe.send(batch)
                 batch = []
         pipe.send(batch)
