@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import TextChoices
 
+from apps.core import events
 from apps.core.actors import Actor
 from apps.core.authorization import Action, may, require
 from apps.core.errors import FieldError, IllegalTransition, Invalid
@@ -123,7 +124,7 @@ class Lifecycle:
         missing = [
             FieldError(f"/{key}", "required", f"{name} requires {key}.")
             for key in transition.requires
-            if _is_missing(given.get(key))
+            if _is_missing(given.get(key)) and not events.is_lacking(key)
         ]
         if missing:
             raise Invalid(errors=missing)

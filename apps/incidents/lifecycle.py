@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import TextChoices
 
+from apps.core import events
 from apps.core.actors import Actor
 from apps.core.authorization import Action, may
 from apps.core.lifecycle import Lifecycle, Phase, Transition
@@ -47,7 +48,8 @@ def not_by_self_service(incident: Any, actor: Actor, at: datetime) -> str | None
 
 
 def within_reopen_window(incident: Any, actor: Actor, at: datetime) -> str | None:
-    if incident.status == Status.CLOSED and at > incident.closed_at + REOPEN_WINDOW:
+    is_late = incident.status == Status.CLOSED and at > incident.closed_at + REOPEN_WINDOW
+    if is_late and not events.is_lacking("reopen_window"):
         return f"It was closed more than {REOPEN_WINDOW.days} days ago; open a new incident that follows up."
     return not_by_self_service(incident, actor, at)
 

@@ -80,3 +80,23 @@ class DuplicateSuspicion(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.incident_id} looks like {self.other_id}"
+
+
+class ImportedIncident(TenantModel):
+    """That the incident of this number came from another system, and a digest of the history that was read.
+
+    A second import knows by it what is here already, and what the source has changed since.
+    """
+
+    number = models.CharField(max_length=20)
+    # SHA-256 of its lines.
+    fingerprint = models.CharField(max_length=64)
+    # The mapping's name.
+    source = models.CharField(max_length=60, blank=True)
+    imported_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization_id", "number"], name="imported_incident_once")]
+
+    def __str__(self) -> str:
+        return f"{self.number} from {self.source}"
