@@ -18,10 +18,11 @@ from apps.core.actors import Actor
 from apps.core.errors import Conflict, DomainError
 from apps.core.records import noun
 
+COLUMNS: list[Any] = list(Event._meta.concrete_fields)
 INSERT = (
     f'INSERT INTO "{Event._meta.db_table}"'  # noqa: S608 - our table
-    f" ({', '.join(field.column for field in Event._meta.concrete_fields)})"
-    f" VALUES ({', '.join('%s' for _ in Event._meta.concrete_fields)})"
+    f" ({', '.join(field.column for field in COLUMNS)})"
+    f" VALUES ({', '.join('%s' for _ in COLUMNS)})"
 )
 log = structlog.get_logger(__name__)
 

@@ -3,9 +3,9 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 from django.urls import reverse
+from unfold.views import ChangeList
 
 from apps.core.actors import Actor
 from apps.core.admin import actor_of
@@ -21,19 +21,23 @@ from apps.tickets.models import Ticket
 class BaseRows(ChangeList):
     """A list of base rows that lead to the pages of incidents."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.pk_attname = "id"
+
     def url_for_result(self, result: Any) -> str:
-        return str(self.model_admin.url_of(result.pk))
+        return reverse("admin:incidents_incident_change", args=[result.pk])
 
 
 @admin.register(Incident)
 class IncidentAdmin(TicketPages):
     resource = RESOURCE
     kind: ClassVar[str] = Kind.INCIDENT
-    readonly_fields = (
+    readonly_fields: ClassVar[Any] = (
         *TicketPages.readonly_fields, "major_status", "commander", "communications_lead", "update_interval_minutes",
         "next_update_due_at",
     )  # fmt: skip
-    fieldsets = (
+    fieldsets: ClassVar[Any] = (
         *TicketPages.fieldsets[:-2],
         (
             "Major incident",
@@ -55,11 +59,8 @@ class IncidentAdmin(TicketPages):
         rows = Ticket.objects.visible_to(actor).of_kind(Kind.INCIDENT).alive()
         return within_reach(rows, actor, Action.READ, self.resource).order_by(*self.ordering)
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return BaseRows
-
-    def url_of(self, pk: Any) -> str:
-        return reverse("admin:incidents_incident_change", args=[pk])
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         row = super().get_object(request, object_id, from_field)

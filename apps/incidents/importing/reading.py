@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 from apps.core.errors import Invalid
 from apps.incidents.importing.mapping import SourceMapping
@@ -126,7 +126,9 @@ def read(path: Path, mapping: SourceMapping) -> Log:
 def _opened(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         is_packed = file.read(2) == GZIP
-    return gzip.open(path, "rb") if is_packed else path.open("rb")
+    opened: Any = gzip.open(path, "rb") if is_packed else path.open("rb")
+    stream: IO[bytes] = opened
+    return stream
 
 
 def _read_into(log: Log, file: IO[bytes], mapping: SourceMapping) -> None:

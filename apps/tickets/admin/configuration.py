@@ -10,6 +10,7 @@ from apps.core.admin import RecordAdmin
 from apps.core.authorization import Action
 from apps.tickets.models import CannedReply, Category, CustomField, PriorityCell, SavedView, Tag
 
+PRIORITIES: Any = {1: "danger", 2: "warning", 3: "info", 4: "success", 5: "default"}
 CATALOGUE, TEMPLATES, MATRIX = "catalogue", "templates", "matrix"
 
 
@@ -70,7 +71,7 @@ class PriorityCellAdmin(RecordAdmin):
     def shown_cell(self, cell: PriorityCell) -> str:
         return f"{cell.get_impact_display()} impact, {cell.get_urgency_display().lower()} urgency"
 
-    @display(description="priority", label={1: "danger", 2: "warning", 3: "info", 4: "success", 5: "success"})
+    @display(description="priority", label=PRIORITIES)
     def shown_priority(self, cell: PriorityCell) -> tuple[int, str]:
         return cell.priority, f"{cell.priority} {cell.get_priority_display()}"
 

@@ -19,11 +19,12 @@ from apps.core.authorization import Action
 from apps.core.errors import DomainError
 from apps.core.lifecycle import Phase
 from apps.tickets import conversation, kinds, services, timeline, verbs
+from apps.tickets.admin.configuration import PRIORITIES
 from apps.tickets.admin.forms import FORMS, LABELS, PLAIN
 from apps.tickets.choices import Visibility
 from apps.tickets.models import Comment, Ticket
 
-PHASES = {
+PHASES: dict[str, str] = {
     Phase.NEW: "info",
     Phase.OPEN: "primary",
     Phase.PENDING: "warning",
@@ -31,7 +32,6 @@ PHASES = {
     Phase.CLOSED: "default",
     Phase.CANCELLED: "default",
 }
-PRIORITIES = {1: "danger", 2: "warning", 3: "info", 4: "success", 5: "default"}
 NEWEST = 100
 BASE_FIELDS = (
     "title", "description", "impact", "urgency", "category", "service", "configuration_item", "requester", "source",
@@ -51,18 +51,18 @@ class TicketPages(AliveAdmin):
         "requester",
         "opened_at",
     )
-    list_select_related: Any = ("team", "assignee", "requester")
-    list_filter: Any = ("phase", "priority", "is_major", "source")
+    list_select_related: ClassVar[Any] = ("team", "assignee", "requester")
+    list_filter: ClassVar[Any] = ("phase", "priority", "is_major", "source")
     linked_lookups = ("team", "assignee", "requester", "category", "service", "configuration_item", "parent")
     search_fields = ("number", "title")
     ordering = ("-opened_at", "-id")
     date_hierarchy = None
-    readonly_fields: Any = (
+    readonly_fields: ClassVar[Any] = (
         "number", "shown_phase", "status", "shown_priority", "team", "assignee", "opened_by", "opened_at", "resolved_at",
         "closed_at", "hold_reason", "hold_until", "resolution_code", "resolution_notes", "tags", "custom_fields",
         "shown_conversation", "shown_timeline",
     )  # fmt: skip
-    fieldsets: Any = (
+    fieldsets: ClassVar[Any] = (
         (None, {"fields": (("number", "shown_phase", "status", "shown_priority"), *BASE_FIELDS)}),
         ("Work", {"fields": (("team", "assignee"), ("hold_reason", "hold_until"), "tags", "custom_fields")}),
         (
@@ -150,7 +150,7 @@ class TicketPages(AliveAdmin):
         found = super().get_actions(request)
         return found | {f"do_{verb}": (_plain(verb), f"do_{verb}", label) for verb, label in PLAIN.items()}
 
-    def changeform_actions(self, request: HttpRequest) -> list[tuple[str, str]]:
+    def changeform_actions(self, request: HttpRequest, record: Any) -> list[tuple[str, str]]:
         """Of one ticket: those that are possible now, filled in by change_view."""
         return []
 
@@ -193,7 +193,7 @@ class TicketPages(AliveAdmin):
         if request.method == "POST" and form.is_valid() and self._done(request, ticket, verb, form):
             self.message_user(request, f"{LABELS[verb]}: {ticket.number}", messages.SUCCESS)
             return HttpResponseRedirect(back)
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             "title": f"{LABELS[verb]}: {ticket.number}",
@@ -235,8 +235,8 @@ class TicketAdmin(TicketPages):
     """The queue over all kinds. Nothing is opened here: each practice has its own page for that."""
 
     resource = kinds.RESOURCE
-    list_display = ("number", "kind", *TicketPages.list_display[1:])
-    list_filter = ("kind", *TicketPages.list_filter)
+    list_display: Any = ("number", "kind", *TicketPages.list_display[1:])
+    list_filter: ClassVar[Any] = ("kind", *TicketPages.list_filter)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
