@@ -23,7 +23,8 @@ class BaseRows(ChangeList):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.pk_attname = "id"
+        # Base rows have no key of the child.
+        self.to_field = "id"
 
     def url_for_result(self, result: Any) -> str:
         return reverse("admin:incidents_incident_change", args=[result.pk])

@@ -126,7 +126,7 @@ def read(path: Path, mapping: SourceMapping) -> Log:
 def _opened(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         is_packed = file.read(2) == GZIP
-    opened: Any = gzip.open(path, "rb") if is_packed else path.open("rb")
+    opened: Any = gzip.open(path, "rb") if is_packed else path.open("rb")  # noqa: SIM115 - the caller closes it
     stream: IO[bytes] = opened
     return stream
 
