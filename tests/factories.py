@@ -5,6 +5,7 @@ from typing import Any
 
 import factory
 from django.contrib.auth.hashers import make_password
+from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from apps.core.secrets import encrypt
 from apps.incidents.models import DuplicateSuspicion, Incident
 from apps.notifications.models import Mail, MailboxMessage
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, NumberSeries, Organization, Site, Team
+from apps.tickets import attachment_files
 from apps.tickets.models import (
     Attachment,
     CannedReply,
@@ -665,7 +667,9 @@ class AttachmentFactory(VersionedFactory):
     content_type = "text/plain"
     size_bytes = 5
     sha256 = "0" * 64
-    storage_key = factory.LazyFunction(lambda: new_id().hex)
+    storage_key = factory.LazyFunction(
+        lambda: attachment_files.store(tenancy.required_organization_id(), ContentFile(b"words"))
+    )
 
 
 class WorklogFactory(VersionedFactory):

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pyotp
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.utils import timezone
 from rest_framework import serializers
@@ -296,6 +297,7 @@ def sample(world: World, route: Route, serializer: Any, name: str, field: serial
 
 
 _SAMPLES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (serializers.FileField, lambda field: SimpleUploadedFile("notes.txt", b"some words")),
     (serializers.BooleanField, lambda field: True),
     (serializers.ChoiceField, lambda field: next(str(choice) for choice in field.choices if choice != "")),
     (serializers.IntegerField, lambda field: field.min_value if field.min_value is not None else 1),

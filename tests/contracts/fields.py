@@ -38,7 +38,7 @@ TICKET_WRITTEN = f"{TICKET_SUBJECT} assignee team source tags custom_fields"
 TICKET = (
     f"{ENVELOPE} {TICKET_WRITTEN} number kind status phase priority priority_override_reason opened_by hold_reason hold_until"
     " opened_at responded_at resolved_at closed_at sla_due_at resolution_code resolution_notes reopen_count"
-    " reassignment_count merged_into deleted_at allowed_transitions"
+    " reassignment_count merged_into deleted_at friendly_status allowed_transitions"
 )
 VIEW = "name filters ordering shared_with team"
 INCIDENT = f"{TICKET} is_major parent"
@@ -205,6 +205,26 @@ GOLDEN: dict[str, Fields] = {
         change="title team assignee order depends_on",
         changers=OFFICE,
     ),
+    # Participants on their own tickets; what is internal is not there for them.
+    "tickets/<>/comments/": Fields(
+        f"{ENVELOPE} body html visibility author is_automatic edited_at",
+        EVERYBODY,
+        create="body visibility",
+        creators=EVERYBODY,
+        change="body visibility",
+        changers=EVERYBODY,
+    ),
+    "tickets/<>/comments/<>/edits/": Fields("id body edited_by at", OFFICE),
+    "tickets/<>/attachments/": Fields(
+        f"{ENVELOPE} name content_type size_bytes sha256 visibility comment uploaded_by",
+        EVERYBODY,
+        create="file visibility comment",
+        creators=EVERYBODY,
+        change="visibility",
+        changers=EVERYBODY,
+    ),
+    "tickets/<>/watchers/": Fields("id user created_at", EVERYBODY, create="user", creators=EVERYBODY),
+    "canned-replies/": written_by_admin("name body visibility team is_active", "name body visibility team is_active"),
     # One's own; an Admin, who reads the audit log, everybody's. By which token it was asked for is not shown.
     "jobs/": Fields("id kind state progress total done errors result created_at started_at finished_at", EVERYBODY),
 }

@@ -13,11 +13,12 @@ from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from django.core import signing
-from django.db import models
+from django.db import models, transaction
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from apps.audit.models import Event
+from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.authorization import Action, Reach, decide, may
 from apps.users.models import PasswordLink, Session, User
@@ -56,6 +57,13 @@ PREPARED: dict[str, dict[str, Any]] = {
     "users/<uuid:pk>/activate/": {"is_active": False},
     "tickets/<record:ticket_pk>/tasks/<uuid:pk>/reopen/": {"done_at": datetime(2026, 11, 2, tzinfo=UTC)},
 }
+_COMMENT, _FILE = (f"tickets/<record:ticket_pk>/{what}/<uuid:pk>/" for what in ("comments", "attachments"))
+# Where somebody else's record takes more than one's own: the author's, or `update` of internal comments for all of them.
+AUTHORS_ALONE = frozenset(
+    (f"{route}{verb}", method)
+    for route in (_COMMENT, _FILE)
+    for verb, method in (("", "PATCH"), ("", "DELETE"), ("restore/", "POST"))
+)
 # What is left of a rate limit is less with each request.
 COUNTED = re.compile(r"'RateLimit[A-Za-z-]*': '[^']*'")
 # Where the record says which grant it takes: (route, method) -> what bodies.GIVEN and the factory make it name.
@@ -215,6 +223,8 @@ class Walk:
             return frozenset({404 if target == "peer" else 403})
         usual = {"create": {201}, "partial_update": {200}, "destroy": {204}, "list": {200}, "retrieve": {200}}
         statuses = frozenset(usual.get(str(self.route.action(method)), SUCCESS | DOMAIN_REFUSALS))
+        if (str(self.route), method) in AUTHORS_ALONE and target == "peer":
+            statuses |= {403, 404}
         if self.route.is_protected and self.route.grant(method) is None and target == "peer":
             # Being signed in is enough for what is one's own; a colleague's is perhaps not there at all.
             statuses |= {404}
@@ -238,9 +248,16 @@ class Walk:
             if key == getattr(self.route.view, "lookup_field", "pk") or (key == last and key in {"pk", "id"}):
                 found[key] = row.pk
             else:
-                assert hasattr(row, f"{name}_id"), f"{self.route}: {type(row).__name__} has no reference {name}"
-                found[key] = getattr(row, f"{name}_id")
+                found[key] = self._named(row, f"{name}_id")
         return found
+
+    def _named(self, row: Any, name: str) -> Any:
+        """A column of the row, or of what it hangs from."""
+        if name in vars(row):
+            return getattr(row, name)
+        with tenancy.tenant(row.organization_id), transaction.atomic():
+            assert hasattr(row, name), f"{self.route}: {type(row).__name__} has no reference {name}"
+            return getattr(row, name)
 
     def own_row(self, principal: str, method: str, target: str) -> Any:
         """A row of acme: a fresh one where it will be changed or must belong to the caller."""

@@ -81,6 +81,9 @@ def _join(row: Any, owner: User) -> None:
             key = {"organization_id": record.organization_id, "team_id": record.team_id, "user": owner}
             at = timezone.now()
             TeamMember.objects.get_or_create(**key, defaults={"created_at": at, "updated_at": at})
+        if "requester_id" in getattr(record, "reach_columns", {}).get(Reach.OWN, ()):
+            # What hangs from a ticket is on one of their own.
+            type(record).objects.filter(pk=record.pk).update(requester_id=owner.pk)
 
 
 def _fill(row: Any, field: TenantForeignKey) -> None:

@@ -230,11 +230,12 @@ def test_a_form_that_is_wrong_is_refused(acme, bob, api, url, files, form, statu
     assert kept(files) == []
 
 
-def test_several_files_are_400_and_json_is_415(acme, bob, api, url, files):
+def test_several_files_are_400_and_what_is_no_form_is_refused(acme, bob, api, url, files):
     two = [SimpleUploadedFile("a.txt", b"x"), SimpleUploadedFile("b.txt", b"x")]
 
     assert api(bob).post(url, {"file": two}, format="multipart").json()["code"] == "malformed"
-    refusal = api(bob).post(url, {"file": "words"})
+    assert api(bob).post(url, {"file": "words"}).json()["errors"][0]["pointer"] == "/file"
+    refusal = api(bob).generic("POST", url, b"words", content_type="text/plain")
     assert (refusal.status_code, refusal.json()["detail"]) == (
         415,
         "The media type is not accepted; accepted: multipart/form-data.",

@@ -9,7 +9,7 @@ from django.http import FileResponse, HttpRequest
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
-from rest_framework import serializers
+from rest_framework import exceptions, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -87,11 +87,13 @@ class AttachmentViewSet(Said):
         return super().initialize_request(request, *args, **kwargs)
 
     def get_parsers(self) -> list[Any]:
-        is_upload = self.is_upload or getattr(self, "action", None) == "create"
-        return [UploadParser()] if is_upload else super().get_parsers()
+        """Forms for a new file alone. The document, which knows the action beforehand, names nothing else there."""
+        if getattr(self, "action", None) == "create":
+            return [UploadParser()]
+        return [UploadParser(), *super().get_parsers()] if self.is_upload else super().get_parsers()
 
     @extend_schema(
-        request={MEDIA_TYPE: AttachmentInput},
+        request=AttachmentInput,
         responses={201: AttachmentSerializer, (507, "application/problem+json"): NO_ROOM},
     )
     def create(self, request: Request, **keys: Any) -> Response:
@@ -99,8 +101,6 @@ class AttachmentViewSet(Said):
         with transaction.atomic():
             ticket = self.parent()
             attachments.refuse_to_attach(ticket, actor=self.actor)
-        if not request.content_type.lower().startswith(MEDIA_TYPE):
-            raise UnsupportedMediaType(f"The media type is not accepted; accepted: {MEDIA_TYPE}.")
         with transaction.atomic():
             given = self.given(request)
             attachments.refuse_beyond_quota(self.actor.organization_id, given["file"].size)
@@ -118,7 +118,11 @@ class AttachmentViewSet(Said):
     def given(self, request: Request) -> dict[str, Any]:
         """The form; read once, also where the request is tried again."""
         if "_given" not in vars(self):
-            values = strict_input(AttachmentInput(data=request.data, context={"actor": self.actor}))
+            try:
+                data = request.data
+            except exceptions.UnsupportedMediaType as error:
+                raise UnsupportedMediaType(f"The media type is not accepted; accepted: {MEDIA_TYPE}.") from error
+            values = strict_input(AttachmentInput(data=data, context={"actor": self.actor}))
             self._given: dict[str, Any] = {"visibility": Visibility.PUBLIC, "comment_id": None, **values}
         return self._given
 
