@@ -581,13 +581,13 @@ class CustomFieldFactory(VersionedFactory):
 
 
 class PriorityCellFactory(VersionedFactory):
-    """One of the nine of a matrix, however often it is asked for."""
+    """One of the nine of a matrix, of three kinds in turn, however often it is asked for."""
 
     class Meta:
         model = PriorityCell
         django_get_or_create = ("organization_id", "kind", "impact", "urgency")
 
-    kind = "change"
+    kind = factory.Sequence(lambda n: ("change", "problem", "service_request")[n // 9 % 3])
     impact = factory.Sequence(lambda n: n // 3 % 3 + 1)
     urgency = factory.Sequence(lambda n: n % 3 + 1)
     priority = 4
