@@ -12,7 +12,7 @@ from django.db.models import TextChoices
 
 from apps.core import events
 from apps.core.actors import Actor
-from apps.core.authorization import Action, may, require
+from apps.core.authorization import Action, Reach, decide, may, require
 from apps.core.errors import FieldError, IllegalTransition, Invalid
 
 
@@ -105,6 +105,22 @@ class Lifecycle:
             and (transition.guard is None or transition.guard(record, actor, at) is None)
             and any(may(actor, grant, self.resource, record) for grant in transition.grants_from(status))
         ]
+
+    def granted(self, status: str, *, actor: Actor) -> list[tuple[str, Guard | None]] | None:
+        """The verbs from `status` that `actor` may use on every record alike, each with its guard.
+
+        None where some grant reaches some records only: then it takes the record, and `allowed`. For lists, which ask once.
+        """
+        given: list[tuple[str, Guard | None]] = []
+        for name, transition in self.transitions.items():
+            if status not in transition.sources:
+                continue
+            decisions = [decide(actor, grant, self.resource) for grant in transition.grants_from(status)]
+            if any(decision.reach is Reach.ORGANIZATION for decision in decisions):
+                given.append((name, transition.guard))
+            elif any(decision.is_allowed for decision in decisions):
+                return None
+        return given
 
     def check(self, record: Any, name: str, *, actor: Actor, at: datetime, given: Mapping[str, Any]) -> Transition:
         """The transition, if it may happen now. Raises Denied, IllegalTransition or Invalid, in this order.

@@ -62,7 +62,7 @@ def shown(names: tuple[str, ...], values: tuple[Any, ...]) -> dict[str, Any]:
 
 def listed(request: HttpRequest, organization_id: UUID) -> HttpResponse:
     rows = Ticket.objects.filter(
-        organization_id=organization_id, kind="incident", deleted_at=None, status=request.GET["status"]
+        organization_id=organization_id, kind="incident", deleted_at=None, status=request.GET["status"], phase="closed"
     )
     cursor = request.GET.get("cursor")
     if cursor:

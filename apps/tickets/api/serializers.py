@@ -89,8 +89,12 @@ class TicketSerializer(RecordSerializer):
         """What the caller may do with it now."""
         if ticket.deleted_at is not None:
             return []
-        lifecycle = kinds.get(ticket.kind).lifecycle
-        return lifecycle.allowed(ticket, actor=self.context["actor"], at=_once(self.context, "now", timezone.now))
+        lifecycle, actor, status = kinds.get(ticket.kind).lifecycle, self.context["actor"], ticket.status
+        at = _once(self.context, "now", timezone.now)
+        granted = _once(self.context, (ticket.kind, status), lambda: lifecycle.granted(status, actor=actor))
+        if granted is None:
+            return lifecycle.allowed(ticket, actor=actor, at=at)
+        return [name for name, guard in granted if guard is None or guard(ticket, actor, at) is None]
 
 
 # --- what the verbs read

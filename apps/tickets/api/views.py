@@ -101,7 +101,13 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
             if self.query.get(name) == ME:
                 self.query[name] = str(self.actor.required_id)
         ordering = filters.choose_ordering(self.query, self.orderings, self.default_ordering)
-        return self.shaped(filters.apply_filters(self.visible(), self.filterset_class, self.query)), ordering
+        rows = filters.apply_filters(self.visible(), self.filterset_class, self.query)
+        return self.shaped(rows.in_phases(kinds.phases_of(self.statuses()))), ordering
+
+    def statuses(self) -> list[str]:
+        """Those that the query narrows the list to, of however many kinds."""
+        given = [self.query[name] for name in ("status", "status__in") if name in self.query]
+        return given[0].split(",") if given else []
 
     def list(self, request: Request) -> Any:
         """Best hits first where words are searched and no ordering is given."""
