@@ -73,5 +73,6 @@ def suspected(incident: Incident, among: "QuerySet[Ticket]") -> Iterable[Likenes
     """What was suspected when it came, most alike first, of those tickets in `among`."""
     rows = DuplicateSuspicion.objects.filter(incident_id=incident.pk, other__in=among).select_related("other")
     return [
-        Likeness(row.other, row.percent, row.is_same_item) for row in rows.order_by("-percent", "-other__opened_at", "-other_id")
+        Likeness(row.other, row.percent, row.is_same_item)
+        for row in rows.order_by("-percent", "-other__opened_at", "-other_id")
     ]
