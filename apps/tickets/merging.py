@@ -7,7 +7,7 @@ from uuid import UUID
 
 from apps.core import events
 from apps.core.actors import Actor
-from apps.core.authorization import Action, require
+from apps.core.authorization import Action, may, require
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.tickets import conversation, custom_fields, kinds, relations, services
 from apps.tickets.choices import LinkType, Visibility
@@ -108,7 +108,7 @@ def split(ticket: Ticket, *, actor: Actor, at: datetime, comment_id: UUID, title
     is_internal = comment is not None and comment.visibility == Visibility.INTERNAL
     if comment is None or (is_internal and not conversation.sees_internal(actor)):
         raise Invalid(errors=[FieldError("/comment", "does_not_exist", f"{comment_id} does not exist.")])
-    values = {name: getattr(locked, name) for name in SHARED} | {"title": title, "description": comment.body}
+    values = _shared(locked, locked.kind, actor=actor) | {"title": title, "description": comment.body}
     if is_internal:
         values["requester_id"] = actor.id
     made = services.create(
@@ -133,13 +133,22 @@ def convert(ticket: Ticket, *, actor: Actor, at: datetime, to: str) -> Any:
     step = services.check(locked, "convert", actor=actor, at=at, given={"to": to})
     if to == locked.kind:
         raise Conflict(f"It is a ticket of the kind {to} already.", code="same_kind")
-    values = {name: getattr(locked, name) for name in (*SHARED, "title", "description", "tags")}
+    words = {name: getattr(locked, name) for name in ("title", "description", "tags")}
+    values = _shared(locked, to, actor=actor) | words
     made = services.create(to, actor=actor, at=at, values=values, carried=custom_fields.carried(locked, to))
     _let_watch(made, _people_of([locked.pk]), at=at)
     relations.tie(made, LinkType.FOLLOW_UP_OF, locked, at=at)
     told = {"other": str(made.pk), "other_number": made.number}
     services.move(locked, step, event="converted", actor=actor, at=at, values={"closed_at": at}, **told)
     return made
+
+
+def _shared(ticket: Ticket, kind: str, *, actor: Actor) -> dict[str, Any]:
+    """With the team only where the actor may give tickets of the new one's kind to it."""
+    values = {name: getattr(ticket, name) for name in SHARED}
+    if not may(actor, Action.ASSIGN, kinds.get(kind).resource):
+        del values["team_id"]
+    return values
 
 
 def _refuse_merged(ticket: Ticket) -> None:

@@ -9,7 +9,7 @@ from django.db import connection
 
 from apps.core import events
 from apps.core.actors import Actor
-from apps.core.authorization import Action, require
+from apps.core.authorization import Action, may, require
 from apps.core.errors import Conflict, FieldError, Invalid, NotFound
 from apps.tickets import kinds, services
 from apps.tickets.choices import LinkType
@@ -91,6 +91,9 @@ def unlink(row: Link, *, actor: Actor, at: datetime) -> None:
     if not Link.objects.visible_to(actor).filter(pk=row.pk).exists():
         raise NotFound
     ticket, other = locked[row.ticket_id], locked[row.to_id]
+    if not may(actor, Action.UPDATE, kinds.get(ticket.kind).resource, ticket):
+        # Either end will do.
+        _require_update(other, actor=actor)
     if row.link_type == LinkType.PARENT_OF:
         _require_update(other, actor=actor)
         _orphan(other, actor=actor, at=at)

@@ -73,6 +73,17 @@ def test_a_number_names_the_ticket_and_a_link_is_removed_from_either_end(acme, a
     assert (facts(acme, first)[-1], facts(acme, second)[-1]) == ("unlinked", "unlinked")
 
 
+def test_a_link_of_another_version_is_not_removed(acme, alice, api):
+    agent = api(alice)
+    first, second = opened(agent), opened(agent)
+    address = part(first, "links", linked(agent, first, "relates_to", second).json()["id"])
+
+    refused(agent.delete(address, headers={"If-Match": '"2"'}), 412, "stale")
+    assert count(acme) == 1
+    assert agent.delete(address, headers={"If-Match": '"1"'}).status_code == 204
+    assert agent.delete(address).status_code == 404
+
+
 def test_the_same_link_is_refused_from_either_end(acme, alice, api):
     agent = api(alice)
     first, second = opened(agent), opened(agent)
@@ -219,9 +230,7 @@ def test_links_made_at_once_close_no_circle_although_none_shares_a_ticket(fresh_
             try:
                 with tenancy.tenant(acme.id), transaction.atomic():
                     to_id = stored_row(lower).pk
-                    relations.link(
-                        stored_row(upper), actor=actor, at=timezone.now(), link_type=link_type, to_id=to_id
-                    )
+                    relations.link(stored_row(upper), actor=actor, at=timezone.now(), link_type=link_type, to_id=to_id)
             except Conflict as refusal:
                 return refusal.code
             return "linked"
@@ -229,4 +238,3 @@ def test_links_made_at_once_close_no_circle_although_none_shares_a_ticket(fresh_
         answers = at_once([lambda b=b, c=c: attempt(b, c), lambda d=d, a=a: attempt(d, a)])
 
         assert sorted(answers) == ["cycle", "linked"]
-

@@ -14,8 +14,9 @@ from apps.core.api import strict
 from apps.core.api.filters import filters_for
 from apps.core.api.resources import ENVELOPE
 from apps.core.api.serializers import RecordSerializer, ReferringInput
+from apps.core.api.versions import expected_version
 from apps.core.authorization import Action, require
-from apps.core.errors import NotFound
+from apps.core.errors import Stale
 from apps.tickets import kinds, relations
 from apps.tickets.api.nested import TicketPartViewSet
 from apps.tickets.choices import LinkType
@@ -126,11 +127,12 @@ class LinkViewSet(TicketPartViewSet):
         )
 
     def locked(self, request: Request) -> Any:
-        """The service locks both tickets, in their order, and finds out whether the link is still there."""
-        found = self.visible().filter(pk=self.record_id()).first()
-        if found is None:
-            raise NotFound
+        """The service locks both tickets, in their order, and finds out whether the link is still there. None ever changes."""
+        version = expected_version(request, is_required=self.caller.requires_if_match)
+        found = self.record()
         self.check_reach(found)
+        if version is not None and found.version not in version:
+            raise Stale(f"It is at version {found.version} now; read it again.", current_version=found.version)
         return found
 
     def delete_record(self, record: Any) -> None:

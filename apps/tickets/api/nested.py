@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 from rest_framework.request import Request
 
 from apps.core.api.lookup import id_of
+from apps.core.api.nested import NestedViewSet
 from apps.core.api.record_views import the_one
 from apps.core.errors import NotFound
 from apps.tickets import services
 from apps.tickets.models import Ticket
-from apps.users.api.nested import NestedViewSet
 
 PREFIXES = frozenset({"INC", "REQ", "PRB", "CHG"})
 

@@ -11,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import records
+from apps.core.api import filters
 from apps.core.api.bulk import BulkViewSet
-from apps.core.api.record_views import RecordViewSet
+from apps.core.api.record_views import RecordViewSet, Rows
 from apps.core.api.schema import IF_MATCH
 from apps.core.api.serializers import RecordSerializer, StrictInput, strict_input
 from apps.core.api.soft_delete import SoftDeleteViewSet
@@ -20,7 +21,7 @@ from apps.core.api.versions import expected_version
 from apps.core.authorization import Action, within_reach
 from apps.core.errors import NotFound
 from apps.tickets import kinds, relations, services, verbs
-from apps.tickets.api import bulk
+from apps.tickets.api import bulk, searching
 from apps.tickets.api.filters import ME, TicketFilter
 from apps.tickets.api.serializers import (
     AssignInput,
@@ -71,6 +72,8 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
         "opened_at", "created_at", "updated_at", "priority", "sla_due_at", "number", "resolved_at", "closed_at",
     )  # fmt: skip
     default_ordering = "-opened_at"
+    # By their documents (tickets.finding), not by these columns; comments are searched too.
+    search_columns = ("number", "title", "description")
     lookup_value_converter = "record"
     bulk_actions: ClassVar[Any] = bulk.ACTIONS
 
@@ -88,10 +91,25 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
         return reached if self.finds_deleted() else reached.alive()
 
     def found(self) -> tuple[Any, str]:
+        """As the query asks; searched words leave the newest tickets that have them."""
+        rows, ordering = self.narrowed()
+        return searching.found(self, rows), ordering
+
+    def narrowed(self) -> tuple[Any, str]:
+        """As the filters leave it, before anything is searched."""
         for name in PEOPLE:
             if self.query.get(name) == ME:
                 self.query[name] = str(self.actor.required_id)
-        return super().found()
+        ordering = filters.choose_ordering(self.query, self.orderings, self.default_ordering)
+        return self.shaped(filters.apply_filters(self.visible(), self.filterset_class, self.query)), ordering
+
+    def list(self, request: Request) -> Any:
+        """Best hits first where words are searched and no ordering is given."""
+        return searching.answer(self, request) if searching.is_by_rank(self.query) else super().list(request)
+
+    def represent_all(self, rows: Rows) -> Rows:
+        """With the words marked where they were searched for."""
+        return searching.marked(self, rows, super().represent_all(rows))
 
     def locked(self, request: Request) -> Any:
         """The base row of the URL, locked, at the version the caller read if they said which (G3)."""

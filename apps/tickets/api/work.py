@@ -14,7 +14,7 @@ from apps.core.api import strict
 from apps.core.api.filters import filters_for
 from apps.core.api.resources import ENVELOPE
 from apps.core.api.schema import IF_MATCH
-from apps.core.api.serializers import RecordSerializer, no_input
+from apps.core.api.serializers import ComputedField, RecordSerializer, no_input
 from apps.core.authorization import Action
 from apps.organizations.api.serializers import TeamSerializer
 from apps.tickets import work
@@ -61,17 +61,13 @@ class WorklogViewSet(TicketPartViewSet):
         work.delete_worklog(record, actor=self.actor, at=timezone.now())
 
 
-class DependenciesField(serializers.ListField):
+class DependenciesField(serializers.ListField, ComputedField):
     """The ids of the tasks that must be done before."""
 
-    is_computed = True
     child: Any = strict.IdField()
 
-    def get_attribute(self, instance: Any) -> Any:
-        return instance
-
-    def to_representation(self, data: Any) -> list[Any]:
-        return sorted(dependency.depends_on_id for dependency in data.dependencies.all())
+    def computed(self, instance: Any, context: Any) -> list[Any]:
+        return sorted(dependency.depends_on_id for dependency in instance.dependencies.all())
 
 
 class TaskSerializer(RecordSerializer):
