@@ -1,29 +1,23 @@
 """What a major incident was: who led it, what happened, how long it took, and whether everybody was told in time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import ceil
-
-from django.db.models import Q, QuerySet
+from typing import Any
 
 from apps.audit.models import Event
 from apps.core.actors import Actor
 from apps.incidents.events import MAJOR_ACCEPTED, MAJOR_DEMOTED, MAJOR_PROPOSED
 from apps.incidents.models import Incident
+from apps.tickets import timeline
 from apps.tickets.choices import Visibility
-from apps.tickets.conversation import sees_internal
 from apps.tickets.models import Comment, Ticket
 from apps.users.models import UserType
 
 # The newest facts of one that never ends.
 MOST_FACTS = 1000
-# Work is nobody's to read who does not work on it.
-INTERNAL_PASTS = (
-    "work_logged", "worklog_updated", "worklog_deleted",
-    "task_added", "task_updated", "task_done", "task_reopened", "task_deleted",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +32,7 @@ class Report:
     updates_given: int
     updates_missed: int
     children_count: int
-    timeline: Sequence[Event]
+    timeline: Sequence[Mapping[str, Any]]
 
 
 def write(incident: Incident, *, actor: Actor, at: datetime) -> Report:
@@ -102,9 +96,6 @@ def _updates(incident: Incident, accepted: datetime | None, until: datetime) -> 
     return list(within.order_by("created_at", "id").values_list("created_at", flat=True))
 
 
-def _timeline(incident: Incident, actor: Actor) -> list[Event]:
-    facts: QuerySet[Event] = Event.objects.filter(subject_id=incident.pk)
-    if not sees_internal(actor):
-        is_public = Q(data__visibility__isnull=True) | Q(data__visibility=Visibility.PUBLIC)
-        facts = facts.filter(is_public).exclude(name__in=[f"{incident.kind}.{past}" for past in INTERNAL_PASTS])
-    return list(facts.order_by("-at", "-id")[:MOST_FACTS])[::-1]
+def _timeline(incident: Incident, actor: Actor) -> list[dict[str, Any]]:
+    newest = timeline.facts(incident, actor).order_by("-at", "-id")[:MOST_FACTS]
+    return timeline.told(list(newest)[::-1], incident, actor)

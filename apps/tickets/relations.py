@@ -109,11 +109,12 @@ def set_parent(child: Ticket, *, parent_id: UUID | None, actor: Actor, at: datet
     Raises Denied, Invalid for a parent that is not the actor's to see or is the child itself, and Conflict `cycle` or
     `finished`. The link that tells of the parent follows.
     """
-    lock_web(actor.organization_id)
     if parent_id is None:
+        # Closes no circle, so it needs not wait for other links; a reopened child is locked when it comes here.
         locked = services.lock(child.pk, actor=actor)
         _require_update(locked, actor=actor)
         return _orphan(locked, actor=actor, at=at)
+    lock_web(actor.organization_id)
     if parent_id == child.pk:
         raise Invalid(errors=[FieldError("/parent", "self", "It cannot be its own parent; accepted: another ticket.")])
     locked, parent = lock_both(child.pk, parent_id, pointer="/parent", actor=actor)

@@ -12,6 +12,7 @@ from apps.incidents.duplicates import Likeness
 from apps.incidents.metrics import Metrics
 from apps.incidents.models import Incident
 from apps.incidents.report import Report
+from apps.tickets.api.timeline import TimelineEntrySerializer
 from apps.tickets.models import Ticket
 
 
@@ -101,16 +102,6 @@ def suspicions_answer(found: Iterable[Likeness], context: dict[str, Any]) -> dic
     }
 
 
-class FactSerializer(serializers.Serializer[Any]):
-    """One fact of the timeline."""
-
-    at = serializers.DateTimeField()
-    actor = serializers.CharField()
-    event = serializers.CharField()
-    changes = serializers.DictField()
-    details = serializers.DictField(help_text="What else it tells, such as the reason.")
-
-
 class ReportSerializer(serializers.Serializer[Any]):
     """What a major incident was. Times and durations are null where it never came to that."""
 
@@ -129,7 +120,7 @@ class ReportSerializer(serializers.Serializer[Any]):
     updates_missed = serializers.IntegerField()
     children_count = serializers.IntegerField(help_text="Of those the caller may see.")
     review_due_at = serializers.DateTimeField(allow_null=True)
-    timeline: Any = FactSerializer(many=True)
+    timeline: Any = TimelineEntrySerializer(many=True)
 
 
 FROM_INCIDENT = ("number", "title", "major_status", "update_interval_minutes", "review_due_at")
@@ -140,14 +131,10 @@ FROM_REPORT = (
 
 
 def report_answer(incident: Incident, report: Report) -> dict[str, Any]:
-    timeline = [
-        {"at": fact.at, "actor": fact.actor_label, "event": fact.name, "changes": fact.changes, "details": fact.data}
-        for fact in report.timeline
-    ]
     return {
         **{name: getattr(incident, name) for name in FROM_INCIDENT},
         "commander": incident.commander_id,
         "communications_lead": incident.communications_lead_id,
         **{name: getattr(report, name) for name in FROM_REPORT},
-        "timeline": timeline,
+        "timeline": report.timeline,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -25,6 +26,7 @@ from apps.incidents.api.major import MajorActions
 from apps.incidents.api.serializers import IncidentRowSerializer, IncidentSerializer
 from apps.incidents.lifecycle import RESOURCE
 from apps.incidents.models import Incident
+from apps.tickets import relations
 from apps.tickets.choices import Kind
 
 # Answered with rows of the base table (G4).
@@ -62,6 +64,15 @@ class IncidentViewSet(MajorActions):
 
     def reread(self, ticket: Any) -> Any:
         return ticket if isinstance(ticket, Incident) else super().reread(ticket)
+
+    def locked(self, request: Request) -> Any:
+        """Below another parent it is hung as every link is made: one at a time, and both tickets in the order of their ids."""
+        parent_id = _named_parent(request.data) if self.action == "partial_update" else None
+        if parent_id is not None:
+            self.check_visible()
+            relations.lock_web(self.actor.organization_id)
+            relations.lock_all((self.record_id(), parent_id), actor=self.actor)
+        return super().locked(request)
 
     def create_record(self, values: Mapping[str, Any]) -> Any:
         return services.create(actor=self.actor, at=timezone.now(), values=values)
@@ -102,3 +113,12 @@ class IncidentViewSet(MajorActions):
         at, item_id = timezone.now(), given.get("configuration_item_id")
         found = duplicates.alike(self.visible(), title=given["title"], item_id=item_id, at=at)
         return Response(suspicions_answer(found, {"actor": self.actor}))
+
+
+def _named_parent(body: Any) -> UUID | None:
+    """What is no id is refused when the body is read."""
+    named = body.get("parent") if isinstance(body, Mapping) else None
+    try:
+        return UUID(str(named)) if named else None
+    except ValueError:
+        return None
