@@ -34,6 +34,8 @@ if not SECRET_KEY:
     if not IS_TEST:
         raise ImproperlyConfigured("SECRET_KEY is empty: set it to 50 or more random characters")
     SECRET_KEY = "only-for-tests-" + "0" * 50
+# Earlier or coming keys: what they signed is accepted, nothing is signed with them.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS: list[str] = env.list(
     "ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "testserver"] if ITSM_MODE != "production" else []
 )
@@ -311,10 +313,14 @@ SPECTACULAR_SETTINGS = {
         "PresenceStatus": "apps.users.models.PresenceStatus",
         "CiStatus": "apps.cmdb.models.CiStatus",
         "CiEnvironment": "apps.cmdb.models.Environment",
+        "TicketKind": "apps.tickets.choices.Kind",
+        "Level": "apps.tickets.choices.Level",
+        "HoldReason": "apps.tickets.choices.HoldReason",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.core.api.schema.refuse_unknown_fields",
+        "apps.core.api.schema.drop_unreferenced",
         "apps.core.api.schema.declare_tags",
     ],
     "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
@@ -365,7 +371,20 @@ STORAGES["exports"] = {
         "directory_permissions_mode": 0o700,
     },
 }
+# Files of tickets: private too, and kept. What one may be, and all of an organization together, in bytes.
+ATTACHMENTS_ROOT = Path(env.str("ATTACHMENTS_ROOT", default="") or BASE_DIR / ".local" / "attachments")
+STORAGES["attachments"] = {
+    "BACKEND": env.str("ATTACHMENTS_STORAGE", default="") or "apps.core.storage.DurableFiles",
+    "OPTIONS": env.json("ATTACHMENTS_STORAGE_OPTIONS", default=None)
+    or {"location": ATTACHMENTS_ROOT, "base_url": None},
+}
+ATTACHMENT_LIMIT_BYTES: int = env.int("ATTACHMENT_LIMIT_BYTES", default=25 * 1024 * 1024)
+ATTACHMENT_QUOTA_BYTES: int = env.int("ATTACHMENT_QUOTA_BYTES", default=10 * 1024**3)
+# A function that reads a file and says clean, infected or error (apps/tickets/scanning.py).
+ATTACHMENT_SCANNER: str = env.str("ATTACHMENT_SCANNER", default="") or "apps.tickets.scanning.nothing"
 WHITENOISE_USE_FINDERS = ITSM_MODE != "production"
+# Every test client builds the middleware anew: a file is looked for when it is asked for, instead of all at each start.
+WHITENOISE_AUTOREFRESH = IS_TEST
 
 LOG_LEVEL: str = env("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "apps.core.logs.configure"

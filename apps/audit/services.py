@@ -20,7 +20,7 @@ from apps.core.records import noun
 
 INSERT = (
     f'INSERT INTO "{Event._meta.db_table}"'  # noqa: S608 - our table
-    f" ({', '.join(field.column for field in Event._meta.concrete_fields)})"
+    f" ({', '.join(str(field.column) for field in Event._meta.concrete_fields)})"
     f" VALUES ({', '.join('%s' for _ in Event._meta.concrete_fields)})"
 )
 log = structlog.get_logger(__name__)

@@ -23,6 +23,12 @@ class ServiceAdmin(AliveAdmin):
     search_fields = ("name", "description")
     ordering = ("name",)
 
+    def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
+        return services.create_service(actor=actor, at=at, values=values)
+
+    def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
+        return services.change_service(record, actor=actor, at=at, values=values)
+
 
 @admin.register(CiClass)
 class CiClassAdmin(RecordAdmin):
@@ -61,6 +67,9 @@ class ConfigurationItemAdmin(AliveAdmin):
 
     def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
         return services.create_item(actor=actor, at=at, values=values)
+
+    def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
+        return services.change_item(record, actor=actor, at=at, values=values)
 
     @display(
         description="status",

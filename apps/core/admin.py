@@ -146,7 +146,7 @@ class RecordAdmin(ModelAdmin):
         """The class's own; Django's deletion of many rows writes past the services."""
         return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
 
-    def changeform_actions(self, request: HttpRequest) -> list[tuple[str, str]]:
+    def changeform_actions(self, request: HttpRequest, record: Any) -> list[tuple[str, str]]:
         """The same actions for the page of one record: (name, label)."""
         return [(name, str(label)) for name, (_, _, label) in self.get_actions(request).items()]
 
@@ -164,7 +164,7 @@ class RecordAdmin(ModelAdmin):
                     count += 1
             except (DomainError, IntegrityError) as error:
                 denials.note(request, error)
-                self.message_user(request, _words_of(error), messages.ERROR)
+                self.message_user(request, words_of(error), messages.ERROR)
         if count:
             self.message_user(request, f"{done}: {count}", messages.SUCCESS)
 
@@ -178,7 +178,7 @@ class RecordAdmin(ModelAdmin):
             return answer()
         except (DomainError, IntegrityError) as error:
             denials.note(request, error)
-            self.message_user(request, _words_of(error), messages.ERROR)
+            self.message_user(request, words_of(error), messages.ERROR)
             return self.response_post_save_change(request, None)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -250,8 +250,12 @@ class RecordAdmin(ModelAdmin):
     ) -> Any:
         """A refusal of a service is a message on the page, not an error page."""
         change = super().changeform_view
-        context = {"record_actions": self.changeform_actions(request) if object_id else [], **(extra_context or {})}
-        return self._answering_refusals(request, lambda: change(request, object_id, form_url, context))
+        return self._answering_refusals(request, lambda: change(request, object_id, form_url, extra_context))
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        record = kwargs.get("obj")
+        context["record_actions"] = self.changeform_actions(request, record) if record else []
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """The service has recorded an event; Django's log stays empty."""
@@ -291,7 +295,7 @@ def _parameter(entry: Any) -> str:
     return str(entry[0] if isinstance(entry, tuple) else entry.parameter_name)
 
 
-def _words_of(error: DomainError | IntegrityError) -> str:
+def words_of(error: DomainError | IntegrityError) -> str:
     refusal = constraints.explain(error) if isinstance(error, IntegrityError) else error
     details = [wrong.detail for wrong in refusal.errors]
     return " ".join(details if details and refusal.detail == refusal.title else [refusal.detail, *details])

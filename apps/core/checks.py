@@ -30,9 +30,9 @@ def _rules() -> list[tuple[bool, str, str, str]]:
     return [
         (settings.DEBUG, "E001", "DEBUG is on in production.", "Unset DEBUG."),
         (
-            _is_weak_key(settings.SECRET_KEY),
+            any(_is_weak_key(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)),
             "E002",
-            "SECRET_KEY is short, repetitive or a published one.",
+            "SECRET_KEY, or one of SECRET_KEY_FALLBACKS, is short, repetitive or a published one.",
             "Set 50 random characters.",
         ),
         (not settings.ALLOWED_HOSTS, "E003", "ALLOWED_HOSTS is empty.", "Name the hosts of BASE_URL."),

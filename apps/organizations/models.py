@@ -141,7 +141,7 @@ class Department(VersionedModel):
 class NumberSeries(TenantModel):
     """The last number given under one prefix. Its row is the lock: whoever takes the next one waits here for the other."""
 
-    prefix = models.CharField(max_length=10)
+    prefix = models.CharField(max_length=4)
     last = models.PositiveBigIntegerField(default=0)
 
     class Meta:

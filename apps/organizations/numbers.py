@@ -14,8 +14,8 @@ from apps.core.models import new_id
 from apps.organizations.models import NumberSeries
 
 DIGITS = 7
-# What a bigint holds, with room to count on from.
-MOST_DIGITS = 18
+# As many as an address takes for a number (core.api.lookup).
+MOST_DIGITS = 12
 
 TABLE = NumberSeries._meta.db_table
 ADVANCE = (

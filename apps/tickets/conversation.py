@@ -2,17 +2,18 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from apps.core import events
 from apps.core.actors import Actor
-from apps.core.authorization import Action, Reach, decide, require
+from apps.core.authorization import Action, Reach, decide, may, require
 from apps.core.errors import Conflict, FieldError, Invalid
-from apps.tickets import kinds, search, services
+from apps.tickets import kinds, mentions, search, services
 from apps.tickets.choices import HoldReason, Visibility
 from apps.tickets.markup import as_html
-from apps.tickets.models import Comment, CommentEdit, Ticket
+from apps.tickets.models import Attachment, Comment, CommentEdit, Ticket
 
-INTERNAL = "internal_comments"
+INTERNAL = mentions.INTERNAL
 
 
 def sees_internal(actor: Actor) -> bool:
@@ -25,17 +26,12 @@ def add_comment(
 ) -> Comment:
     """Say something on a ticket. Raises Denied, Conflict `merged`, Invalid.
 
-    A first public answer of somebody else than the requester is the first response; the requester's own answer ends the
-    waiting for it, at `at`.
+    A first public answer of somebody who works on it is the first response; the requester's own answer ends the waiting
+    for it, at `at`. The fact names whom the comment mentions.
     """
     locked = services.lock(ticket.pk, actor=actor)
     require_to_say(locked, visibility, actor=actor)
-    if locked.merged_into_id is not None:
-        raise Conflict(
-            "It was merged; comment on the ticket that it was merged into.",
-            code="merged",
-            into=str(locked.merged_into_id),
-        )
+    refuse_merged(locked)
     comment: Comment = Comment.objects.create(
         organization_id=locked.organization_id,
         ticket=locked,
@@ -47,9 +43,10 @@ def add_comment(
         created_at=at,
         updated_at=at,
     )
-    _respond(locked, comment, at=at)
+    _respond(locked, comment, actor=actor, at=at)
     search.write(locked)
-    _record(locked, "commented", comment, actor=actor, at=at)
+    called = mentions.mentioned(locked, body, visibility, at=at)
+    _record(locked, "commented", comment, actor=actor, at=at, mentions=called)
     is_answer = comment.author_id == locked.requester_id and visibility == Visibility.PUBLIC
     if is_answer and locked.hold_reason == HoldReason.AWAITING_REQUESTER:
         platform = Actor.system(locked.organization_id, "tickets")
@@ -64,13 +61,27 @@ def require_to_say(ticket: Ticket, visibility: str, *, actor: Actor) -> None:
     require(actor, Action.PARTICIPATE, kinds.get(ticket.kind).resource, ticket)
 
 
-def _respond(ticket: Ticket, comment: Comment, *, at: datetime) -> None:
-    """Write the first response down: no change of the ticket by a person, so no new version."""
+def refuse_merged(ticket: Ticket) -> None:
+    """What is said about a merged ticket is said on the one that it went into. Raises Conflict naming that."""
+    if ticket.merged_into_id is not None:
+        raise Conflict(
+            "It was merged; go on with the ticket that it was merged into.",
+            code="merged",
+            into=str(ticket.merged_into_id),
+        )
+
+
+def _respond(ticket: Ticket, comment: Comment, *, actor: Actor, at: datetime) -> None:
+    """Write the first response down: no change of the ticket by a person, so no new version.
+
+    A watcher who says something has not answered the requester; that takes somebody who may work on the ticket.
+    """
     is_response = (
         ticket.responded_at is None
         and comment.visibility == Visibility.PUBLIC
         and not comment.is_automatic
         and comment.author_id not in {None, ticket.requester_id}
+        and may(actor, Action.UPDATE, kinds.get(ticket.kind).resource, ticket)
     )
     if is_response:
         ticket.responded_at = at
@@ -82,10 +93,13 @@ def edit_comment(
 ) -> Comment:
     """Change a locked comment; what it said before is kept. Public ones cannot be made internal: they were read.
 
-    Raises Denied, Invalid.
+    An internal one that becomes public is an answer from `at` on, and may be the first response. Raises Denied, Conflict,
+    Invalid.
     """
     ticket = services.lock(comment.ticket_id, actor=actor)
-    _require_to_change(ticket, comment, actor=actor)
+    require_to_change(ticket, comment, comment.author_id, actor=actor)
+    if comment.is_deleted:
+        raise Conflict("It is deleted; restore it first.", code="deleted")
     if visibility is not None and visibility != comment.visibility and comment.visibility == Visibility.PUBLIC:
         raise Invalid(errors=[FieldError("/visibility", "immutable", "It was public; delete it instead.")])
     if visibility == Visibility.PUBLIC and comment.visibility == Visibility.INTERNAL:
@@ -97,19 +111,24 @@ def edit_comment(
     CommentEdit.objects.create(
         organization_id=comment.organization_id, comment=comment, body=comment.body, edited_by_id=actor.id, at=at
     )
+    called_before = mentions.mentioned(ticket, comment.body, comment.visibility, at=at)
     for name, value in values.items():
         setattr(comment, name, value)
     comment.html, comment.edited_at = as_html(comment.body), at
     _save(comment, ("body", "html", "visibility", "edited_at"), at=at)
+    if comment.author_id == actor.id:
+        _respond(ticket, comment, actor=actor, at=at)
     search.write(ticket)
-    _record(ticket, "comment_edited", comment, actor=actor, at=at)
+    called = mentions.mentioned(ticket, comment.body, comment.visibility, at=at)
+    called = mentions.newly_mentioned(called_before, called)
+    _record(ticket, "comment_edited", comment, actor=actor, at=at, mentions=called)
     return comment
 
 
 def delete_comment(comment: Comment, *, actor: Actor, at: datetime) -> Comment:
     """Hide a locked comment. Raises Denied, Conflict."""
     ticket = services.lock(comment.ticket_id, actor=actor)
-    _require_to_change(ticket, comment, actor=actor)
+    require_to_change(ticket, comment, comment.author_id, actor=actor)
     if comment.is_deleted:
         raise Conflict("It is deleted already.", code="already_deleted")
     comment.deleted_at = at
@@ -122,7 +141,7 @@ def delete_comment(comment: Comment, *, actor: Actor, at: datetime) -> Comment:
 def restore_comment(comment: Comment, *, actor: Actor, at: datetime) -> Comment:
     """Show a locked comment again. Raises Denied, Conflict."""
     ticket = services.lock(comment.ticket_id, actor=actor)
-    _require_to_change(ticket, comment, actor=actor)
+    require_to_change(ticket, comment, comment.author_id, actor=actor)
     if not comment.is_deleted:
         raise Conflict("It is not deleted.", code="not_deleted")
     comment.deleted_at = None
@@ -132,13 +151,19 @@ def restore_comment(comment: Comment, *, actor: Actor, at: datetime) -> Comment:
     return comment
 
 
-def _require_to_change(ticket: Ticket, comment: Comment, *, actor: Actor) -> None:
+def require_to_change(ticket: Ticket, said: Comment | Attachment, by: UUID | None, *, actor: Actor) -> None:
     """One's own, where one may speak at all; anybody's for those whose grant reaches further than their own."""
-    decision = decide(actor, Action.UPDATE, INTERNAL)
-    if comment.author_id is not None and comment.author_id == actor.id:
-        require_to_say(ticket, comment.visibility, actor=actor)
-    elif not (actor.is_system or (decision.is_allowed and decision.reach is Reach.ORGANIZATION)):
-        require(actor, Action.UPDATE, INTERNAL, comment)
+    if by is not None and by == actor.id:
+        require_to_say(ticket, said.visibility, actor=actor)
+    elif not changes_all(actor):
+        require(actor, Action.UPDATE, INTERNAL, said)
+    else:
+        require(actor, Action.PARTICIPATE, kinds.get(ticket.kind).resource, ticket)
+
+
+def changes_all(actor: Actor) -> bool:
+    """Whether what others said and uploaded is the actor's to change."""
+    return decide(actor, Action.UPDATE, INTERNAL).reach is Reach.ORGANIZATION
 
 
 def _save(comment: Comment, names: tuple[str, ...], *, at: datetime) -> None:
@@ -147,8 +172,7 @@ def _save(comment: Comment, names: tuple[str, ...], *, at: datetime) -> None:
     comment.save(update_fields=[*names, "version", "updated_at"])
 
 
-def _record(ticket: Ticket, past: str, comment: Comment, *, actor: Actor, at: datetime) -> None:
+def _record(ticket: Ticket, past: str, comment: Comment, *, actor: Actor, at: datetime, **data: Any) -> None:
     """A fact of the ticket; the words stay in the comment, where they can be taken away."""
-    events.record(
-        f"{ticket.kind}.{past}", ticket, actor=actor, at=at, comment=str(comment.pk), visibility=comment.visibility
-    )
+    about: dict[str, Any] = {"comment": str(comment.pk), "visibility": comment.visibility}
+    events.record(f"{ticket.kind}.{past}", ticket, actor=actor, at=at, **about, **data)

@@ -28,10 +28,19 @@ RATED_BY = ("impact", "urgency")
 SEARCHED = ("title", "description")
 
 
-def create(kind_name: str, *, actor: Actor, at: datetime, values: Mapping[str, Any], number: str = "") -> Any:
+def create(
+    kind_name: str,
+    *,
+    actor: Actor,
+    at: datetime,
+    values: Mapping[str, Any],
+    number: str = "",
+    carried: Mapping[str, Any] | None = None,
+) -> Any:
     """Open a ticket of one kind at `at` (UTC) and return the kind's own row.
 
-    `values` are those of the base row and of the kind's. `number` is for imports that keep theirs. Raises Denied, Invalid.
+    `values` are those of the base row and of the kind's. `number` is for imports that keep theirs. `carried` are custom
+    fields as another ticket has them, in place of given ones, complete or not. Raises Denied, Invalid.
     """
     kind = kinds.get(kind_name)
     require(actor, Action.CREATE, kind.resource)
@@ -41,7 +50,9 @@ def create(kind_name: str, *, actor: Actor, at: datetime, values: Mapping[str, A
         refuse_unassignable(given.get("assignee_id"))
     if given.get("requester_id") is None:
         given["requester_id"] = _requester(actor)
-    given["custom_fields"] = custom_fields.complete(kind_name, given.get("custom_fields") or {}, actor=actor)
+    if carried is None:
+        carried = custom_fields.complete(kind_name, given.get("custom_fields") or {}, actor=actor)
+    given["custom_fields"] = dict(carried)
     given["tags"] = tagging.known(given.get("tags") or [], actor=actor, at=at)
     impact, urgency = given.setdefault("impact", 3), given.setdefault("urgency", 3)
     status = kind.lifecycle.initial

@@ -11,7 +11,7 @@ from apps.core.actors import Actor
 from apps.core.authorization import Action, require
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.core.lifecycle import Phase
-from apps.tickets import conversation, kinds, services
+from apps.tickets import conversation, kinds, merging, services
 from apps.tickets.choices import HoldReason, Priority, ResolutionCode, Visibility
 from apps.tickets.models import Ticket
 from apps.tickets.priorities import priority_of
@@ -209,4 +209,9 @@ SHARED: dict[str, kinds.Verb] = {
     "cancel": cancel,
     "escalate": escalate,
     "override-priority": override_priority,
+    "merge": merging.merge,
+    "unmerge": merging.unmerge,
+    # These two return the new ticket.
+    "split": merging.split,
+    "convert": merging.convert,
 }

@@ -20,7 +20,7 @@ from apps.core.errors import Conflict, FieldError, Invalid, NotSignedIn
 from apps.core.models import new_id
 from apps.organizations.lifecycle import OrganizationStatus
 from apps.organizations.models import Organization
-from apps.users import token_format
+from apps.users import sessions, token_format
 from apps.users.access import refuse_exceeding
 from apps.users.events import API_TOKEN_CREATED, API_TOKEN_REVOKED
 from apps.users.models import ApiToken, User
@@ -50,10 +50,12 @@ def create(
     expires_at: datetime,
     allowed_addresses: Sequence[str] = (),
 ) -> tuple[ApiToken, str]:
-    """A token of `owner`, and its text, which is nowhere kept. Raises Invalid, Denied.
+    """A token of `owner`, and its text, which is nowhere kept. Raises Invalid, Denied, ReauthRequired.
 
-    Everybody makes their own. For a service account it takes the grant to configure, and holding what the token can do.
+    Everybody makes their own, having signed in lately. For a service account it takes the grant to configure, and holding what
+    the token can do.
     """
+    sessions.require_recent(actor, at=at)
     if not at < expires_at <= at + LONGEST:
         raise Invalid(
             errors=[FieldError("/expires_at", "out_of_range", "Accepted: a later instant, at most 365 days from now.")]

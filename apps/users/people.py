@@ -44,6 +44,8 @@ def change_user(user: User, *, actor: Actor, at: datetime, values: Mapping[str, 
     if is_moving or is_new_type:
         # Whoever chooses the address gets the mail that sets the password.
         access.refuse_more_powerful(user, actor=actor, at=at)
+    if is_moving and user.pk == actor.id:
+        sessions.require_recent(actor, at=at)
     if "email" in values:
         values["email_normalised"] = normalise_email(values["email"])
     if is_new_type:

@@ -67,6 +67,10 @@ class Rights:
         widest = max(covering, key=lambda grant: WIDTH[grant.effective_reach])
         return Decision(True, widest.effective_reach, tuple(grant.explain(name) for grant in covering))
 
+    def allows(self, action: Action, resource: str, subject: Any = None) -> bool:
+        held = self.grants.get((resource, action), ())
+        return bool(held) and (subject is None or any(self._covers(grant, subject) for grant in held))
+
     def within_reach(self, action: Action, resource: str, columns: ReachColumns) -> Q | None:
         condition = Q(pk__in=[])
         for grant in self.grants.get((resource, action), ()):
@@ -122,8 +126,8 @@ class Rights:
         for reach, accepted in self._bounds(grant):
             any_column = Q(pk__in=[])
             for column in columns.get(reach, ()):
-                is_plain = isinstance(column, str)
-                any_column |= Q(**{f"{column}__in": accepted}) if is_plain else Q(pk__in=column.records(accepted))
+                key, held = (column, accepted) if isinstance(column, str) else ("pk", column.records(accepted))
+                any_column |= Q(**{f"{key}__in": held})
             whole &= any_column
         return whole
 

@@ -13,6 +13,12 @@ from apps.users.role_table import VOCABULARY
 
 # "teams.read" to "organization"; what is not granted is not there.
 Cells = Mapping[str, str]
+ABBREVIATED = {"sla": "SLA", "api_tokens": "API tokens"}
+# So that the columns of all actions fit beside each other on a laptop.
+SHORT = {Reach.DEPARTMENT: "dept.", Reach.ORGANIZATION: "org."}
+
+
+REACHES = [{"value": reach.value, "short": SHORT.get(reach, reach.value)} for reach in Reach]
 
 
 class Cell(NamedTuple):
@@ -21,6 +27,10 @@ class Cell(NamedTuple):
     grant: str
     reach: str
     is_known: bool
+
+    @property
+    def short_reach(self) -> str:
+        return SHORT.get(Reach(self.reach), self.reach)
 
 
 def cells_of(role: Role) -> dict[str, str]:
@@ -32,14 +42,14 @@ def rows(cells: Cells) -> Iterator[tuple[str, list[Cell]]]:
     for resource, actions in VOCABULARY.items():
         names = ((f"{resource}.{action}", action in actions) for action in Action)
         yield (
-            resource.replace("_", " ").capitalize(),
+            ABBREVIATED.get(resource, resource.replace("_", " ").capitalize()),
             [Cell(name, cells.get(name, ""), is_known) for name, is_known in names],
         )
 
 
 def render(cells: Cells, field: str = "") -> SafeString:
     """The table; with the name of a form's field its cells can be chosen."""
-    context = {"field": field, "actions": list(Action), "rows": rows(cells), "reaches": list(Reach)}
+    context = {"field": field, "actions": list(Action), "rows": rows(cells), "reaches": REACHES}
     return render_to_string("users/role_matrix.html", context)
 
 

@@ -1,12 +1,33 @@
 """What a session depends on, and how it ends: what every change of a credential does to the others, behind one lock."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from apps.core.errors import Conflict
+from apps.core.actors import Actor
+from apps.core.errors import Conflict, Denied
 from apps.organizations.lifecycle import OrganizationStatus
 from apps.organizations.models import Organization
 from apps.users.models import Session, User
+
+# How long a sign-in vouches for whoever changes how an account is entered: ASVS 7.5.1.
+RECENT = timedelta(minutes=5)
+
+
+class ReauthRequired(Denied):
+    code = "reauth_required"
+    title = "Sign in again first"
+
+
+def require_recent(actor: Actor, *, at: datetime) -> None:
+    """Raises ReauthRequired unless the actor's session was opened within RECENT before `at` (UTC): refreshing does not count.
+
+    For what changes how an account is entered and is not proved by a password or code of its own.
+    """
+    opened_lately = Session.objects.filter(created_at__gt=at - RECENT)
+    if actor.session_id is None or not opened_lately.filter(pk=actor.session_id).exists():
+        raise ReauthRequired(
+            "It takes a sign-in of the last five minutes; sign in again, and do it in the new session."
+        )
 
 
 def lock_row(user_id: UUID) -> User | None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -88,3 +88,26 @@ def test_a_failure_is_counted_and_tried_again_later(fresh_database, acme, monkey
 
     left = again(acme, dispatch)
     assert (left.state, left.attempts, left.running_until, left.last_error) == ("waiting", 1, None, "RuntimeError")
+
+
+def test_a_run_that_took_longer_than_its_limit_leaves_the_mark_to_the_one_that_overtook_it(
+    fresh_database, acme, monkeypatch
+):
+    runs, answers = [], []
+
+    def handle(event):
+        runs.append(event.pk)
+        if len(runs) == 1:
+            past = Now() - timedelta(seconds=1)
+            with transaction.atomic():
+                Dispatch.objects.filter(pk=dispatch.pk).update(running_until=past, lease_until=past)
+            answers.append(services.deliver(acme.id, dispatch.pk))
+
+    monkeypatch.setitem(events._after, NAME, Consumer(NAME, "site.created", handle, is_outward=True, limit_seconds=60))
+    dispatch = queued(acme)
+
+    answers.append(services.deliver(acme.id, dispatch.pk))
+
+    left = again(acme, dispatch)
+    assert (answers, runs) == (["done", "gone"], [dispatch.event_id] * 2)
+    assert (left.state, left.attempts, left.last_error) == ("done", 2, "")

@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
@@ -46,8 +47,15 @@ PUBLIC = {
 }
 # Lists of which some see a narrower form: whatever their filter, order or choice of fields would tell beyond it is 400.
 NARROWED: dict[str, frozenset[str]] = {"users/": frozenset({"end user"})}
+# Words that belong to nobody: whoever reads any record of their resource reads them all.
+VOCABULARIES = frozenset(
+    f"{words}/{one}" for words in ("ci-classes", "categories", "custom-fields") for one in ("", "<uuid:pk>/")
+)
 # What a fresh row must be for its action to be possible: route -> columns.
-PREPARED: dict[str, dict[str, Any]] = {"users/<uuid:pk>/activate/": {"is_active": False}}
+PREPARED: dict[str, dict[str, Any]] = {
+    "users/<uuid:pk>/activate/": {"is_active": False},
+    "tickets/<record:ticket_pk>/tasks/<uuid:pk>/reopen/": {"done_at": datetime(2026, 11, 2, tzinfo=UTC)},
+}
 # What is left of a rate limit is less with each request.
 COUNTED = re.compile(r"'RateLimit[A-Za-z-]*': '[^']*'")
 # Where the record says which grant it takes: (route, method) -> what bodies.GIVEN and the factory make it name.
@@ -186,9 +194,16 @@ class Walk:
             return frozenset({404})
         return frozenset({refusal or 404})
 
+    def sees_only_own(self, principal: str) -> bool:
+        """Whether a record of this route may be there without this caller's learning of it."""
+        if str(self.route) in VOCABULARIES:
+            return False
+        reads = decide(self.actor(principal), Action.READ, self.route.view.resource)  # type: ignore[attr-defined]
+        return reads.is_allowed and reads.reach is not Reach.ORGANIZATION
+
     def on_own(self, principal: str, method: str, target: str) -> frozenset[int]:
         refusal = self.refusal(principal, method)
-        if refusal == 403 and target == "deleted":
+        if refusal == 403 and (target == "deleted" or (target == "peer" and self.sees_only_own(principal))):
             # Only those who may delete find what is hidden; to others it is like what never was.
             return self.on_foreign(principal, method)
         if refusal is not None:
@@ -284,11 +299,18 @@ class Walk:
             if "format" in request.query and refusal is None:
                 view: Any = self.route.view
                 refusal = None if may(self.actor(principal), view.export_grant, view.resource) else 403
+            if "expand" in request.query and refusal is None:
+                refusal = None if self.may_expand(principal) else 403
             narrowed = {400} if self.is_narrowed(principal) else set()
             self.expect(principal, request, frozenset({refusal or 200, *narrowed}))
 
     def is_narrowed(self, principal: str) -> bool:
         return principal in NARROWED.get(str(self.route), frozenset())
+
+    def may_expand(self, principal: str) -> bool:
+        """Whether every reference of this list leads to what the caller may read some of."""
+        expandable = self.route.view().expandable()  # type: ignore[attr-defined]
+        return all(may(self.actor(principal), Action.READ, resource) for _, resource in expandable.values())
 
     def principals(self, method: str) -> list[str]:
         """Those who get as far as the handler; at least one, so that nothing is left out."""

@@ -12,7 +12,7 @@ from apps.core.models import Job
 from apps.users import api_tokens
 from apps.users.role_table import VOCABULARY
 from apps.users.scopes import GROUPS, granted_by
-from tests.conftest import IS_FULL_RUN, Api
+from tests.conftest import IS_FULL_RUN, Api, signed_in_now
 from tests.contracts.matrix import Walk
 from tests.contracts.routes import Route, routes
 from tests.contracts.world import World
@@ -34,7 +34,7 @@ def clients(world: World) -> dict[str, Api]:
     for scope in SCOPES:
         with world.acme.entered():
             _, text = api_tokens.create(
-                actor=dan.as_actor(),
+                actor=signed_in_now(dan),
                 at=at,
                 owner=dan,
                 name=scope,
@@ -71,6 +71,7 @@ def got(status: int) -> str:
     return {403: "denied", 404: "hidden"}.get(status, "passed" if status < 500 and status != 401 else str(status))
 
 
+@pytest.mark.budget(40)
 @pytest.mark.bar(31)
 @pytest.mark.parametrize("route", PROTECTED, ids=str)
 def test_a_scope_lets_through_what_the_table_says(

@@ -30,6 +30,7 @@ UNSAFE = [
     ("E001", {"DEBUG": True}),
     ("E002", {"SECRET_KEY": SAFE["SECRET_KEY"][:49]}),
     ("E002", {"SECRET_KEY": "ab" * 40}),
+    ("E002", {"SECRET_KEY_FALLBACKS": [SAFE["SECRET_KEY"], "demo-" + SAFE["SECRET_KEY"]]}),
     ("E002", {"SECRET_KEY": "only-for-tests-" + SAFE["SECRET_KEY"]}),
     ("E002", {"SECRET_KEY": "django-insecure-" + SAFE["SECRET_KEY"]}),
     ("E002", {"SECRET_KEY": "demo-" + SAFE["SECRET_KEY"]}),

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from apps.audit import services
 from apps.audit.models import Dispatch, Event
-from apps.core import export_files
+from apps.core import export_files, jobs, tenancy
 from apps.core.api import exporting, exports
 from apps.core.models import Job, JobState
 from apps.organizations.tasks import forget_exports
@@ -24,7 +24,9 @@ from apps.users.models import RoleAssignment
 from apps.users.role_table import VOCABULARY
 from tests.conftest import person
 from tests.core.expectations import assert_problem, pointers
+from tests.core.racing import at_once
 from tests.core.routes import lists
+from tests.core.test_jobs import fail_for_good
 from tests.factories import RoleAssignmentFactory, RoleFactory, SiteFactory, TeamFactory
 
 URL = "/api/v1/sites/"
@@ -423,6 +425,58 @@ def test_a_job_that_is_done_twice_leaves_one_file(api, acme, dan, sites, files):
     run(acme)
 
     assert len(list(files.iterdir())) == 1
+
+
+@pytest.mark.usefixtures("fresh_database")
+def test_a_replay_after_the_file_was_forgotten_fails_and_says_so(api, acme, dan, sites, files, monkeypatch):
+    def broken(*args):
+        raise RuntimeError("a disk was full")
+
+    ask(api(dan))
+    with acme.entered():
+        dispatch = Dispatch.objects.get(consumer="core.jobs")
+    with monkeypatch.context() as accident:
+        accident.setitem(jobs._kinds, export_files.KIND, broken)
+        fail_for_good(acme, dispatch)
+    with acme.entered():
+        given_up = Job.objects.get()
+    forget_exports(given_up.finished_at + export_files.KEPT + timedelta(seconds=1))
+    with acme.entered():
+        services.replay(Dispatch.objects.get(pk=dispatch.pk), actor=acme.system, at=timezone.now())
+
+    job = run(acme)
+
+    assert (job.state, [error["code"] for error in job.errors]) == (JobState.FAILED, ["export_expired"])
+    assert list(files.iterdir()) == []
+
+
+@pytest.mark.usefixtures("fresh_database")
+def test_a_run_that_another_one_overtook_takes_its_own_file_away(api, acme, dan, sites, files, monkeypatch):
+    """The second run begins when the first has written its file and not yet its name."""
+    keep, kept = export_files.keep, []
+
+    def keep_and_be_overtaken(name, content):
+        name_of_this_run = keep(name, content)
+        kept.append(name_of_this_run)
+        if len(kept) == 1:
+            with acme.entered():
+                event = Event.objects.get(name="job.requested")
+            at_once([lambda: second(event)])
+        return name_of_this_run
+
+    def second(event):
+        with tenancy.tenant(acme.id):
+            jobs.run(event)
+
+    monkeypatch.setattr(export_files, "keep", keep_and_be_overtaken)
+    client = api(dan)
+    ask(client)
+
+    job = run(acme)
+
+    assert (len(kept), job.state) == (2, JobState.DONE)
+    assert [file.name for file in files.iterdir()] == [job.parameters["file"]]
+    assert len(rows_of_csv(body(client.get(job.result["url"])))) == 1 + len(sites)
 
 
 @pytest.mark.usefixtures("fresh_database")

@@ -85,23 +85,13 @@ def test_a_team_made_over_http_is_audited_delivered_once_and_nobody_elses(proces
     worker, relay, beat, web = processes.worker(), processes.relay(), processes.beat(), processes.web(port)
     wait_until(lambda: is_serving(port), "the web process is ready", 60)
     wait_until(lambda: is_ready(worker), "the worker is ready", 60)
-    acme, globex, nobody = Client(port), Client(port), Client(port)
+    acme, globex = Client(port), Client(port)
     acme.sign_in(accounts["acme"]["admin"])
     globex.sign_in(accounts["globex"]["admin"])
 
-    # A write, with the request's id and a key that makes it safe to send again.
-    headers = {"X-Request-ID": "journey-request-0001", "Idempotency-Key": "journey-key-1"}
-    status, answer, team = acme.ask("POST", f"{API}/teams/", {"name": "Walking Slice"}, **headers)
+    team = written_once(acme)
     written_at = time.monotonic()
-    assert (status, answer["location"]) == (201, f"{API}/teams/{team['id']}/")
-    status, answer, repeated = acme.ask("POST", f"{API}/teams/", {"name": "Walking Slice"}, **headers)
-    assert (status, answer["idempotency-replayed"], repeated) == (201, "true", team)
-
-    # Its event: one, naming who, what, how and by which request.
-    (event,) = acme.get(f"{API}/audit/events/?subject_id={team['id']}")["results"]
-    me = acme.get(f"{API}/auth/me/")
-    assert (event["name"], event["changes"]) == ("team.created", {"name": [None, "Walking Slice"]})
-    assert (event["actor_id"], event["via"], event["request_id"]) == (me["id"], "api", "journey-request-0001")
+    event = told(acme, team)
 
     # Its delivery, once, through relay, broker and worker.
     organization_id = find_organization("acme")
@@ -113,7 +103,39 @@ def test_a_team_made_over_http_is_audited_delivered_once_and_nobody_elses(proces
     assert "broker_away" not in relay.said()
     assert acme.get(f"{API}/audit/dispatches/")["results"] == []
 
-    # And the organization next door sees nothing of it: by list, search, count, filter or id.
+    finds_nothing_of_it(globex, team, event)
+    changes_nothing_of_it(globex, team, calendar=acme.get(f"{API}/sla/calendars/")["results"][0]["id"])
+    assert acme.get(f"{API}/teams/{team['id']}/") == team
+    assert Client(port).ask("GET", f"{API}/teams/")[0] == 401
+
+    # Nothing came twice, and everybody still stands.
+    wait_until(lambda: "core.run_job" in worker.said(), "beat woke the schedule", 5 + PULSE_SECONDS)
+    assert arrived(organization_id, event["id"]) == 1
+    assert [child.is_running for child in (worker, relay, beat, web)] == [True] * 4
+    assert json.loads(processes.manage("relay", "--status").stdout) == {"waiting": 0, "overdue_seconds": 0.0, "dead": 0}
+
+
+def written_once(acme: Client) -> dict[str, Any]:
+    """A write, with the request's id and a key that makes it safe to send again."""
+    headers = {"X-Request-ID": "journey-request-0001", "Idempotency-Key": "journey-key-1"}
+    status, answer, team = acme.ask("POST", f"{API}/teams/", {"name": "Walking Slice"}, **headers)
+    assert (status, answer["location"]) == (201, f"{API}/teams/{team['id']}/")
+    status, answer, repeated = acme.ask("POST", f"{API}/teams/", {"name": "Walking Slice"}, **headers)
+    assert (status, answer["idempotency-replayed"], repeated) == (201, "true", team)
+    return team
+
+
+def told(acme: Client, team: dict[str, Any]) -> dict[str, Any]:
+    """Its event: one, naming who, what, how and by which request."""
+    (event,) = acme.get(f"{API}/audit/events/?subject_id={team['id']}")["results"]
+    me = acme.get(f"{API}/auth/me/")
+    assert (event["name"], event["changes"]) == ("team.created", {"name": [None, "Walking Slice"]})
+    assert (event["actor_id"], event["via"], event["request_id"]) == (me["id"], "api", "journey-request-0001")
+    return event
+
+
+def finds_nothing_of_it(globex: Client, team: dict[str, Any], event: dict[str, Any]) -> None:
+    """The organization next door, by list, search, count, filter or id."""
     everything = globex.get(f"{API}/teams/?page_size=200&count=true")
     assert team["id"] not in {row["id"] for row in everything["results"]}
     assert everything["count"] == len(everything["results"]) == 2
@@ -121,7 +143,7 @@ def test_a_team_made_over_http_is_audited_delivered_once_and_nobody_elses(proces
         f"{API}/teams/?search=Walking&count=true",
         f"{API}/teams/?name=Walking%20Slice&count=true",
         f"{API}/audit/events/?subject_id={team['id']}&count=true",
-        f"{API}/audit/events/?actor_id={me['id']}&count=true",
+        f"{API}/audit/events/?actor_id={event['actor_id']}&count=true",
     ):
         assert globex.get(path) == {"next": None, "previous": None, "results": [], "count": 0}
     for path in (f"{API}/teams/{{}}/", f"{API}/audit/events/{{}}/"):
@@ -130,19 +152,14 @@ def test_a_team_made_over_http_is_audited_delivered_once_and_nobody_elses(proces
             unknown_status, _, unlike = globex.ask("GET", path.format(new_id()))
             assert (foreign_status, problem["code"], problem["title"]) == (404, unlike["code"], unlike["title"])
             assert unknown_status == 404
+
+
+def changes_nothing_of_it(globex: Client, team: dict[str, Any], *, calendar: str) -> None:
+    """Nor does it refer to what is not its own."""
     assert globex.ask("PATCH", f"{API}/teams/{team['id']}/", {"name": "Taken"})[0] == 404
     assert globex.ask("DELETE", f"{API}/teams/{team['id']}/")[0] == 404
-    calendar = acme.get(f"{API}/sla/calendars/")["results"][0]["id"]
     status, _, problem = globex.ask("POST", f"{API}/teams/", {"name": "Borrowed", "calendar": calendar})
     assert (status, [(error["pointer"], error["code"]) for error in problem["errors"]]) == (
         400,
         [("/calendar", "does_not_exist")],
     )
-    assert acme.get(f"{API}/teams/{team['id']}/") == team
-    assert nobody.ask("GET", f"{API}/teams/")[0] == 401
-
-    # Nothing came twice, and everybody still stands.
-    wait_until(lambda: "core.run_job" in worker.said(), "beat woke the schedule", 5 + PULSE_SECONDS)
-    assert arrived(organization_id, event["id"]) == 1
-    assert [child.is_running for child in (worker, relay, beat, web)] == [True] * 4
-    assert json.loads(processes.manage("relay", "--status").stdout) == {"waiting": 0, "overdue_seconds": 0.0, "dead": 0}

@@ -12,6 +12,7 @@ from apps.audit.models import Dispatch, Event
 from apps.core import events, tenancy
 from apps.core.errors import TenantRequired
 from apps.notifications import subscribers
+from apps.notifications.delivery import letters
 from apps.notifications.delivery.mailbox import MailboxBackend
 from apps.notifications.models import Mail
 from apps.organizations import services as organization_services
@@ -215,10 +216,10 @@ def test_the_mailbox_keeps_nothing_outside_a_tenant(acme):
 
 
 def test_every_notice_has_its_consumer_and_they_leave_the_transaction():
-    names = {consumer.name: consumer for name in subscribers.NOTICES for consumer in events.consumers_of(name)}
+    names = {consumer.name: consumer for name in letters.NOTICES for consumer in events.consumers_of(name)}
 
-    assert {f"notifications.{name}" for name in subscribers.NOTICES} <= set(names)
-    assert all(names[f"notifications.{name}"].is_outward for name in subscribers.NOTICES)
+    assert {f"notifications.{name}" for name in letters.NOTICES} <= set(names)
+    assert all(names[f"notifications.{name}"].is_outward for name in letters.NOTICES)
 
 
 def test_the_admin_shows_a_message_as_text_with_its_link_alone(acme, api, dan, mailbox):

@@ -501,4 +501,18 @@ def test_the_matrix_of_an_administrator_shows_every_grant(acme, dan):
 
     page = text(signed_in(dan), f"{ROLES}{role.pk}/change/")
 
-    assert page.count('class="reach reach-organization"') == sum(len(actions) for actions in ADMIN.values())
+    assert page.count('class="reach reach-organization" title="organization">org.</span>') == sum(
+        len(actions) for actions in ADMIN.values()
+    )
+
+
+def test_a_users_page_offers_to_activate_or_to_deactivate_whichever_applies(acme, dan, alice):
+    browser = signed_in(dan)
+
+    def offered():
+        page = browser.get(f"{USERS}{alice.pk}/change/").content.decode()
+        return [action for action in ("activate", "deactivate") if f'name="action" value="{action}"' in page]
+
+    assert offered() == ["deactivate"]
+    act(browser, "deactivate", alice)
+    assert offered() == ["activate"]

@@ -1,10 +1,12 @@
 """Teams' members, absences, overrides and API tokens in the admin: the verbs of the API, each with its event."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
+from apps.users import rotas
 from apps.users.models import Absence, ApiToken, OnCallOverride, TeamMember
 from tests import factories
 from tests.users.test_admin_people import grant, limited_admin, names, text
@@ -98,6 +100,29 @@ def test_an_override_is_planned_changed_and_taken_back(acme, dan, alice, bob, to
         "on_call_override.updated",
         "on_call_override.deleted",
     ]
+
+
+def test_the_page_of_a_rota_says_who_is_on_call_and_who_will_be(acme, dan, alice, bob):
+    now = timezone.now()
+    with acme.entered():
+        values = {
+            "name": "Nights",
+            "team_id": factories.TeamFactory().pk,
+            "time_zone": "UTC",
+            "starts_on": (now - timedelta(days=7)).date(),
+            "handover_weekday": now.weekday(),
+            "handover_time": "00:00",
+            "members": [bob.pk, alice.pk],
+        }
+        rota = rotas.create_rota(actor=acme.system, at=now - timedelta(days=8), values=values)
+
+    page = signed_in(dan).get(f"/admin/users/oncallrota/{rota.pk}/change/").content.decode()
+
+    handovers = [f"{now + timedelta(weeks=week):%Y-%m-%d} 00:00" for week in (1, 2, 3)]
+    shown = re.findall(r"<div>from ([\d: -]+): (\w+)</div>", page)
+    assert [name for _, name in shown][:4] == ["Alice", "Bob", "Alice", "Bob"]
+    assert [begin for begin, _ in shown][1:4] == handovers
+    assert re.search(r"On call now.*?Alice", page, re.DOTALL | re.IGNORECASE)
 
 
 def test_the_past_of_a_rota_takes_no_override(acme, dan, bob, tomorrow):

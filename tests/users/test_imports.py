@@ -14,6 +14,7 @@ from apps.users.role_table import END_USER
 from tests import factories
 from tests.conftest import person
 from tests.core.expectations import assert_problem, pointers
+from tests.core.test_jobs import fail_for_good
 
 IMPORT = "/api/v1/users/import/"
 HEAD = "email,full_name,username,employee_number,user_type,department,site,manager,time_zone,language,is_vip,phone\n"
@@ -306,6 +307,26 @@ def test_the_rights_of_the_moment_decide_and_the_text_is_forgotten(fresh_databas
     with acme.entered():
         User.objects.filter(full_name="Frank").update(is_active=False)
     assert (done(acme, other).state, again(acme, other).parameters.get("text")) == (JobState.FAILED, None)
+    assert "x@acme.example" not in people(acme)
+
+
+def test_a_replay_after_the_text_was_forgotten_fails_and_says_so(fresh_database, acme, api, dan, monkeypatch):
+    def broken(job, actor):
+        raise RuntimeError("a disk was full")
+
+    job = requested(api, dan, "email,full_name\nx@acme.example,X\n")
+    with acme.entered():
+        dispatch = Dispatch.objects.get(consumer="core.jobs")
+    with monkeypatch.context() as accident:
+        accident.setitem(jobs._kinds, imports.KIND, broken)
+        fail_for_good(acme, dispatch)
+    assert again(acme, job).parameters == {"is_dry_run": False, "is_inviting": False}
+    with acme.entered():
+        services.replay(Dispatch.objects.get(pk=dispatch.pk), actor=acme.system, at=timezone.now())
+
+    finished = done(acme, job)
+
+    assert (finished.state, [error["code"] for error in finished.errors]) == (JobState.FAILED, ["file_forgotten"])
     assert "x@acme.example" not in people(acme)
 
 

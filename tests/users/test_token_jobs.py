@@ -12,7 +12,7 @@ from apps.core.models import Job, JobState
 from apps.users import api_tokens
 from apps.users.models import ApiToken, RoleAssignment, User
 from apps.users.rights import actor_by_token
-from tests.conftest import Api
+from tests.conftest import Api, signed_in_now
 from tests.core.expectations import assert_problem
 
 IMPORT, EXPORTS = "/api/v1/users/import/", "/api/v1/exports/"
@@ -26,7 +26,7 @@ def token_of(acme, owner, *scopes):
     at = timezone.now()
     with acme.entered():
         row, text = api_tokens.create(
-            actor=owner.as_actor(), at=at, owner=owner, name="CI", scopes=scopes, expires_at=at + timedelta(days=1)
+            actor=signed_in_now(owner), at=at, owner=owner, name="CI", scopes=scopes, expires_at=at + timedelta(days=1)
         )
     client = Api()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {text}")

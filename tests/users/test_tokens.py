@@ -21,6 +21,7 @@ from apps.organizations.models import Team
 from apps.users import api_tokens, token_format, tokens
 from apps.users.models import ApiToken
 from apps.users.services import Device, open_session
+from tests.conftest import signed_in_now
 from tests.core.expectations import assert_problem
 
 ME = "/api/v1/auth/me/"
@@ -41,7 +42,8 @@ def signed(header, claims, key=KEY, digest=hashlib.sha256) -> str:
     )
 
 
-HS = {"alg": "HS256", "typ": "JWT"}
+KID = {"kid": tokens.key_id(KEY)}
+HS = {"alg": "HS256", "typ": "JWT", **KID}
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC = ec.generate_private_key(ec.SECP256R1())
 PUBLIC = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -60,76 +62,118 @@ def good(pair):
     return pair.access, jwt.decode(pair.access, options={"verify_signature": False})
 
 
+def but(claims, **changes):
+    """The claims with some of them replaced, or left out where None is given."""
+    return {key: value for key, value in {**claims, **changes}.items() if value is not None}
+
+
 def corpus(token, claims, globex, mallory, refresh):
-    now = int(time.time())
-    header, payload, signature = token.split(".")
-
-    def but(**changes):
-        return {key: value for key, value in {**claims, **changes}.items() if value is not None}
-
     return {
-        # the algorithm
-        "alg none": f"{encoded({'alg': 'none', 'typ': 'JWT'})}.{payload}.",
-        "alg None": f"{encoded({'alg': 'None'})}.{payload}.",
-        "alg none with the old signature": f"{encoded({'alg': 'none'})}.{payload}.{signature}",
-        "alg empty": f"{encoded({'alg': ''})}.{payload}.{signature}",
-        "alg missing": signed({"typ": "JWT"}, claims),
-        "alg a list": signed({"alg": ["HS256"]}, claims),
-        "alg null": signed({"alg": None}, claims),
-        "alg HS512 with our key": signed({"alg": "HS512"}, claims, digest=hashlib.sha512),
-        "alg HS384 with our key": signed({"alg": "HS384"}, claims, digest=hashlib.sha384),
-        "alg RS256": jwt.encode(claims, RSA, "RS256"),
-        "alg ES256": jwt.encode(claims, EC, "ES256"),
+        **algorithms(token, claims),
+        **keys(claims),
+        **times(claims),
+        **audiences(claims, refresh),
+        **subjects(claims, globex, mallory),
+        **forms(token, claims, mallory),
+    }
+
+
+def algorithms(token, claims):
+    """What a header may claim about the algorithm."""
+    _, payload, signature = token.split(".")
+    return {
+        "alg none": f"{encoded({'alg': 'none', 'typ': 'JWT', **KID})}.{payload}.",
+        "alg None": f"{encoded({'alg': 'None', **KID})}.{payload}.",
+        "alg none with the old signature": f"{encoded({'alg': 'none', **KID})}.{payload}.{signature}",
+        "alg empty": f"{encoded({'alg': '', **KID})}.{payload}.{signature}",
+        "alg missing": signed({"typ": "JWT", **KID}, claims),
+        "alg a list": signed({"alg": ["HS256"], **KID}, claims),
+        "alg null": signed({"alg": None, **KID}, claims),
+        "alg HS512 with our key": signed({"alg": "HS512", **KID}, claims, digest=hashlib.sha512),
+        "alg HS384 with our key": signed({"alg": "HS384", **KID}, claims, digest=hashlib.sha384),
+        "alg RS256": jwt.encode(claims, RSA, "RS256", headers=KID),
+        "alg ES256": jwt.encode(claims, EC, "ES256", headers=KID),
         "RS and HS confused": signed(HS, claims, key=PUBLIC),
-        "header says RS256, signed as HS256": signed({"alg": "RS256"}, claims),
-        # the key
+        "header says RS256, signed as HS256": signed({"alg": "RS256", **KID}, claims),
+    }
+
+
+def keys(claims):
+    """What a header may claim about the key."""
+    return {
         "another key": signed(HS, claims, key="k" * 64),
         "an empty key": signed(HS, claims, key=""),
+        "no kid": signed({"alg": "HS256", "typ": "JWT"}, claims),
+        "kid null": signed({**HS, "kid": None}, claims),
+        "kid a list": signed({**HS, "kid": [HS["kid"]]}, claims),
+        "kid of another key": signed({**HS, "kid": tokens.key_id("k" * 64)}, claims, key="k" * 64),
         "kid of a file": signed({**HS, "kid": "/dev/null"}, claims, key=""),
         "kid of SQL": signed({**HS, "kid": "x' UNION SELECT 'k"}, claims, key="k"),
         "jwk in the header": signed({**HS, "jwk": {"kty": "oct", "k": encoded(b"k" * 64)}}, claims, key="k" * 64),
         "jku in the header": signed({**HS, "jku": "https://evil.example/keys"}, claims, key="k" * 64),
         "crit in the header": signed({**HS, "crit": ["exp"], "exp": 1}, claims),
-        # the time
-        "expired": signed(HS, but(exp=now - 1, iat=now - 301)),
-        "expired long ago": signed(HS, but(exp=0, iat=0)),
-        "no exp": signed(HS, but(exp=None)),
-        "exp a text": signed(HS, but(exp="tomorrow")),
+    }
+
+
+def times(claims):
+    """Claims about time, signed with our key."""
+    now = int(time.time())
+    return {
+        "expired": signed(HS, but(claims, exp=now - 1, iat=now - 301)),
+        "expired long ago": signed(HS, but(claims, exp=0, iat=0)),
+        "no exp": signed(HS, but(claims, exp=None)),
+        "exp a text": signed(HS, but(claims, exp="tomorrow")),
         "exp infinite": signed(HS, encoded_infinity(claims)),
-        "exp beyond all time": signed(HS, but(exp="9" * 5000)),
-        "nbf in the future": signed(HS, but(nbf=now + 300)),
-        "iat in the future": signed(HS, but(iat=now + 300)),
-        # for whom
-        "another audience": signed(HS, but(aud="other-api")),
-        "no audience": signed(HS, but(aud=None)),
-        "another issuer": signed(HS, but(iss="evil")),
-        "no issuer": signed(HS, but(iss=None)),
-        "typ refresh": signed(HS, but(typ="refresh")),
-        "typ mfa": signed(HS, but(typ="mfa")),
-        "no typ": signed(HS, but(typ=None)),
+        "exp beyond all time": signed(HS, but(claims, exp="9" * 5000)),
+        "nbf in the future": signed(HS, but(claims, nbf=now + 300)),
+        "iat in the future": signed(HS, but(claims, iat=now + 300)),
+    }
+
+
+def audiences(claims, refresh):
+    """Tokens for somebody or something else, signed with our key."""
+    return {
+        "another audience": signed(HS, but(claims, aud="other-api")),
+        "no audience": signed(HS, but(claims, aud=None)),
+        "another issuer": signed(HS, but(claims, iss="evil")),
+        "no issuer": signed(HS, but(claims, iss=None)),
+        "typ refresh": signed(HS, but(claims, typ="refresh")),
+        "typ mfa": signed(HS, but(claims, typ="mfa")),
+        "no typ": signed(HS, but(claims, typ=None)),
         "the refresh token": refresh,
-        # about whom; all signed with our key, so only the session row is left to refuse
-        "another organization": signed(HS, but(org=str(globex.id))),
-        "another organization and its user": signed(HS, but(org=str(globex.id), sub=str(mallory.pk))),
-        "another user": signed(HS, but(sub=str(mallory.pk))),
-        "a user who never was": signed(HS, but(sub=str(new_id()))),
-        "a session that never was": signed(HS, but(sid=str(new_id()))),
-        "an organization that never was": signed(HS, but(org=str(new_id()))),
-        "no organization": signed(HS, but(org=None)),
-        "no session": signed(HS, but(sid=None)),
-        "no user": signed(HS, but(sub=None)),
-        "user is a number": signed(HS, but(sub=1)),
-        "session is a list": signed(HS, but(sid=[claims["sid"]])),
+    }
+
+
+def subjects(claims, globex, mallory):
+    """Signed with our key, so only the session row is left to refuse."""
+    return {
+        "another organization": signed(HS, but(claims, org=str(globex.id))),
+        "another organization and its user": signed(HS, but(claims, org=str(globex.id), sub=str(mallory.pk))),
+        "another user": signed(HS, but(claims, sub=str(mallory.pk))),
+        "a user who never was": signed(HS, but(claims, sub=str(new_id()))),
+        "a session that never was": signed(HS, but(claims, sid=str(new_id()))),
+        "an organization that never was": signed(HS, but(claims, org=str(new_id()))),
+        "no organization": signed(HS, but(claims, org=None)),
+        "no session": signed(HS, but(claims, sid=None)),
+        "no user": signed(HS, but(claims, sub=None)),
+        "user is a number": signed(HS, but(claims, sub=1)),
+        "session is a list": signed(HS, but(claims, sid=[claims["sid"]])),
         "session is null": signed(HS, {**claims, "sid": None}),
-        "organization is SQL": signed(HS, but(org="' OR 1=1--")),
+        "organization is SQL": signed(HS, but(claims, org="' OR 1=1--")),
         "claims are a list": signed(HS, [claims]),
         "claims are a text": signed(HS, "x"),
-        # the form
+    }
+
+
+def forms(token, claims, mallory):
+    """What is no token at all, or not in one piece."""
+    header, payload, signature = token.split(".")
+    return {
         "truncated": token[:-10],
         "no signature": f"{header}.{payload}.",
         "two parts": f"{header}.{payload}",
         "four parts": f"{token}.{signature}",
-        "another payload under the signature": f"{header}.{encoded(but(sub=str(mallory.pk)))}.{signature}",
+        "another payload under the signature": f"{header}.{encoded(but(claims, sub=str(mallory.pk)))}.{signature}",
         "one bit of the signature": f"{header}.{payload}.{'B' if signature[0] != 'B' else 'C'}{signature[1:]}",
         "header is no JSON": f"{encoded(b'{')}.{payload}.{signature}",
         "header is a list": signed([], claims),
@@ -238,7 +282,7 @@ def api_token(tenant, owner):
     now = timezone.now()
     values = {"name": "CI", "scopes": ["teams:*"], "expires_at": now + timedelta(days=1)}
     with tenant.entered():
-        return api_tokens.create(actor=owner.as_actor(), at=now, owner=owner, **values)[1]
+        return api_tokens.create(actor=signed_in_now(owner), at=now, owner=owner, **values)[1]
 
 
 @pytest.mark.bar(19)
@@ -276,7 +320,7 @@ def test_the_good_token_is_good_and_says_only_who_where_and_until_when(acme, api
     assert client.get(ME).json()["id"] == str(dan.pk)
     assert set(claims) == {"sub", "sid", "org", "typ", "iat", "exp", "aud", "iss"}
     assert (claims["exp"] - claims["iat"], claims["typ"]) == (300, "access")
-    assert jwt.get_unverified_header(token)["alg"] == "HS256"
+    assert jwt.get_unverified_header(token) == HS
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Token", "JWT", "Digest", "bearer:", "Bearer\t"])
@@ -296,3 +340,46 @@ def test_a_token_ends_five_minutes_after_it_was_issued():
     with pytest.raises(NotSignedIn) as refusal:
         tokens.read(tokens.issue(**ids, at=now - timedelta(minutes=5, seconds=1)))
     assert refusal.value.code == "token_expired"
+
+
+@pytest.fixture
+def rotate(settings, monkeypatch):
+    """Start anew, as it were, with another key and those that are still accepted."""
+
+    def forget():
+        tokens._backends.cache_clear()
+        tokens._verified.cache_clear()
+
+    def to(key, *accepted):
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = key, list(accepted)
+        monkeypatch.setitem(tokens._configuration, "SIGNING_KEY", key)
+        forget()
+
+    yield to
+    forget()
+
+
+def test_what_an_earlier_key_signed_is_accepted_while_it_is_named_and_not_after(acme, api, pair, rotate):
+    new = "n" * 64
+    refresh = "/api/v1/auth/token/refresh/"
+
+    def status(access):
+        client = api()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {access}")
+        return client.get(ME).status_code
+
+    rotate(new, KEY)
+    assert status(pair.access) == 200
+    answer = api().post(refresh, {"refresh": pair.refresh})
+    assert answer.status_code == 200
+    later = answer.json()
+    assert jwt.get_unverified_header(later["access"])["kid"] == tokens.key_id(new) != HS["kid"]
+
+    # A process that was not restarted yet knows the coming key when it is named.
+    rotate(KEY, new)
+    assert status(later["access"]) == 200
+
+    rotate(new)
+    assert (status(later["access"]), status(pair.access)) == (200, 401)
+    assert_problem(api().post(refresh, {"refresh": pair.refresh}), 401, "token_invalid")
+    assert api().post(refresh, {"refresh": later["refresh"]}).status_code == 200

@@ -1,13 +1,18 @@
 """Refusals inside one request, and in the admin, are told as those of the API are; and no question answers past a grant."""
 
+import time
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 
 from apps.audit.models import Event
+from apps.core.models import DenialCount
 from apps.users.models import Role, UserType
 from tests.conftest import person
 from tests.core.expectations import assert_problem
+from tests.core.racing import at_once
 from tests.factories import JobFactory, SiteFactory
 from tests.users.test_admin_people import grant, limited_admin
 from tests.users.test_admin_sign_in import signed_in
@@ -27,6 +32,36 @@ def test_each_row_of_a_bulk_request_that_is_refused_is_told_up_to_the_limit(acme
     assert [row["status"] for row in answer.json()["results"]] == [404] * 4
     told = denials(acme)
     assert [(event["status"], event["record"]) for event in told] == [(404, {"pk": pk}) for pk in ids[:2]]
+
+
+@pytest.mark.usefixtures("fresh_database")
+def test_two_connections_that_are_refused_at_once_share_one_limit_and_no_refusal_is_lost(acme, dan, api, settings):
+    settings.ACCESS_DENIED_PER_MINUTE = 3
+    clients = [api(dan), api(dan)]
+
+    def burst(client):
+        return [client.get(f"/api/v1/teams/{uuid4()}/").status_code for _ in range(5)]
+
+    within_one_minute()
+    assert at_once([lambda client=client: burst(client) for client in clients]) == [[404] * 5] * 2
+
+    assert len(denials(acme)) == 3
+    with acme.entered():
+        counted = DenialCount.objects.get(actor_id=dan.pk)
+        assert (counted.seen, counted.untold) == (10, 7)
+        # As if a minute had gone by.
+        DenialCount.objects.update(minute=counted.minute - timedelta(minutes=1))
+    clients[0].get(f"/api/v1/teams/{uuid4()}/")
+    assert [event.get("untold") for event in denials(acme)] == [None, None, None, 7]
+
+
+def within_one_minute():
+    """Begin far enough from the minute's end: the limit is counted by the database's minutes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(second FROM statement_timestamp())")
+        second = float(cursor.fetchone()[0])
+    if second > 45:
+        time.sleep(61 - second)
 
 
 def test_a_page_of_the_admin_that_is_refused_is_told_once(acme):

@@ -40,6 +40,9 @@ class AsItWas:
     def decide(self, action: Action, resource: str, subject: Any = None) -> Decision:
         return Decision(True, Reach.ORGANIZATION, ("it has happened",))
 
+    def allows(self, action: Action, resource: str, subject: Any = None) -> bool:
+        return True
+
     def within_reach(self, action: Action, resource: str, columns: ReachColumns) -> Q | None:
         return None
 

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("organization_id", models.UUIDField(editable=False)),
-                ("prefix", models.CharField(max_length=10)),
+                ("prefix", models.CharField(max_length=4)),
                 ("last", models.PositiveBigIntegerField(default=0)),
             ],
             options={

@@ -1,5 +1,7 @@
 """How tickets look over HTTP, and what their verbs read."""
 
+import re
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -8,12 +10,13 @@ from rest_framework import serializers
 
 from apps.cmdb.api.serializers import ConfigurationItemSerializer, ServiceSerializer
 from apps.core.api import strict
-from apps.core.api.serializers import RecordSerializer, ReferringInput, StrictInput
+from apps.core.api.serializers import ComputedField, RecordSerializer, ReferringInput, StrictInput
 from apps.organizations.api.serializers import TeamSerializer
 from apps.organizations.models import Team
 from apps.tickets import custom_fields, kinds
 from apps.tickets.choices import HoldReason, Priority, ResolutionCode
-from apps.tickets.models import Ticket
+from apps.tickets.models import Comment, Ticket
+from apps.tickets.models.configuration import KEY
 from apps.users.api.availability import ColleagueSerializer
 from apps.users.models import User
 
@@ -27,26 +30,35 @@ FIELDS = (
     "priority_override_reason", "category", "service", "configuration_item", "requester", "opened_by", "assignee", "team",
     "source", "tags", "custom_fields", "hold_reason", "hold_until", "opened_at", "responded_at", "resolved_at", "closed_at",
     "sla_due_at", "resolution_code", "resolution_notes", "reopen_count", "reassignment_count", "merged_into",
-    "created_at", "updated_at", "version", "deleted_at", "allowed_transitions",
+    "created_at", "updated_at", "version", "deleted_at", "friendly_status", "allowed_transitions",
 )  # fmt: skip
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {}, "description": "By the keys of /custom-fields/."})
-class CustomFieldsField(serializers.Field[Any, Any, Any, Any]):
+class CustomFieldsField(ComputedField):
     """Values by key. Their types are the organization's to declare, so the service checks them."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if not isinstance(data, dict):
+        if not isinstance(data, dict) or not all(re.fullmatch(KEY.regex, str(key)) for key in data):
             raise serializers.ValidationError(
                 "Not an object; accepted: values by the keys of /custom-fields/.", "invalid"
             )
         return data
 
-    def get_attribute(self, instance: Any) -> Any:
-        return instance
+    def computed(self, instance: Any, context: Any) -> Any:
+        values = instance.custom_fields
+        if not values:
+            return {}
+        key, actor = ("custom fields", instance.kind), context["actor"]
+        readable = _once(context, key, lambda: custom_fields.readable(instance.kind, actor=actor))
+        return values if readable is None else {key: value for key, value in values.items() if key in readable}
 
-    def to_representation(self, value: Any) -> Any:
-        return custom_fields.shown(value, actor=self.context["actor"])
+
+def _once(context: Any, key: Any, work_out: Callable[[], Any]) -> Any:
+    """What is the same for every row of one answer, worked out for the first of them."""
+    if key not in context:
+        context[key] = work_out()
+    return context[key]
 
 
 class TicketSerializer(RecordSerializer):
@@ -55,6 +67,8 @@ class TicketSerializer(RecordSerializer):
     requester = strict.ReferenceField(queryset=User.objects, required=False)
     tags = serializers.ListField(child=strict.TextField(max_length=50), required=False, max_length=50)
     custom_fields = CustomFieldsField(required=False)
+    # In the words of whoever waits for it.
+    friendly_status = serializers.CharField(read_only=True)
     allowed_transitions = serializers.SerializerMethodField()
 
     class Meta:
@@ -76,7 +90,7 @@ class TicketSerializer(RecordSerializer):
         if ticket.deleted_at is not None:
             return []
         lifecycle = kinds.get(ticket.kind).lifecycle
-        return lifecycle.allowed(ticket, actor=self.context["actor"], at=timezone.now())
+        return lifecycle.allowed(ticket, actor=self.context["actor"], at=_once(self.context, "now", timezone.now))
 
 
 # --- what the verbs read
@@ -122,3 +136,20 @@ class OverrideInput(StrictInput):
         min_value=min(Priority.values), max_value=max(Priority.values), required=True, allow_null=True
     )
     reason = strict.TextField(required=False, allow_blank=True, max_length=2000)
+
+
+class MergeInput(ReferringInput):
+    into = strict.ReferenceField(queryset=Ticket.objects)
+
+
+class SplitInput(ReferringInput):
+    comment = strict.ReferenceField(queryset=Comment.objects)
+    title = strict.TextField(max_length=255)
+
+
+class ConvertInput(StrictInput):
+    to = strict.TextField(max_length=20)
+
+
+class TagsInput(StrictInput):
+    tags = serializers.ListField(child=strict.TextField(max_length=50), min_length=1, max_length=50)

@@ -1,5 +1,7 @@
 """What is said on a ticket, and the files that come with it."""
 
+from uuid import UUID
+
 from django.db import models
 from django.db.models import Q
 
@@ -51,6 +53,10 @@ class CommentEdit(TenantModel):
 
     def __str__(self) -> str:
         return f"before {self.at:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def ticket_id(self) -> UUID:
+        return self.comment.ticket_id
 
 
 class Attachment(SoftDeleteModel):

@@ -14,6 +14,7 @@ from apps.core.lifecycle import Phase
 from apps.core.models import SoftDeleteModel
 from apps.organizations.models import Team
 from apps.tickets.choices import HoldReason, Kind, Level, Priority, ResolutionCode, Source
+from apps.tickets.friendly import friendly_status
 from apps.tickets.models.configuration import Category
 from apps.tickets.querysets import TicketObjects
 from apps.users.models import User
@@ -203,3 +204,8 @@ class Ticket(SoftDeleteModel):
     def is_overridden(self) -> bool:
         """Whether somebody set the priority by hand."""
         return bool(self.priority_override_reason)
+
+    @property
+    def friendly_status(self) -> str:
+        """In the words of whoever waits for it."""
+        return friendly_status(self.phase, self.hold_reason)

@@ -26,7 +26,7 @@ class RoleAdmin(RecordAdmin):
     resource = "roles"
     form = role_matrix.RoleForm
     compressed_fields = False
-    list_display = ("__str__", "shown_kind", "shown_grants", "requires_mfa", "description", "updated_at")
+    list_display = ("__str__", "shown_kind", "shown_grants", "shown_mfa", "description", "updated_at")
     search_fields = ("name", "description")
     ordering = ("name",)
     actions_detail = ("copy",)
@@ -85,6 +85,10 @@ class RoleAdmin(RecordAdmin):
     @display(description="grants", ordering="number_of_grants")
     def shown_grants(self, role: Any) -> int:
         return role.number_of_grants or 0
+
+    @display(description="second factor", ordering="requires_mfa", label={"required": "warning"})
+    def shown_mfa(self, role: Role) -> str | None:
+        return "required" if role.requires_mfa else None
 
     @display(description="holders")
     def shown_holders(self, role: Role) -> SafeString:

@@ -78,9 +78,10 @@ class UserAdmin(AliveAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and not (obj and obj.is_service_account)
 
-    def changeform_actions(self, request: HttpRequest) -> list[tuple[str, str]]:
+    def changeform_actions(self, request: HttpRequest, record: User) -> list[tuple[str, str]]:
         # A page has its own button to delete, which asks first.
-        return [entry for entry in super().changeform_actions(request) if entry[0] != "remove"]
+        left_out = {"remove", "activate" if record.is_active else "deactivate"}
+        return [entry for entry in super().changeform_actions(request, record) if entry[0] not in left_out]
 
     # --- written by the verbs
 

@@ -1,9 +1,16 @@
 """Who works where and who is reachable when, in the admin: written by the same verbs as over the API."""
 
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.decorators import display
 
 from apps.core.actors import Actor
 from apps.core.admin import ReadOnlyAdmin, RecordAdmin
@@ -21,7 +28,14 @@ from apps.users.models import (
     RotaVersion,
     Skill,
     TeamMember,
+    User,
 )
+
+SHOWN_SHIFTS = timedelta(weeks=4)
+
+
+def _names(user_ids: Iterable[UUID | None]) -> dict[UUID | None, str]:
+    return dict(User.objects.filter(pk__in={pk for pk in user_ids if pk}).values_list("pk", "full_name"))
 
 
 @admin.register(Skill)
@@ -132,6 +146,23 @@ class OnCallRotaAdmin(ReadOnlyAdmin):
     list_select_related = ("team",)
     search_fields = ("name", "team__name")
     ordering = ("name",)
+    fields = ("name", "team", "shown_on_call", "shown_shifts")
+    readonly_fields = ("shown_on_call", "shown_shifts")
+
+    @display(description="on call now")
+    def shown_on_call(self, rota: OnCallRota) -> str:
+        at = timezone.now()
+        (found,) = rotas.on_call([rota], at=at, now=at)
+        return _names([found.user_id]).get(found.user_id, "nobody")
+
+    @display(description="next four weeks")
+    def shown_shifts(self, rota: OnCallRota) -> SafeString:
+        """As planned: with overrides, without absences."""
+        at = timezone.now()
+        shifts = rotas.shifts_of(rota, begin=at, end=at + SHOWN_SHIFTS)
+        names = _names(shift.user_id for shift in shifts)
+        rows = ((f"{shift.starts_at:%Y-%m-%d %H:%M}", names.get(shift.user_id, "nobody")) for shift in shifts)
+        return format_html_join("", "<div>from {}: {}</div>", rows) or format_html("-")
 
 
 @admin.register(RotaVersion)

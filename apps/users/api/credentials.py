@@ -19,7 +19,7 @@ from apps.core.api.serializers import StrictInput, strict_input
 from apps.core.api.views import ApiView, TenantView
 from apps.core.errors import Denied
 from apps.core.schedule import database_now
-from apps.users import mfa, second_step, services
+from apps.users import mfa, second_step, services, sessions
 from apps.users.api.serializers import MAX_PASSWORD, TokenPair
 from apps.users.api.views import device_of
 from apps.users.models import User
@@ -106,7 +106,9 @@ class SetupView(FactorView):
     def post(self, request: Request) -> Response:
         """A new secret, as otpauth URI and QR code; it counts once confirmed."""
         given = strict_input(SetupInput(data=request.data))
-        with self.somebody(request, given.get("mfa_token")) as (user, _):
+        with self.somebody(request, given.get("mfa_token")) as (user, actor):
+            if given.get("mfa_token") is None:
+                sessions.require_recent(actor, at=timezone.now())
             return Response(asdict(mfa.begin_setup(user, at=database_now())))
 
 

@@ -49,6 +49,7 @@ form.addEventListener("submit", async (event) => {
     if (response.status === 204) {
       form.hidden = true;
       say("Your password is set. You can sign in with it now.", true);
+      document.getElementById("next").hidden = false;
     } else {
       say(await answerOf(response));
     }
