@@ -15,7 +15,7 @@ from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.models import DenialCount, IdempotencyKey, Job, JobTick, new_id
 from apps.core.secrets import encrypt
-from apps.incidents.models import DuplicateSuspicion, Incident
+from apps.incidents.models import DuplicateSuspicion, ImportedIncident, Incident
 from apps.notifications.models import Mail, MailboxMessage
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, NumberSeries, Organization, Site, Team
 from apps.tickets import attachment_files
@@ -743,3 +743,13 @@ class DuplicateSuspicionFactory(TenantFactory):
     other = factory.SubFactory(TicketFactory)
     percent = 80
     created_at = factory.LazyFunction(timezone.now)
+
+
+class ImportedIncidentFactory(TenantFactory):
+    class Meta:
+        model = ImportedIncident
+
+    number = factory.Sequence(lambda n: f"INC{n + 7_000_000:07d}")
+    fingerprint = "0" * 64
+    source = "servicenow"
+    imported_at = factory.LazyFunction(timezone.now)

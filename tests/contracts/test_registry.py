@@ -33,6 +33,7 @@ NO_ADMIN = {
     "sink.Arrival": "exists in tests alone",
     "organizations.NumberSeries": "the last number given under a prefix; moved by the service that numbers alone",
     "incidents.DuplicateSuspicion": "found by the platform; shown beside its incident over the API",
+    "incidents.ImportedIncident": "remembers what an import has read; the incident itself is shown",
     "tickets.CommentEdit": "what a comment said before; shown beside it over the API",
     "tickets.Merge": "what to put back when a merge is undone; the timeline tells of it",
     "tickets.SearchDocument": "words of what is shown elsewhere",

@@ -123,7 +123,7 @@ def read(path: Path, mapping: SourceMapping) -> Log:
     return log
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> gzip.GzipFile | IO[bytes]:
     with path.open("rb") as file:
         is_packed = file.read(2) == GZIP
     opened: Any = gzip.open(path, "rb") if is_packed else path.open("rb")  # noqa: SIM115 - the caller closes it
@@ -131,7 +131,7 @@ def _opened(path: Path) -> IO[bytes]:
     return stream
 
 
-def _read_into(log: Log, file: IO[bytes], mapping: SourceMapping) -> None:
+def _read_into(log: Log, file: gzip.GzipFile | IO[bytes], mapping: SourceMapping) -> None:
     lines = _Lines(file)
     columns = _header(lines, mapping)
     seen: set[bytes] = set()
@@ -172,7 +172,7 @@ def _reject(log: Log, line: int, broken: BrokenLine) -> None:
 class _Lines:
     """Physical lines with their numbers, none longer than MAX_LINE_BYTES; a reader may ask for the ones that follow."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: gzip.GzipFile | IO[bytes]) -> None:
         self.file = file
         self.number = 0
         self.waiting: list[tuple[int, bytes]] = []
