@@ -313,6 +313,9 @@ SPECTACULAR_SETTINGS = {
         "PresenceStatus": "apps.users.models.PresenceStatus",
         "CiStatus": "apps.cmdb.models.CiStatus",
         "CiEnvironment": "apps.cmdb.models.Environment",
+        "TicketKind": "apps.tickets.choices.Kind",
+        "Level": "apps.tickets.choices.Level",
+        "HoldReason": "apps.tickets.choices.HoldReason",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -380,6 +383,8 @@ ATTACHMENT_QUOTA_BYTES: int = env.int("ATTACHMENT_QUOTA_BYTES", default=10 * 102
 # A function that reads a file and says clean, infected or error (apps/tickets/scanning.py).
 ATTACHMENT_SCANNER: str = env.str("ATTACHMENT_SCANNER", default="") or "apps.tickets.scanning.nothing"
 WHITENOISE_USE_FINDERS = ITSM_MODE != "production"
+# Every test client builds the middleware anew: a file is looked for when it is asked for, instead of all at each start.
+WHITENOISE_AUTOREFRESH = IS_TEST
 
 LOG_LEVEL: str = env("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "apps.core.logs.configure"

@@ -15,7 +15,7 @@ from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.models import DenialCount, IdempotencyKey, Job, JobTick, new_id
 from apps.core.secrets import encrypt
-from apps.incidents.models import DuplicateSuspicion, Incident
+from apps.incidents.models import DuplicateSuspicion, ImportedIncident, Incident
 from apps.notifications.models import Mail, MailboxMessage
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, NumberSeries, Organization, Site, Team
 from apps.tickets import attachment_files
@@ -581,13 +581,13 @@ class CustomFieldFactory(VersionedFactory):
 
 
 class PriorityCellFactory(VersionedFactory):
-    """One of the nine of a matrix, however often it is asked for."""
+    """One of the nine of a matrix, of three kinds in turn, however often it is asked for."""
 
     class Meta:
         model = PriorityCell
         django_get_or_create = ("organization_id", "kind", "impact", "urgency")
 
-    kind = "change"
+    kind = factory.Sequence(lambda n: ("change", "problem", "service_request")[n // 9 % 3])
     impact = factory.Sequence(lambda n: n // 3 % 3 + 1)
     urgency = factory.Sequence(lambda n: n % 3 + 1)
     priority = 4
@@ -743,3 +743,13 @@ class DuplicateSuspicionFactory(TenantFactory):
     other = factory.SubFactory(TicketFactory)
     percent = 80
     created_at = factory.LazyFunction(timezone.now)
+
+
+class ImportedIncidentFactory(TenantFactory):
+    class Meta:
+        model = ImportedIncident
+
+    number = factory.Sequence(lambda n: f"INC{n + 7_000_000:07d}")
+    fingerprint = "0" * 64
+    source = "servicenow"
+    imported_at = factory.LazyFunction(timezone.now)

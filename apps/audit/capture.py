@@ -25,6 +25,7 @@ NOT_CAPTURED = {
     "tickets_commentedit": "is history itself: what a comment said before",
     "tickets_searchdocument": "the words of what is captured elsewhere",
     "incidents_duplicatesuspicion": "found by the platform, not by a person",
+    "incidents_importedincident": "remembers what an import has read; the incident itself is captured",
     "core_job": "progress of work whose every write is captured; who asked and how it ended are events",
 }
 

@@ -18,6 +18,12 @@ from apps.core.actors import Actor
 from apps.core.errors import Conflict, DomainError
 from apps.core.records import noun
 
+COLUMNS: list[Any] = list(Event._meta.concrete_fields)
+INSERT = (
+    f'INSERT INTO "{Event._meta.db_table}"'  # noqa: S608 - our table
+    f" ({', '.join(field.column for field in COLUMNS)})"
+    f" VALUES ({', '.join('%s' for _ in COLUMNS)})"
+)
 log = structlog.get_logger(__name__)
 
 CHANNEL = "itsm_dispatch"
@@ -50,7 +56,7 @@ def record(
     A historic event (import, load, demo) moves clocks through the inside subscribers but is delivered to nobody.
     """
     context = tenancy.current()
-    event = Event.objects.create(
+    event = Event(
         organization_id=actor.organization_id,
         name=name,
         subject_type=noun(subject),
@@ -66,11 +72,21 @@ def record(
         changes={key: list(pair) for key, pair in (changes or {}).items()},
         data={**data, **_from_elsewhere(actor), **_by_token(actor)},
     )
+    _insert(event)
     for handle in events.subscribers_inside(name):
         handle(event)
     if not is_historic:
         _queue(event)
     return event
+
+
+def _insert(event: Event) -> None:
+    """What save() arrives at, at a third of its price; every fact pays it."""
+    fields = Event._meta.concrete_fields
+    values = [field.get_db_prep_save(getattr(event, field.attname), connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, values)
+    event._state.adding, event._state.db = False, connection.alias
 
 
 def _from_elsewhere(actor: Actor) -> dict[str, str]:

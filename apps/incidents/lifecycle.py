@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import TextChoices
 
+from apps.core import events
 from apps.core.actors import Actor
 from apps.core.authorization import Action, may
 from apps.core.lifecycle import Lifecycle, Phase, Transition
@@ -40,14 +41,15 @@ def is_merged(incident: Any, actor: Actor, at: datetime) -> str | None:
 
 
 def not_by_self_service(incident: Any, actor: Actor, at: datetime) -> str | None:
-    """Requesters neither close nor reopen a major incident: too many others depend on it."""
+    """Requesters neither end nor reopen a major incident: too many others depend on it."""
     if incident.is_major and not may(actor, Action.RESOLVE, RESOURCE, incident):
         return "This is a major incident; only those who resolve incidents may do this."
     return None
 
 
 def within_reopen_window(incident: Any, actor: Actor, at: datetime) -> str | None:
-    if incident.status == Status.CLOSED and at > incident.closed_at + REOPEN_WINDOW:
+    is_late = incident.status == Status.CLOSED and at > incident.closed_at + REOPEN_WINDOW
+    if is_late and not events.is_lacking("reopen_window"):
         return f"It was closed more than {REOPEN_WINDOW.days} days ago; open a new incident that follows up."
     return not_by_self_service(incident, actor, at)
 
@@ -101,7 +103,12 @@ LIFECYCLE = Lifecycle(
             guard=within_reopen_window,
         ),
         "cancel": Transition(
-            sources=OPEN, target=S.CANCELLED, grant=A.UPDATE, requires=("reason",), also={A.PARTICIPATE: {S.NEW}}
+            sources=OPEN,
+            target=S.CANCELLED,
+            grant=A.UPDATE,
+            requires=("reason",),
+            also={A.PARTICIPATE: {S.NEW}},
+            guard=not_by_self_service,
         ),
         "escalate": Transition(sources=OPEN, target=None, grant=A.UPDATE, requires=("to", "reason")),
         "override-priority": Transition(sources=NOT_OVER, target=None, grant=A.UPDATE),
@@ -114,14 +121,17 @@ LIFECYCLE = Lifecycle(
 )
 
 
-def not_a_child(incident: Any, actor: Actor, at: datetime) -> str | None:
-    return "It has a parent; propose the parent." if incident.parent_id is not None else None
+def may_become_major(incident: Any, actor: Actor, at: datetime) -> str | None:
+    if incident.parent_id is not None:
+        return "It has a parent; propose the parent."
+    return None if incident.status in OPEN else f"It is {incident.status}; reopen it first."
 
 
 M = MajorStatus
-# Read from `major_status`; an incident that is over is no candidate any more.
+# A second life within the first, in a column of its own. What is resolved can still be demoted: it should not have been one.
 MAJOR = Lifecycle(
     resource=RESOURCE,
+    column="major_status",
     initial=M.NONE,
     statuses=set(M.values),
     transitions={
@@ -130,9 +140,11 @@ MAJOR = Lifecycle(
             target=M.CANDIDATE,
             grant=A.UPDATE,
             requires=("reason",),
-            guard=not_a_child,
+            guard=may_become_major,
         ),
-        "accept": Transition(sources={M.CANDIDATE}, target=M.ACCEPTED, grant=A.APPROVE, requires=("reason",)),
+        "accept": Transition(
+            sources={M.CANDIDATE}, target=M.ACCEPTED, grant=A.APPROVE, requires=("reason",), guard=may_become_major
+        ),
         "reject": Transition(sources={M.CANDIDATE}, target=M.REJECTED, grant=A.APPROVE, requires=("reason",)),
         "demote": Transition(sources={M.ACCEPTED}, target=M.DEMOTED, grant=A.APPROVE, requires=("reason",)),
     },

@@ -13,6 +13,8 @@ from apps.incidents.querysets import IncidentObjects
 from apps.tickets.models import Ticket
 from apps.users.models import User
 
+MIN_INTERVAL_MINUTES, MAX_INTERVAL_MINUTES = 5, 24 * 60
+
 
 class Incident(Ticket):
     """An unplanned interruption of a service, or a loss of its quality (ITIL 4)."""
@@ -33,7 +35,9 @@ class Incident(Ticket):
     )
     # Between two public updates of a major incident.
     update_interval_minutes = models.PositiveIntegerField(
-        null=True, editable=False, validators=[MinValueValidator(5), MaxValueValidator(24 * 60)]
+        null=True,
+        editable=False,
+        validators=[MinValueValidator(MIN_INTERVAL_MINUTES), MaxValueValidator(MAX_INTERVAL_MINUTES)],
     )
     next_update_due_at = models.DateTimeField(null=True, editable=False)
     major_since = models.DateTimeField(null=True, editable=False)
@@ -76,3 +80,23 @@ class DuplicateSuspicion(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.incident_id} looks like {self.other_id}"
+
+
+class ImportedIncident(TenantModel):
+    """That the incident of this number came from another system, and a digest of the history that was read.
+
+    A second import knows by it what is here already, and what the source has changed since.
+    """
+
+    number = models.CharField(max_length=20)
+    # SHA-256 of its lines.
+    fingerprint = models.CharField(max_length=64)
+    # The mapping's name.
+    source = models.CharField(max_length=60, blank=True)
+    imported_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization_id", "number"], name="imported_incident_once")]
+
+    def __str__(self) -> str:
+        return f"{self.number} from {self.source}"

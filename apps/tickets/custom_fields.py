@@ -1,13 +1,14 @@
 """Custom fields: values of the types that an organization declared, checked against the declarations."""
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.dateparse import parse_datetime
 
 from apps.core.actors import Actor
 from apps.core.authorization import Action, Reach, decide
@@ -17,7 +18,12 @@ from apps.tickets.choices import FieldType
 from apps.tickets.models import CustomField, Ticket
 from apps.users.models import User
 
-MAX_TEXT = 5000
+MAX_TEXT, MAX_ADDRESS = 5000, 2000
+# Whoever sends more wrong keys than this learns nothing from the rest.
+MAX_ERRORS = 100
+YEARS = range(1970, 2201)
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+ADDRESS = re.compile(r"https?://[^\s\x00-\x1f]+", re.IGNORECASE)
 Values = Mapping[str, Any]
 
 
@@ -30,7 +36,7 @@ def complete(kind: str, given: Values, *, actor: Actor) -> dict[str, Any]:
     errors += [
         FieldError(f"/custom_fields/{key}", "required", f"{field.label} is required.")
         for key, field in fields.items()
-        if field.is_required and values.get(key) is None and not any(key in error.pointer for error in errors)
+        if field.is_required and _is_blank(given.get(key))
     ]
     _refuse(errors)
     return {key: value for key, value in values.items() if value is not None}
@@ -41,21 +47,31 @@ def merge(ticket: Ticket, given: Values, *, actor: Actor) -> dict[str, Any]:
     fields = _writable(ticket.kind, actor)
     values, errors = _read(fields, given)
     errors += [
-        FieldError(f"/custom_fields/{key}", "required", f"{fields[key].label} is required; null is not accepted.")
+        FieldError(f"/custom_fields/{key}", "required", f"{fields[key].label} is required; it cannot be taken away.")
         for key, value in values.items()
-        if value is None and fields[key].is_required
+        if fields[key].is_required and _is_blank(value)
     ]
     _refuse(errors)
     merged = {**ticket.custom_fields, **values}
     return {key: value for key, value in merged.items() if value is not None}
 
 
-def shown(ticket: Ticket, *, actor: Actor) -> dict[str, Any]:
-    """What of a ticket's values the actor may read: a requester those that are public."""
-    if not ticket.custom_fields or _works_on(ticket.kind, actor):
-        return dict(ticket.custom_fields)
-    public = set(CustomField.objects.filter(kind=ticket.kind, is_public=True).values_list("key", flat=True))
-    return {key: value for key, value in ticket.custom_fields.items() if key in public}
+def carried(ticket: Ticket, kind: str) -> dict[str, Any]:
+    """What a ticket of `kind` that comes out of `ticket` takes over: values that its own fields of the same keys accept.
+
+    What those require and this lacks is for whoever works on it next.
+    """
+    fields = CustomField.objects.filter(kind=kind, is_active=True, key__in=list(ticket.custom_fields))
+    declared = {field.key: field for field in fields}
+    values, _ = _read(declared, {key: value for key, value in ticket.custom_fields.items() if key in declared})
+    return values
+
+
+def readable(kind: str, *, actor: Actor) -> frozenset[str] | None:
+    """The keys that the actor may read on tickets of this kind: None for all, a requester's are those that are public."""
+    if _works_on(kind, actor):
+        return None
+    return frozenset(CustomField.objects.filter(kind=kind, is_public=True).values_list("key", flat=True))
 
 
 def _works_on(kind: str, actor: Actor) -> bool:
@@ -75,6 +91,8 @@ def _read(fields: Mapping[str, CustomField], given: Values) -> tuple[dict[str, A
     for key, value in given.items():
         pointer = f"/custom_fields/{key}"
         if key not in fields:
+            if len(errors) == MAX_ERRORS:
+                break
             accepted = ", ".join(fields) or "none"
             errors.append(FieldError(pointer, "unknown_field", f"No such custom field; accepted: {accepted}."))
             continue
@@ -83,6 +101,10 @@ def _read(fields: Mapping[str, CustomField], given: Values) -> tuple[dict[str, A
         except ValueError as refusal:
             errors.append(FieldError(pointer, "invalid", f"{fields[key].label}: accepted is {refusal}."))
     return values, errors
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or value in ("", [])
 
 
 def _refuse(errors: list[FieldError]) -> None:
@@ -122,11 +144,11 @@ def _boolean(field: CustomField, value: Any) -> bool:
 def _date(field: CustomField, value: Any) -> str:
     day: date | None = None
     try:
-        day = parse_date(value) if isinstance(value, str) else None
+        day = date.fromisoformat(value) if isinstance(value, str) and DAY.fullmatch(value) else None
     except ValueError:
         day = None
-    if day is None:
-        raise ValueError("a date as YYYY-MM-DD")
+    if day is None or day.year not in YEARS:
+        raise ValueError(f"a date as YYYY-MM-DD, {YEARS[0]} to {YEARS[-1]}")
     return day.isoformat()
 
 
@@ -136,9 +158,9 @@ def _instant(field: CustomField, value: Any) -> str:
         instant = parse_datetime(value) if isinstance(value, str) else None
     except ValueError:
         instant = None
-    if instant is None or instant.tzinfo is None:
+    if instant is None or instant.tzinfo is None or instant.year not in YEARS:
         raise ValueError("an instant with its offset, such as 2026-11-21T08:30:00Z")
-    return value if isinstance(value, str) else ""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _choice(field: CustomField, value: Any) -> str:
@@ -164,9 +186,12 @@ def _user(field: CustomField, value: Any) -> str:
 
 
 def _url(field: CustomField, value: Any) -> str:
-    parts = urlsplit(value) if isinstance(value, str) and len(value) <= 2000 else None
-    if parts is None or parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise ValueError("an address that begins with http:// or https://")
+    try:
+        is_address = isinstance(value, str) and ADDRESS.fullmatch(value) is not None and bool(urlsplit(value).hostname)
+    except ValueError:
+        is_address = False
+    if not is_address or len(value) > MAX_ADDRESS:
+        raise ValueError(f"an address of at most {MAX_ADDRESS} characters that begins with http:// or https://")
     return str(value)
 
 

@@ -57,3 +57,10 @@ def resources() -> Mapping[str, str]:
 
 def every() -> Iterable[TicketKind]:
     return _kinds.values()
+
+
+def phases_of(statuses: Iterable[str]) -> frozenset[str]:
+    """Every phase that one of these statuses has in some kind."""
+    wanted = [status.strip() for status in statuses]
+    found = (kind.lifecycle.phases.get(status) for kind in _kinds.values() for status in wanted)
+    return frozenset(phase.value for phase in found if phase is not None)

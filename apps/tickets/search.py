@@ -10,23 +10,26 @@ from apps.tickets.models import Ticket
 # Own words without stemming: organizations write in many languages, and a prefix finds what a stem would.
 CONFIGURATION = "itsm_words"
 
-WRITE = f"""
+# The parser would take <error> for markup and leave it out.
+PLAIN = "translate({}, '<>', '  ')"
+SAID = "COALESCE(left(string_agg(c.body, ' ' ORDER BY c.id) FILTER (WHERE c.visibility = '{}'), 200000), '')"
+WORDS = f"""
 INSERT INTO tickets_searchdocument (id, organization_id, ticket_id, kind, public_words, all_words)
-SELECT %(id)s, t.organization_id, t.id, t.kind, said.public_words, said.public_words || said.internal_words
+SELECT {{}}, t.organization_id, t.id, t.kind, said.public_words, said.public_words || said.internal_words
 FROM tickets_ticket t CROSS JOIN LATERAL (
-    SELECT setweight(to_tsvector('{CONFIGURATION}', t.number || ' ' || t.title), 'A')
-           || setweight(to_tsvector('{CONFIGURATION}', left(t.description, 50000)), 'B')
-           || setweight(to_tsvector('{CONFIGURATION}', COALESCE(left(string_agg(c.body, ' ' ORDER BY c.id)
-                FILTER (WHERE c.visibility = 'public'), 200000), '')), 'C') AS public_words,
-           setweight(to_tsvector('{CONFIGURATION}', COALESCE(left(string_agg(c.body, ' ' ORDER BY c.id)
-                FILTER (WHERE c.visibility = 'internal'), 200000), '')), 'D') AS internal_words
+    SELECT setweight(to_tsvector('{CONFIGURATION}', {PLAIN.format("t.number || ' ' || t.title")}), 'A')
+           || setweight(to_tsvector('{CONFIGURATION}', {PLAIN.format("left(t.description, 50000)")}), 'B')
+           || setweight(to_tsvector('{CONFIGURATION}', {PLAIN.format(SAID.format("public"))}), 'C') AS public_words,
+           setweight(to_tsvector('{CONFIGURATION}', {PLAIN.format(SAID.format("internal"))}), 'D') AS internal_words
     FROM tickets_comment c
     WHERE c.organization_id = t.organization_id AND c.ticket_id = t.id AND c.deleted_at IS NULL
 ) said
-WHERE t.organization_id = %(organization)s AND t.id = %(ticket)s
+WHERE t.organization_id = %(organization)s AND {{}}
 ON CONFLICT (organization_id, ticket_id)
 DO UPDATE SET public_words = EXCLUDED.public_words, all_words = EXCLUDED.all_words
 """  # noqa: S608 - our own table and configuration
+WRITE = WORDS.format("%(id)s", "t.id = %(ticket)s")
+WRITE_MANY = WORDS.format("gen_random_uuid()", "t.id = ANY(%(tickets)s::uuid[])")
 
 
 def write(ticket: Ticket) -> None:

@@ -1,6 +1,8 @@
 """Create a ticket, change it, move it through its life: the sentences that every practice's verbs are made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -26,10 +28,19 @@ RATED_BY = ("impact", "urgency")
 SEARCHED = ("title", "description")
 
 
-def create(kind_name: str, *, actor: Actor, at: datetime, values: Mapping[str, Any], number: str = "") -> Any:
+def create(
+    kind_name: str,
+    *,
+    actor: Actor,
+    at: datetime,
+    values: Mapping[str, Any],
+    number: str = "",
+    carried: Mapping[str, Any] | None = None,
+) -> Any:
     """Open a ticket of one kind at `at` (UTC) and return the kind's own row.
 
-    `values` are those of the base row and of the kind's. `number` is for imports that keep theirs. Raises Denied, Invalid.
+    `values` are those of the base row and of the kind's. `number` is for imports that keep theirs. `carried` are custom
+    fields as another ticket has them, in place of given ones, complete or not. Raises Denied, Invalid.
     """
     kind = kinds.get(kind_name)
     require(actor, Action.CREATE, kind.resource)
@@ -39,7 +50,9 @@ def create(kind_name: str, *, actor: Actor, at: datetime, values: Mapping[str, A
         refuse_unassignable(given.get("assignee_id"))
     if given.get("requester_id") is None:
         given["requester_id"] = _requester(actor)
-    given["custom_fields"] = custom_fields.complete(kind_name, given.get("custom_fields") or {}, actor=actor)
+    if carried is None:
+        carried = custom_fields.complete(kind_name, given.get("custom_fields") or {}, actor=actor)
+    given["custom_fields"] = dict(carried)
     given["tags"] = tagging.known(given.get("tags") or [], actor=actor, at=at)
     impact, urgency = given.setdefault("impact", 3), given.setdefault("urgency", 3)
     status = kind.lifecycle.initial
@@ -82,8 +95,27 @@ def _named(row: Ticket, values: Mapping[str, Any]) -> dict[str, Any]:
     return {row._meta.get_field(name.removesuffix("_id")).name: value for name, value in values.items()}
 
 
+_held: ContextVar[Ticket | None] = ContextVar("held", default=None)
+
+
+@contextmanager
+def holding(ticket: Ticket) -> Iterator[None]:
+    """Verbs in the block take this row as it is instead of reading it again: it was made in this transaction, so it is ours.
+
+    For histories of many verbs; whoever else changes the row in the block has to change this instance.
+    """
+    token = _held.set(ticket)
+    try:
+        yield
+    finally:
+        _held.reset(token)
+
+
 def lock(pk: UUID, *, actor: Actor) -> Ticket:
     """The base row, locked until the transaction ends. Raises NotFound for what is not the actor's to see, or deleted."""
+    held = _held.get()
+    if held is not None and held.pk == pk:
+        return held
     ticket: Ticket | None = (
         Ticket.objects.visible_to(actor).alive().select_for_update(of=("self",)).filter(pk=pk).first()
     )
@@ -112,6 +144,16 @@ def change(
         raise Conflict(
             f"It is {locked.status}; reopen it before you change it.", code="finished", current_status=locked.status
         )
+    given = completed(locked, values, actor=actor, at=at)
+    before = [getattr(locked, name) for name in SEARCHED]
+    write(locked, given, event=f"{locked.kind}.updated", actor=actor, at=at, beside=beside)
+    if before != [getattr(locked, name) for name in SEARCHED]:
+        search.write(locked)
+    return locked
+
+
+def completed(locked: Ticket, values: Mapping[str, Any], *, actor: Actor, at: datetime) -> dict[str, Any]:
+    """The values that change, checked, with what follows from them; ownership has its own verbs. Raises Invalid."""
     given = {name: value for name, value in values.items() if name not in OWNERSHIP}
     if "requester_id" in given and given["requester_id"] is None:
         raise Invalid(
@@ -124,11 +166,7 @@ def change(
     rated = {name: given.get(name, getattr(locked, name)) for name in RATED_BY}
     if not locked.is_overridden and any(rated[name] != getattr(locked, name) for name in RATED_BY):
         given["priority"] = priority_of(locked.kind, rated["impact"], rated["urgency"])
-    before = [getattr(locked, name) for name in SEARCHED]
-    write(locked, given, event=f"{locked.kind}.updated", actor=actor, at=at, beside=beside)
-    if before != [getattr(locked, name) for name in SEARCHED]:
-        search.write(locked)
-    return locked
+    return given
 
 
 def transition(
@@ -207,15 +245,17 @@ def write(
     return locked
 
 
-def refuse_unassignable(assignee_id: UUID | None) -> None:
+def refuse_unassignable(assignee_id: UUID | None, *, pointer: str = "/assignee") -> None:
     """Work goes to people who do it. Raises Invalid for an end user, or for somebody who cannot sign in (history aside)."""
     if assignee_id is None:
         return
-    person = User.objects.filter(pk=assignee_id).first()
-    if person is None or person.user_type == UserType.END_USER:
-        raise Invalid(errors=[FieldError("/assignee", "not_assignable", "Not somebody who works on tickets.")])
-    if not person.may_sign_in and not events.is_historic():
-        raise Invalid(errors=[FieldError("/assignee", "not_assignable", "This account is deactivated or deleted.")])
+    # Of so many columns only these: it is asked for every assignment.
+    person = User.objects.filter(pk=assignee_id).values_list("user_type", "is_active", "deleted_at")[:1]
+    user_type, is_active, deleted_at = next(iter(person), (UserType.END_USER, False, None))
+    if user_type == UserType.END_USER:
+        raise Invalid(errors=[FieldError(pointer, "not_assignable", "Not somebody who works on tickets.")])
+    if not (is_active and deleted_at is None) and not events.is_historic():
+        raise Invalid(errors=[FieldError(pointer, "not_assignable", "This account is deactivated or deleted.")])
 
 
 def delete(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:

@@ -1,14 +1,17 @@
 """The verbs of a ticket's life that all kinds share; a kind may put its own in place of one (tickets.kinds)."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from apps.core import events
 from apps.core.actors import Actor
 from apps.core.authorization import Action, require
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.core.lifecycle import Phase
-from apps.tickets import conversation, kinds, services
+from apps.tickets import conversation, kinds, merging, services
 from apps.tickets.choices import HoldReason, Priority, ResolutionCode, Visibility
 from apps.tickets.models import Ticket
 from apps.tickets.priorities import priority_of
@@ -66,7 +69,7 @@ def hold(
 ) -> Ticket:
     """Let it wait. Who waits for the requester says publicly for what; what is scheduled says until when (UTC)."""
     errors = []
-    if reason == HoldReason.AWAITING_REQUESTER and not comment.strip():
+    if reason == HoldReason.AWAITING_REQUESTER and not comment.strip() and not events.is_lacking("comment"):
         errors.append(FieldError("/comment", "required", "Tell the requester what you wait for."))
     if reason == HoldReason.SCHEDULED and until is None:
         errors.append(FieldError("/until", "required", "Say until when it is scheduled."))
@@ -158,20 +161,34 @@ def override_priority(ticket: Ticket, *, actor: Actor, at: datetime, priority: i
     return services.move(locked, step, event="priority_overridden", actor=actor, at=at, values=values)
 
 
-def restate(ticket: Ticket, *, actor: Actor, at: datetime, resolution_code: str = "") -> Ticket:
+def restate(
+    ticket: Ticket,
+    *,
+    actor: Actor,
+    at: datetime,
+    resolution_code: str = "",
+    resolution_notes: str = "",
+    values: Mapping[str, Any] = MappingProxyType({}),
+) -> Ticket:
     """What another system's history says again of a resolved or closed ticket: the last time of it counts.
 
-    For imports alone; nobody reaches it by an address. Raises Conflict for a ticket that is neither.
+    `values` are other columns that changed with it, whose work it is among them. For imports alone; nobody reaches it by an
+    address. Raises Invalid, and Conflict for a ticket that is neither.
     """
     locked = services.lock(ticket.pk, actor=actor)
+    to = {name: values[name] for name in services.OWNERSHIP if name in values}
+    services.refuse_unassignable(to.get("assignee_id"))
+    changed = {**services.completed(locked, values, actor=actor, at=at), **ownership(locked, **to)}
     if locked.phase == Phase.RESOLVED:
-        values: dict[str, Any] = {"resolved_at": at}
+        changed["resolved_at"] = at
         if resolution_code:
-            values["resolution_code"] = ResolutionCode(resolution_code).value
-        return services.write(locked, values, event=f"{locked.kind}.resolution_restated", actor=actor, at=at)
+            changed["resolution_code"] = ResolutionCode(resolution_code).value
+        if resolution_notes:
+            changed["resolution_notes"] = resolution_notes
+        return services.write(locked, changed, event=f"{locked.kind}.resolution_restated", actor=actor, at=at)
     if locked.phase == Phase.CLOSED:
-        values = {"closed_at": at}
-        return services.write(locked, values, event=f"{locked.kind}.closure_restated", actor=actor, at=at)
+        changed["closed_at"] = at
+        return services.write(locked, changed, event=f"{locked.kind}.closure_restated", actor=actor, at=at)
     raise Conflict("It is neither resolved nor closed.", code="illegal_transition", current_status=locked.status)
 
 
@@ -192,4 +209,9 @@ SHARED: dict[str, kinds.Verb] = {
     "cancel": cancel,
     "escalate": escalate,
     "override-priority": override_priority,
+    "merge": merging.merge,
+    "unmerge": merging.unmerge,
+    # These two return the new ticket.
+    "split": merging.split,
+    "convert": merging.convert,
 }

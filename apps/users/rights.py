@@ -67,6 +67,10 @@ class Rights:
         widest = max(covering, key=lambda grant: WIDTH[grant.effective_reach])
         return Decision(True, widest.effective_reach, tuple(grant.explain(name) for grant in covering))
 
+    def allows(self, action: Action, resource: str, subject: Any = None) -> bool:
+        held = self.grants.get((resource, action), ())
+        return bool(held) and (subject is None or any(self._covers(grant, subject) for grant in held))
+
     def within_reach(self, action: Action, resource: str, columns: ReachColumns) -> Q | None:
         condition = Q(pk__in=[])
         for grant in self.grants.get((resource, action), ()):

@@ -145,6 +145,9 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     ("sites/bulk/", "POST"): lambda world: many(world, Site),
     ("services/bulk/", "POST"): lambda world: many(world, Service),
     ("configuration-items/bulk/", "POST"): lambda world: many(world, ConfigurationItem),
+    # With whom it is shared decides whether it names a team.
+    ("views/", "POST"): lambda world: {"name": f"View {new_id()}", "filters": {"phase": "new"}, "ordering": "priority"},
+    ("views/<uuid:pk>/", "PATCH"): lambda world: {"name": f"View {new_id()}"},
     ("exports/", "POST"): lambda world: {"resource": "sites", "format": "csv"},
     # Whose and what it is cannot be changed.
     ("role-assignments/<uuid:pk>/", "PATCH"): lambda world: {"valid_until": "2027-03-01T09:00:00Z"},
@@ -163,6 +166,7 @@ SAID: dict[str, Callable[[World], Body]] = {
     "close/": lambda world: {"comment": ""},
     "escalate/": lambda world: {"to": "functional", "team": str(world.own[Team].pk), "reason": "network"},
     "override-priority/": lambda world: {"priority": 2, "reason": "the board waits"},
+    "merge/": lambda world: {"into": str(world.fresh(Incident, world.peer).pk)},
     "": lambda world: {"title": f"Renamed {new_id()}"},
 }
 for address in ("tickets/", "incidents/"):
@@ -173,6 +177,20 @@ for address in ("tickets/", "incidents/"):
         "params": {"title": f"Renamed {new_id()}"},
     }
 GIVEN["incidents/", "POST"] = lambda world: {"title": "Mail is down", "impact": 2, "urgency": 2}
+# What is there already would be a duplicate, and what stays as it is would be no change.
+GIVEN |= {
+    ("tickets/<record:ticket_pk>/links/", "POST"): lambda world: {
+        "type": "relates_to",
+        "to": str(world.fresh(Incident, world.peer).pk),
+    },
+    ("tickets/<record:ticket_pk>/tasks/", "POST"): lambda world: {"title": "Order", "team": str(world.own[Team].pk)},
+    ("tickets/<record:ticket_pk>/tasks/<uuid:pk>/", "PATCH"): lambda world: {"title": f"Renamed {new_id()}"},
+    ("tickets/<record:ticket_pk>/worklogs/", "POST"): lambda world: {"minutes": 30},
+    ("tickets/<record:ticket_pk>/worklogs/<uuid:pk>/", "PATCH"): lambda world: {"note": f"Looked {new_id()}"},
+    ("tags/<uuid:pk>/", "PATCH"): lambda world: {"description": f"Described {new_id()}"},
+    ("custom-fields/<uuid:pk>/", "PATCH"): lambda world: {"label": f"Renamed {new_id()}"},
+    ("priority-matrix/<uuid:pk>/", "PATCH"): lambda world: {"priority": next(_hours) % 5 + 1},
+}
 
 
 def many(world: World, model: type[Any]) -> Body:

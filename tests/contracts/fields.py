@@ -33,21 +33,25 @@ PERSON = "email full_name username employee_number job_title phone user_type is_
 SERVICE = "name description criticality owner support_team is_active"
 CI = "name ci_class status environment criticality serial_number asset_tag owner support_team service site description"
 ROTA = "name team is_active time_zone starts_on handover_weekday handover_time weeks_per_turn members"
-TICKET_WRITTEN = (
-    "title description impact urgency category service configuration_item requester assignee team source tags"
-    " custom_fields"
-)
+TICKET_SUBJECT = "title description impact urgency category service configuration_item requester"
+TICKET_WRITTEN = f"{TICKET_SUBJECT} assignee team source tags custom_fields"
 TICKET = (
     f"{ENVELOPE} {TICKET_WRITTEN} number kind status phase priority priority_override_reason opened_by hold_reason hold_until"
     " opened_at responded_at resolved_at closed_at sla_due_at resolution_code resolution_notes reopen_count"
     " reassignment_count merged_into deleted_at friendly_status allowed_transitions"
 )
+VIEW = "name filters ordering shared_with team"
 INCIDENT = f"{TICKET} is_major parent"
 
 
 def written_by_admin(read: str, write: str) -> Fields:
     """What Agents and Managers read, and only an Admin writes."""
     return Fields(f"{ENVELOPE} {read}", OFFICE, create=write, creators=ADMIN, change=write, changers=ADMIN)
+
+
+def catalogue(read: str) -> Fields:
+    """What administrators write and everybody reads, end users as far as they are entitled to it."""
+    return Fields(f"{ENVELOPE} {read}", EVERYBODY, create=read, creators=ADMIN, change=read, changers=ADMIN)
 
 
 def inventory(read: str, write: str, shown: str = "") -> Fields:
@@ -162,6 +166,10 @@ GOLDEN: dict[str, Fields] = {
         changers=LEADING,
     ),
     # End users their own, and those that they watch.
+    # One's own, and shared ones to read; sharing is asked by the service.
+    "views/": Fields(
+        f"{ENVELOPE} owner {VIEW}", EVERYBODY, create=VIEW, creators=EVERYBODY, change=VIEW, changers=EVERYBODY
+    ),
     "tickets/": Fields(TICKET, EVERYBODY, change=TICKET_WRITTEN, changers=OFFICE),
     "incidents/": Fields(
         f"{INCIDENT} major_status workaround commander communications_lead update_interval_minutes next_update_due_at",
@@ -171,6 +179,31 @@ GOLDEN: dict[str, Fields] = {
         change=f"{TICKET_WRITTEN} workaround",
         changers=OFFICE,
         listed=INCIDENT,
+    ),
+    "categories/": catalogue("name parent description is_active"),
+    "custom-fields/": catalogue("kind key label field_type choices is_required is_public is_active position"),
+    "tags/": written_by_admin("name colour description", "name colour description"),
+    "priority-matrix/": Fields(f"{ENVELOPE} kind impact urgency priority", OFFICE, change="priority", changers=ADMIN),
+    # End users those of their own tickets to their own tickets; the one at hand is nobody's.
+    "tickets/<>/links/": Fields(
+        f"{ENVELOPE} type direction to to_number to_title to_status", OFFICE, create="type to", creators=OFFICE
+    ),
+    # Agents change their own.
+    "tickets/<>/worklogs/": Fields(
+        f"{ENVELOPE} ticket author minutes started_at note is_billable",
+        OFFICE,
+        create="minutes started_at note is_billable",
+        creators=OFFICE,
+        change="minutes started_at note is_billable",
+        changers=OFFICE,
+    ),
+    "tickets/<>/tasks/": Fields(
+        f"{ENVELOPE} ticket title team assignee order depends_on done_at done_by created_by",
+        OFFICE,
+        create="title team assignee order depends_on",
+        creators=OFFICE,
+        change="title team assignee order depends_on",
+        changers=OFFICE,
     ),
     # Participants on their own tickets; what is internal is not there for them.
     "tickets/<>/comments/": Fields(

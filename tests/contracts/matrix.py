@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
@@ -48,9 +49,14 @@ PUBLIC = {
 # Lists of which some see a narrower form: whatever their filter, order or choice of fields would tell beyond it is 400.
 NARROWED: dict[str, frozenset[str]] = {"users/": frozenset({"end user"})}
 # Words that belong to nobody: whoever reads any record of their resource reads them all.
-VOCABULARIES = frozenset({"ci-classes/", "ci-classes/<uuid:pk>/"})
+VOCABULARIES = frozenset(
+    f"{words}/{one}" for words in ("ci-classes", "categories", "custom-fields") for one in ("", "<uuid:pk>/")
+)
 # What a fresh row must be for its action to be possible: route -> columns.
-PREPARED: dict[str, dict[str, Any]] = {"users/<uuid:pk>/activate/": {"is_active": False}}
+PREPARED: dict[str, dict[str, Any]] = {
+    "users/<uuid:pk>/activate/": {"is_active": False},
+    "tickets/<record:ticket_pk>/tasks/<uuid:pk>/reopen/": {"done_at": datetime(2026, 11, 2, tzinfo=UTC)},
+}
 _COMMENT, _FILE = (f"tickets/<record:ticket_pk>/{what}/<uuid:pk>/" for what in ("comments", "attachments"))
 # Where somebody else's record takes more than one's own: the author's, or `update` of internal comments for all of them.
 AUTHORS_ALONE = frozenset(

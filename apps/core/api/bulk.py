@@ -38,7 +38,7 @@ def _no_params(view: Any, data: Any) -> Mapping[str, Any]:
 
 def reading(serializer: type[StrictInput]) -> Callable[[Any, Any], Mapping[str, Any]]:
     """`params` as this serializer reads them."""
-    return lambda view, data: strict_input(serializer(data=data))
+    return lambda view, data: strict_input(serializer(data=data, context={"actor": view.actor}))
 
 
 @dataclass(frozen=True, slots=True)

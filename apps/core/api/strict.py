@@ -1,7 +1,7 @@
 """Serializer fields that accept one JSON type each and say what that is."""
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -88,7 +88,8 @@ class InstantField(serializers.DateTimeField):
             self.fail("naive")
         if not EARLIEST_YEAR <= instant.year <= LATEST_YEAR:
             self.fail("out_of_range")
-        return instant
+        # The answer to a write shows it as every later one does.
+        return instant.astimezone(UTC)
 
 
 class DateField(serializers.DateField):

@@ -171,14 +171,23 @@ class GrantWrites(WallOperation):
 class Door(WallOperation):
     """One function that may look before the tenant is known. It returns ids, to enter the tenant with, and no content."""
 
-    def __init__(self, signature: str, returns: str, body: str, *, reads: Sequence[str]) -> None:
+    def __init__(self, signature: str, returns: str, body: str, *, reads: Sequence[str], language: str = "sql") -> None:
         self.signature = signature
         self.returns = returns
         self.body = body
         self.reads = reads
+        # plpgsql, where the plan has to follow the values.
+        self.language = language
 
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
-        return self.__class__.__name__, [self.signature, self.returns, self.body], {"reads": self.reads}
+        return (
+            self.__class__.__name__,
+            [self.signature, self.returns, self.body],
+            {
+                "reads": self.reads,
+                "language": self.language,
+            },
+        )
 
     def describe(self) -> str:
         return f"Open the door {self.signature}"
@@ -189,7 +198,8 @@ class Door(WallOperation):
         name = self.signature.split("(", 1)[0]
         for statement in (
             *(f'GRANT SELECT ON "{table}" TO {DOOR}' for table in self.reads),
-            f"CREATE OR REPLACE FUNCTION {self.signature} RETURNS {self.returns} LANGUAGE sql STABLE SECURITY DEFINER"
+            f"CREATE OR REPLACE FUNCTION {self.signature} RETURNS {self.returns} LANGUAGE {self.language} STABLE"
+            " SECURITY DEFINER"
             f" SET search_path = pg_catalog, public, pg_temp AS $$ {self.body} $$",
             f"ALTER FUNCTION {name} OWNER TO {DOOR}",
             f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC",

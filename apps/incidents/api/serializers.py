@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from apps.core.api import strict
 from apps.incidents.models import Incident
 from apps.tickets.api.serializers import FIELDS, WRITABLE, TicketSerializer
 
@@ -12,6 +13,8 @@ OWN = (
     "communications_lead",
     "update_interval_minutes",
     "next_update_due_at",
+    "major_since",
+    "review_due_at",
 )
 LISTED = (*FIELDS[:-1], "is_major", "parent", FIELDS[-1])
 
@@ -27,7 +30,10 @@ class IncidentRowSerializer(TicketSerializer):
 class IncidentSerializer(TicketSerializer):
     """An incident on its own page."""
 
+    # Any: below a serializer, `parent` is also who contains it.
+    parent: Any = strict.ReferenceField(queryset=Incident.objects, required=False, allow_null=True)
+
     class Meta(TicketSerializer.Meta):
         model: ClassVar[type[Any]] = Incident
         fields = (*LISTED, *OWN)
-        read_only_fields = tuple(name for name in (*LISTED, *OWN) if name not in {*WRITABLE, "workaround"})
+        read_only_fields = tuple(name for name in (*LISTED, *OWN) if name not in {*WRITABLE, "workaround", "parent"})

@@ -1,6 +1,7 @@
 """How tickets look over HTTP, and what their verbs read."""
 
 import re
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -9,12 +10,12 @@ from rest_framework import serializers
 
 from apps.cmdb.api.serializers import ConfigurationItemSerializer, ServiceSerializer
 from apps.core.api import strict
-from apps.core.api.serializers import RecordSerializer, ReferringInput, StrictInput
+from apps.core.api.serializers import ComputedField, RecordSerializer, ReferringInput, StrictInput
 from apps.organizations.api.serializers import TeamSerializer
 from apps.organizations.models import Team
 from apps.tickets import custom_fields, kinds
 from apps.tickets.choices import HoldReason, Priority, ResolutionCode
-from apps.tickets.models import Ticket
+from apps.tickets.models import Comment, Ticket
 from apps.tickets.models.configuration import KEY
 from apps.users.api.availability import ColleagueSerializer
 from apps.users.models import User
@@ -34,7 +35,7 @@ FIELDS = (
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {}, "description": "By the keys of /custom-fields/."})
-class CustomFieldsField(serializers.Field[Any, Any, Any, Any]):
+class CustomFieldsField(ComputedField):
     """Values by key. Their types are the organization's to declare, so the service checks them."""
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
@@ -44,11 +45,20 @@ class CustomFieldsField(serializers.Field[Any, Any, Any, Any]):
             )
         return data
 
-    def get_attribute(self, instance: Any) -> Any:
-        return instance
+    def computed(self, instance: Any, context: Any) -> Any:
+        values = instance.custom_fields
+        if not values:
+            return {}
+        key, actor = ("custom fields", instance.kind), context["actor"]
+        readable = _once(context, key, lambda: custom_fields.readable(instance.kind, actor=actor))
+        return values if readable is None else {key: value for key, value in values.items() if key in readable}
 
-    def to_representation(self, value: Any) -> Any:
-        return custom_fields.shown(value, actor=self.context["actor"])
+
+def _once(context: Any, key: Any, work_out: Callable[[], Any]) -> Any:
+    """What is the same for every row of one answer, worked out for the first of them."""
+    if key not in context:
+        context[key] = work_out()
+    return context[key]
 
 
 class TicketSerializer(RecordSerializer):
@@ -79,8 +89,12 @@ class TicketSerializer(RecordSerializer):
         """What the caller may do with it now."""
         if ticket.deleted_at is not None:
             return []
-        lifecycle = kinds.get(ticket.kind).lifecycle
-        return lifecycle.allowed(ticket, actor=self.context["actor"], at=timezone.now())
+        lifecycle, actor, status = kinds.get(ticket.kind).lifecycle, self.context["actor"], ticket.status
+        at = _once(self.context, "now", timezone.now)
+        granted = _once(self.context, (ticket.kind, status), lambda: lifecycle.granted(status, actor=actor))
+        if granted is None:
+            return lifecycle.allowed(ticket, actor=actor, at=at)
+        return [name for name, guard in granted if guard is None or guard(ticket, actor, at) is None]
 
 
 # --- what the verbs read
@@ -126,3 +140,20 @@ class OverrideInput(StrictInput):
         min_value=min(Priority.values), max_value=max(Priority.values), required=True, allow_null=True
     )
     reason = strict.TextField(required=False, allow_blank=True, max_length=2000)
+
+
+class MergeInput(ReferringInput):
+    into = strict.ReferenceField(queryset=Ticket.objects)
+
+
+class SplitInput(ReferringInput):
+    comment = strict.ReferenceField(queryset=Comment.objects)
+    title = strict.TextField(max_length=255)
+
+
+class ConvertInput(StrictInput):
+    to = strict.TextField(max_length=20)
+
+
+class TagsInput(StrictInput):
+    tags = serializers.ListField(child=strict.TextField(max_length=50), min_length=1, max_length=50)

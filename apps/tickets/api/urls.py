@@ -8,9 +8,18 @@ from rest_framework.routers import SimpleRouter
 from apps.tickets.api.attachments import AttachmentDownloadView, AttachmentViewSet
 from apps.tickets.api.canned_replies import CannedReplyViewSet
 from apps.tickets.api.comments import CommentEditViewSet, CommentViewSet
+from apps.tickets.api.configuration import (
+    CategoryViewSet,
+    CustomFieldViewSet,
+    PriorityMatrixViewSet,
+    TagViewSet,
+)
+from apps.tickets.api.links import LinkViewSet
+from apps.tickets.api.saved_views import SavedViewViewSet
 from apps.tickets.api.timeline import TimelineView
 from apps.tickets.api.views import TicketViewSet
 from apps.tickets.api.watchers import WatcherViewSet
+from apps.tickets.api.work import TaskViewSet, WorklogViewSet
 
 
 class QueueRouter(SimpleRouter):
@@ -21,10 +30,18 @@ class QueueRouter(SimpleRouter):
 
 
 router = SimpleRouter(use_regex_path=False)
+router.register("tickets/<record:ticket_pk>/links", LinkViewSet, basename="ticket-links")
+router.register("tickets/<record:ticket_pk>/worklogs", WorklogViewSet, basename="ticket-worklogs")
+router.register("tickets/<record:ticket_pk>/tasks", TaskViewSet, basename="ticket-tasks")
+router.register("categories", CategoryViewSet, basename="categories")
+router.register("tags", TagViewSet, basename="tags")
+router.register("custom-fields", CustomFieldViewSet, basename="custom-fields")
+router.register("priority-matrix", PriorityMatrixViewSet, basename="priority-matrix")
 router.register("tickets/<record:ticket_pk>/comments", CommentViewSet, basename="ticket-comments")
 router.register("tickets/<record:ticket_pk>/attachments", AttachmentViewSet, basename="ticket-attachments")
 router.register("tickets/<record:ticket_pk>/watchers", WatcherViewSet, basename="ticket-watchers")
 router.register("canned-replies", CannedReplyViewSet, basename="canned-replies")
+router.register("views", SavedViewViewSet, basename="views")
 queue = QueueRouter(use_regex_path=False)
 queue.register("tickets", TicketViewSet, basename="tickets")
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -10,25 +11,30 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core import records
+from apps.core.api import filters
 from apps.core.api.bulk import BulkViewSet
-from apps.core.api.record_views import RecordViewSet
+from apps.core.api.record_views import RecordViewSet, Rows
 from apps.core.api.schema import IF_MATCH
 from apps.core.api.serializers import RecordSerializer, StrictInput, strict_input
 from apps.core.api.soft_delete import SoftDeleteViewSet
 from apps.core.api.versions import expected_version
 from apps.core.authorization import Action, within_reach
 from apps.core.errors import NotFound
-from apps.tickets import kinds, services, verbs
+from apps.tickets import kinds, relations, services, verbs
+from apps.tickets.api import bulk, searching
 from apps.tickets.api.filters import ME, TicketFilter
 from apps.tickets.api.serializers import (
     AssignInput,
     CommentInput,
+    ConvertInput,
     EscalateInput,
     HoldInput,
+    MergeInput,
     NoInput,
     OverrideInput,
     ReasonInput,
     ResolveInput,
+    SplitInput,
     TicketSerializer,
 )
 from apps.tickets.models import Ticket
@@ -43,6 +49,10 @@ TRANSITION_GRANTS: Mapping[str, Action] = {
     "resolve": Action.RESOLVE,
     "escalate": Action.UPDATE,
     "override_priority": Action.UPDATE,
+    "merge": Action.UPDATE,
+    "unmerge": Action.UPDATE,
+    "split": Action.UPDATE,
+    "convert": Action.UPDATE,
     # A requester may, from some states: the lifecycle asks for the rest.
     "close": Action.READ,
     "reopen": Action.READ,
@@ -62,8 +72,10 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
         "opened_at", "created_at", "updated_at", "priority", "sla_due_at", "number", "resolved_at", "closed_at",
     )  # fmt: skip
     default_ordering = "-opened_at"
+    # By their documents (tickets.finding), not by these columns; comments are searched too.
+    search_columns = ("number", "title", "description")
     lookup_value_converter = "record"
-    bulk_actions: ClassVar[Any] = {}
+    bulk_actions: ClassVar[Any] = bulk.ACTIONS
 
     # --- what is there
 
@@ -79,10 +91,31 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
         return reached if self.finds_deleted() else reached.alive()
 
     def found(self) -> tuple[Any, str]:
+        """As the query asks; searched words leave the newest tickets that have them."""
+        rows, ordering = self.narrowed()
+        return searching.found(self, rows), ordering
+
+    def narrowed(self) -> tuple[Any, str]:
+        """As the filters leave it, before anything is searched."""
         for name in PEOPLE:
             if self.query.get(name) == ME:
                 self.query[name] = str(self.actor.required_id)
-        return super().found()
+        ordering = filters.choose_ordering(self.query, self.orderings, self.default_ordering)
+        rows = filters.apply_filters(self.visible(), self.filterset_class, self.query)
+        return self.shaped(rows.in_phases(kinds.phases_of(self.statuses()))), ordering
+
+    def statuses(self) -> list[str]:
+        """Those that the query narrows the list to, of however many kinds."""
+        given = [self.query[name] for name in ("status", "status__in") if name in self.query]
+        return given[0].split(",") if given else []
+
+    def list(self, request: Request) -> Any:
+        """Best hits first where words are searched and no ordering is given."""
+        return searching.answer(self, request) if searching.is_by_rank(self.query) else super().list(request)
+
+    def represent_all(self, rows: Rows) -> Rows:
+        """With the words marked where they were searched for."""
+        return searching.marked(self, rows, super().represent_all(rows))
 
     def locked(self, request: Request) -> Any:
         """The base row of the URL, locked, at the version the caller read if they said which (G3)."""
@@ -135,8 +168,11 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
         return self.single(self.reread(ticket))
 
     def reread(self, ticket: Any) -> Any:
-        """The row that this view shows of one ticket, through the caller's own eyes."""
-        return ticket
+        """The row that this view shows of one ticket, as it is now: what its fact set off may have changed it further.
+
+        Not narrowed to the caller's reach: who gave it to another team is shown once more how they left it.
+        """
+        return self.model.objects.get(pk=ticket.pk)
 
     @extend_schema(request=NoInput, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
@@ -203,6 +239,44 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
     def override_priority(self, request: Request, pk: Any) -> Response:
         """Set the priority by hand; null gives it back to the matrix."""
         return self.do(request, "override-priority", OverrideInput)
+
+    @extend_schema(request=MergeInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def merge(self, request: Request, pk: Any) -> Response:
+        """Cancel it in favour of another of its kind; 409 `merged` or `finished` when that one cannot take it."""
+        self.check_visible()
+        given = strict_input(MergeInput(data=request.data, context={"actor": self.actor}))
+        # In the order of their ids and before this one alone, or two opposite merges would wait for each other.
+        relations.lock_all((self.record_id(), given["into_id"]), actor=self.actor)
+        return self.answer_with(verbs.do(self.locked(request), "merge", actor=self.actor, at=timezone.now(), **given))
+
+    @extend_schema(request=NoInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def unmerge(self, request: Request, pk: Any) -> Response:
+        """Undo its merge: it is as it was before."""
+        self.check_visible()
+        relations.lock_merge(self.record_id(), actor=self.actor)
+        return self.do(request, "unmerge", NoInput)
+
+    @extend_schema(request=SplitInput, parameters=[IF_MATCH], responses={201: TicketSerializer})
+    @action(detail=True, methods=["post"])
+    def split(self, request: Request, pk: Any) -> Response:
+        """Make one of its comments a ticket of its own."""
+        return self.do_new(request, "split", SplitInput)
+
+    @extend_schema(request=ConvertInput, parameters=[IF_MATCH], responses={201: TicketSerializer})
+    @action(detail=True, methods=["post"])
+    def convert(self, request: Request, pk: Any) -> Response:
+        """Cancel it in favour of a new ticket of another kind."""
+        return self.do_new(request, "convert", ConvertInput)
+
+    def do_new(self, request: Request, verb: str, reader: type[StrictInput]) -> Response:
+        """For verbs that make another ticket, perhaps of another kind: it is shown as the unified queue would."""
+        ticket = self.locked(request)
+        given = strict_input(reader(data=request.data, context={"actor": self.actor}))
+        made: Any = verbs.do(ticket, verb, actor=self.actor, at=timezone.now(), **given)
+        headers = {"ETag": f'"{made.version}"', "Location": reverse("tickets-detail", args=[made.pk])}
+        return Response(TicketSerializer(context={"actor": self.actor}).to_representation(made), 201, headers=headers)
 
     # --- shapes
 
