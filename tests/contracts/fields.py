@@ -34,7 +34,8 @@ SERVICE = "name description criticality owner support_team is_active"
 CI = "name ci_class status environment criticality serial_number asset_tag owner support_team service site description"
 ROTA = "name team is_active time_zone starts_on handover_weekday handover_time weeks_per_turn members"
 TICKET_WRITTEN = (
-    "title description impact urgency category service configuration_item requester assignee team source tags custom_fields"
+    "title description impact urgency category service configuration_item requester assignee team source tags"
+    " custom_fields"
 )
 TICKET = (
     f"{ENVELOPE} {TICKET_WRITTEN} number kind status phase priority priority_override_reason opened_by hold_reason hold_until"
