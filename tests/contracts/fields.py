@@ -172,13 +172,27 @@ GOLDEN: dict[str, Fields] = {
     ),
     "tickets/": Fields(TICKET, EVERYBODY, change=TICKET_WRITTEN, changers=OFFICE),
     "incidents/": Fields(
-        f"{INCIDENT} major_status workaround commander communications_lead update_interval_minutes next_update_due_at",
+        f"{INCIDENT} major_status workaround commander communications_lead update_interval_minutes next_update_due_at"
+        " major_since review_due_at",
         EVERYBODY,
-        create=f"{TICKET_WRITTEN} workaround",
+        create=f"{TICKET_WRITTEN} workaround parent",
         creators=EVERYBODY,
-        change=f"{TICKET_WRITTEN} workaround",
+        change=f"{TICKET_WRITTEN} workaround parent",
         changers=OFFICE,
         listed=INCIDENT,
+    ),
+    "incidents/<>/children/": Fields("next previous results", EVERYBODY),
+    "incidents/<>/metrics/": Fields(
+        "acknowledged responded resolved on_hold_seconds business_calendar reassignment_count reopen_count"
+        " first_contact_resolution",
+        EVERYBODY,
+    ),
+    "incidents/<>/suspected-duplicates/": Fields("results", EVERYBODY),
+    "incidents/<>/major/report/": Fields(
+        "number title major_status commander communications_lead update_interval_minutes proposed_at accepted_at ended_at"
+        " proposed_to_accepted_seconds accepted_to_ended_seconds updates_given updates_missed children_count review_due_at"
+        " timeline",
+        EVERYBODY,
     ),
     "categories/": catalogue("name parent description is_active"),
     "custom-fields/": catalogue("kind key label field_type choices is_required is_public is_active position"),

@@ -55,6 +55,14 @@ VOCABULARIES = frozenset(
 # What a fresh row must be for its action to be possible: route -> columns.
 PREPARED: dict[str, dict[str, Any]] = {
     "users/<uuid:pk>/activate/": {"is_active": False},
+    "incidents/<record:pk>/major/propose/": {"parent": None},
+    "incidents/<record:pk>/major/accept/": {"parent": None, "major_status": "candidate"},
+    "incidents/<record:pk>/major/reject/": {"major_status": "candidate"},
+    "incidents/<record:pk>/major/demote/": {
+        "major_status": "accepted",
+        "update_interval_minutes": 30,
+        "major_since": datetime(2026, 11, 2, tzinfo=UTC),
+    },
     "tickets/<record:ticket_pk>/tasks/<uuid:pk>/reopen/": {"done_at": datetime(2026, 11, 2, tzinfo=UTC)},
 }
 _COMMENT, _FILE = (f"tickets/<record:ticket_pk>/{what}/<uuid:pk>/" for what in ("comments", "attachments"))

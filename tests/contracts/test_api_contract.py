@@ -19,6 +19,7 @@ SILENT = {
     ("auth/token/refresh/", "POST"): "a session goes on; the row capture keeps the rotation",
     ("canned-replies/<uuid:pk>/render/", "POST"): "nothing is said yet",
     ("auth/mfa/setup/", "POST"): "what is not confirmed counts for nothing; the row capture keeps it",
+    ("incidents/suspected-duplicates/", "POST"): "a question: nothing is written",
 }
 # Writes that are a fact of more than one record, and how many: each has it on its own timeline.
 SHARED = {

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.audit.models import Event
 from apps.incidents import services
-from apps.tickets.models import Link, Ticket
+from apps.tickets.models import Ticket
 from apps.users.models import UserType
 from tests.conftest import IS_FULL_RUN, access_token, person
 from tests.core.expectations import assert_problem
@@ -92,32 +92,3 @@ def test_fifty_writers_on_five_tickets_lose_no_write_and_meet_no_deadlock(acme, 
     assert min(accepted.values()) > 0
     record_property(f"writes accepted in {SECONDS} s, {WRITERS} writers on {TICKETS} tickets", codes[200])
     record_property("of them refused for the state they met (409)", codes[409])
-
-
-def test_families_that_change_while_their_parents_move_meet_no_deadlock_and_no_circle(acme, incidents, api):
-    agents = [person(acme, f"agent{n}", UserType.AGENT) for n in range(8)]
-    clients = [signed_in(api, agent) for agent in agents]
-    ids = [str(incident.pk) for incident in incidents]
-
-    def change(client, turn):
-        codes = []
-        for step in range(10 if IS_FULL_RUN else 3):
-            one, other = ids[(turn + step) % TICKETS], ids[(turn + step * 2 + 1) % TICKETS]
-            codes.append(client.patch(f"{URL}{one}/", {"parent": other}).status_code)
-            codes.append(client.post(f"{URL}{other}/hold/", {"reason": "awaiting_vendor"}).status_code)
-            codes.append(client.post(f"{URL}{other}/resume/", {}).status_code)
-            codes.append(client.patch(f"{URL}{one}/", {"parent": None}).status_code)
-        return codes
-
-    answers = at_once([partial(change, client, turn) for turn, client in enumerate(clients)])
-
-    # 400: it would be its own parent.
-    assert set(itertools.chain.from_iterable(answers)) <= {200, 400, 409}
-    with acme.entered():
-        told = dict(Ticket.objects.exclude(parent=None).values_list("pk", "parent_id"))
-        assert dict(Link.objects.filter(link_type="parent_of").values_list("to_id", "ticket_id")) == told
-        for child in told:
-            above = [child]
-            while above[-1] in told:
-                assert told[above[-1]] not in above
-                above.append(told[above[-1]])
