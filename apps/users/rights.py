@@ -21,6 +21,9 @@ from apps.users.models import ApiToken, Grant, RoleAssignment, TeamMember, User,
 from apps.users.role_table import ADMIN, Table
 from apps.users.scopes import granted_by_all
 
+# As many keys as are worth naming one by one in a condition.
+MOST_KEYS = 500
+
 
 @dataclass(frozen=True, slots=True)
 class HeldGrant:
@@ -125,9 +128,13 @@ class Rights:
         whole = Q()
         for reach, accepted in self._bounds(grant):
             any_column = Q(pk__in=[])
-            for column in columns.get(reach, ()):
-                key, held = (column, accepted) if isinstance(column, str) else ("pk", column.records(accepted))
-                any_column |= Q(**{f"{key}__in": held})
+            named = columns.get(reach, ())
+            is_beside = any(isinstance(column, str) for column in named)
+            for column in named:
+                if isinstance(column, str):
+                    any_column |= Q(**{f"{column}__in": accepted})
+                else:
+                    any_column |= Q(pk__in=_held(column, accepted) if is_beside else column.records(accepted))
             whole &= any_column
         return whole
 
@@ -174,6 +181,15 @@ def grants_of(organization_id: UUID, role_id: UUID, version: int) -> tuple[tuple
     """What a role grants at one of its versions; every change of its grants makes a new version."""
     grants = Grant.objects.in_tenant(organization_id).filter(role_id=role_id)
     return tuple(grants.values_list("resource", "action", "reach"))
+
+
+def _held(through: Through, holders: frozenset[UUID]) -> Any:
+    """Beside a column of the record's own, the keys themselves: "this column or in that query" can use no index at all.
+
+    So a requester's list would read every ticket of the organization. Too many keys stay a query.
+    """
+    keys = list(through.records(holders)[: MOST_KEYS + 1])
+    return keys if len(keys) <= MOST_KEYS else through.records(holders)
 
 
 def _holds(holders: frozenset[UUID], record: Any, column: str | Through) -> bool:

@@ -15,8 +15,8 @@ from apps.users.models import UserType
 from tests.conftest import IS_FULL_RUN, Api, make_tenant, person, superuser
 
 MANY = 20_000 if IS_FULL_RUN else 4_000
-# Tables that grow with the tickets; the few rows of settings may be read from end to end.
-GROWING = {"tickets_ticket", "incidents_incident", "tickets_comment", "tickets_searchdocument", "tickets_watcher"}
+# Tables that the load has filled; small ones may be read from end to end.
+GROWING = {"tickets_ticket", "incidents_incident", "tickets_comment", "tickets_searchdocument"}
 READS = {
     "the newest": "/api/v1/incidents/",
     "the newest of all kinds": "/api/v1/tickets/",
@@ -31,7 +31,7 @@ READS = {
     "a common word": "/api/v1/incidents/?search=vpn",
     "a common word and a filter": "/api/v1/incidents/?search=the&status=new",
     "hits by another ordering": "/api/v1/tickets/?search=printer&ordering=-updated_at",
-    "a count": "/api/v1/incidents/?count=true&page_size=1",
+    "a count": "/api/v1/incidents/?phase=new&count=true&page_size=1",
     "counts of views": "/api/v1/views/counts/",
 }
 
@@ -95,8 +95,14 @@ def led_by_the_tenant():
 
 def test_every_read_goes_by_an_index_that_the_tenant_leads(queue, monkeypatch):
     acme, alice, bob, names = queue
-    # As ten thousand are to a million.
-    monkeypatch.setattr("apps.tickets.finding.MOST_LOOKED_THROUGH", MANY // 50)
+    # As ten thousand are to a million: where most rows of a table are wanted, reading it from end to end is right.
+    for limit in (
+        "apps.tickets.finding.MOST_LOOKED_THROUGH",
+        "apps.tickets.api.searching.EXACT_COUNT_LIMIT",
+        "apps.tickets.saved_views.MOST_COUNTED",
+        "apps.core.api.pagination.EXACT_COUNT_LIMIT",
+    ):
+        monkeypatch.setattr(limit, MANY // 50)
     client = Api(alice)
     for view, filters in {"open": {"phase__in": "new,open"}, "mine": {"assignee": "me"}}.items():
         assert client.post("/api/v1/views/", {"name": view, "filters": filters}).status_code == 201
