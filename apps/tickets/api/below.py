@@ -16,16 +16,36 @@ from apps.tickets.models import Ticket
 NUMBERS = frozenset({"INC", "REQ", "PRB", "CHG"})
 
 
-class BelowTicket(NestedViewSet):
-    """`/tickets/{id or number}/<records>/`. Which grant of the ticket a change takes, its service asks."""
+class TicketPartViewSet(NestedViewSet):
+    """`/tickets/{id or number}/<records>/`: records of one ticket that the caller may see, under grants of their own."""
 
-    resource = kinds.RESOURCE
     parent_key, parent_field = "ticket_pk", "ticket_id"
     parent_prefixes = NUMBERS
-    default_ordering = "created_at"
+    # Where the role table lets nobody take them out as a file.
+    is_exportable: ClassVar[bool] = False
 
     def parents(self) -> Any:
         return Ticket.objects.visible_to(self.actor).alive()
+
+    def parent(self) -> Any:
+        """The ticket of the URL, looked up once. Raises NotFound."""
+        if "_ticket" not in vars(self):
+            self._ticket = super().parent()
+        return self._ticket
+
+    def locked(self, request: Request) -> Any:
+        """The part, after its ticket: the ticket's lock comes first wherever something below it changes."""
+        self.check_visible()
+        services.lock(self.parent().pk, actor=self.actor)
+        return super().locked(request)
+
+
+class BelowTicket(TicketPartViewSet):
+    """What is guarded by the grants on its ticket: which one a change takes, its service asks."""
+
+    resource = kinds.RESOURCE
+    default_ordering = "created_at"
+    is_exportable = True
 
     def visible(self) -> Any:
         return self.model._default_manager.visible_to(self.actor).filter(ticket_id=self.parent().pk)

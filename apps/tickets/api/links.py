@@ -18,7 +18,7 @@ from apps.core.api.versions import expected_version
 from apps.core.authorization import Action, require
 from apps.core.errors import Stale
 from apps.tickets import kinds, relations
-from apps.tickets.api.nested import TicketPartViewSet
+from apps.tickets.api.below import TicketPartViewSet
 from apps.tickets.choices import LinkType
 from apps.tickets.models import Link, Ticket
 

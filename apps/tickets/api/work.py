@@ -18,7 +18,7 @@ from apps.core.api.serializers import ComputedField, RecordSerializer, no_input
 from apps.core.authorization import Action
 from apps.organizations.api.serializers import TeamSerializer
 from apps.tickets import work
-from apps.tickets.api.nested import TicketPartViewSet
+from apps.tickets.api.below import TicketPartViewSet
 from apps.tickets.models import Task, Worklog
 from apps.tickets.models.work import MAX_MINUTES
 from apps.users.api.availability import ColleagueSerializer
