@@ -67,6 +67,7 @@ def refuse_merged(ticket: Ticket) -> None:
         raise Conflict(
             "It was merged; go on with the ticket that it was merged into.",
             code="merged",
+            current_status=ticket.status,
             into=str(ticket.merged_into_id),
         )
 

@@ -73,7 +73,12 @@ def unmerge(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:
     step = services.check(locked, "unmerge", actor=actor, at=at, given={})
     survivor = next((row for row in rows.values() if row.pk == locked.merged_into_id), None)
     if survivor is None:
-        raise Conflict("It was merged anew just now; read it again.", code="merged", into=str(locked.merged_into_id))
+        raise Conflict(
+            "It was merged anew just now; read it again.",
+            code="merged",
+            current_status=locked.status,
+            into=str(locked.merged_into_id),
+        )
     row = Merge.objects.get(ticket=locked, undone_at=None)
     _take_back_watchers(row)
     row.undone_at = at

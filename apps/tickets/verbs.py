@@ -30,7 +30,13 @@ def claim(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:
     step = services.check(locked, "claim", actor=actor, at=at, given={})
     if locked.assignee_id is not None and locked.assignee_id != actor.id:
         owner = locked.assignee
-        raise Conflict(f"{owner} has it.", code="already_claimed", owner=str(locked.assignee_id), owner_name=str(owner))
+        raise Conflict(
+            f"{owner} has it.",
+            code="already_claimed",
+            current_status=locked.status,
+            owner=str(locked.assignee_id),
+            owner_name=str(owner),
+        )
     services.refuse_unassignable(actor.required_id)
     return services.move(locked, step, event="claimed", actor=actor, at=at, values={"assignee_id": actor.required_id})
 

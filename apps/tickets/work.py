@@ -123,6 +123,7 @@ def _lock(ticket_id: UUID, action: Action, resource: str, row: Any = None, *, ac
         raise Conflict(
             "It was merged; work on the ticket that it was merged into.",
             code="merged",
+            current_status=ticket.status,
             into=str(ticket.merged_into_id),
         )
     return ticket

@@ -60,6 +60,7 @@ def test_of_two_agents_who_claim_at_once_one_has_it_and_the_other_is_told_who(ac
     owner = agents[answers.index(winner)]
     problem = assert_problem(loser, 409, "already_claimed")
     assert (problem["owner"], problem["owner_name"]) == (str(owner.pk), str(owner))
+    assert problem["current_status"] == "in_progress"
     with acme.entered():
         assert Ticket.objects.get(pk=incidents[0].pk).assignee_id == owner.pk
         assert Event.objects.filter(subject_id=incidents[0].pk, name="incident.claimed").count() == 1

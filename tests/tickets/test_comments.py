@@ -149,6 +149,7 @@ def test_a_merged_ticket_takes_no_comments_and_names_the_one_that_does(acme, ali
     refusal = api(alice).post(comments, {"body": "hello"})
 
     assert (refusal.status_code, refusal.json()["code"], refusal.json()["into"]) == (409, "merged", survivor["id"])
+    assert refusal.json()["current_status"] == "cancelled"
 
 
 def test_the_requesters_answer_ends_the_waiting_for_it_and_nobody_elses_does(acme, alice, bob, api, ticket, comments):
