@@ -70,8 +70,8 @@ def test_items_created_at_once_have_numbers_of_their_own(fresh_database, acme, a
 @pytest.mark.parametrize(
     ("field", "value", "code"),
     [
-        ("criticality", 0, "min_value"),
-        ("criticality", 5, "max_value"),
+        ("criticality", 0, "out_of_range"),
+        ("criticality", 5, "out_of_range"),
         ("criticality", "1", "invalid"),
         ("criticality", True, "invalid"),
         ("status", "broken", "invalid_choice"),

@@ -6,6 +6,8 @@ import pytest
 from rest_framework import serializers
 
 from apps.core.api import strict
+from apps.tickets.api.saved_views import FiltersField
+from apps.tickets.api.serializers import CustomFieldsField
 from tests.core import routes
 from tests.core.expectations import assert_problem, pointers
 
@@ -34,8 +36,12 @@ TYPES: list[tuple[type[Any], set[str]]] = [
     (strict.IdField, set()),
     (strict.ClockField, set()),
     (serializers.ListField, {"a list"}),
+    (CustomFieldsField, {"an object"}),
+    (FiltersField, {"an object"}),
 ]
-TOP_LEVEL_CODES = {"invalid", "null", "not_a_list", "invalid_choice", "does_not_exist", "unknown_zone", "blank"}
+TOP_LEVEL_CODES = {
+    "invalid", "null", "not_a_list", "invalid_choice", "out_of_range", "does_not_exist", "unknown_zone", "blank",
+}  # fmt: skip
 
 
 def accepted_samples(field: Any) -> set[str]:
@@ -138,6 +144,27 @@ def test_a_whole_number_is_a_json_integer_in_its_range(given):
         field.run_validation(given)
 
     assert field.run_validation(3) == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "code", "accepted"),
+    [
+        (strict.IntegerField(min_value=1, max_value=3), 0, "out_of_range", "1 to 3"),
+        (strict.IntegerField(min_value=1), 0, "out_of_range", "at least 1"),
+        (strict.IntegerField(max_value=3), 4, "out_of_range", "at most 3"),
+        (strict.ChoiceField(choices=[1, 2, 3]), 4, "out_of_range", "1, 2, 3"),
+        (strict.ChoiceField(choices=[1, 2, 3]), "high", "invalid_choice", "1, 2, 3"),
+        (strict.ChoiceField(choices=[1, 2, 3]), True, "invalid_choice", "1, 2, 3"),
+        (strict.ChoiceField(choices=["low", "high"]), 4, "invalid_choice", "low, high"),
+        (strict.ChoiceField(choices=["low", "high"]), "odd", "invalid_choice", "low, high"),
+    ],
+)
+def test_a_number_out_of_its_range_is_called_so_and_told_the_range(field, given, code, accepted):
+    with pytest.raises(serializers.ValidationError) as refusal:
+        field.run_validation(given)
+
+    (detail,) = refusal.value.detail
+    assert (detail.code, detail.endswith(f"accepted: {accepted}.")) == (code, True)
 
 
 @pytest.mark.parametrize("given", [True, 1, "4", "", None, [], {}])

@@ -53,8 +53,8 @@ def test_the_matrix_is_read_by_agents_and_changed_by_who_configures(
     assert api(dan).delete(address).status_code == 405
     assert api(dan).post(MATRIX, {"priority": 1}).status_code == 405
     refused(api(dan).patch(address, {"impact": 3}), 400, "read_only")
-    problem = refused(api(dan).patch(address, {"priority": 6}), 400, "invalid_choice")
-    assert problem["errors"][0]["detail"] == "Not a choice; accepted: 1, 2, 3, 4, 5."
+    problem = refused(api(dan).patch(address, {"priority": 6}), 400, "out_of_range")
+    assert problem["errors"][0]["detail"] == "Out of range; accepted: 1, 2, 3, 4, 5."
     assert cell(api(alice), 1, 1) == row
 
 
@@ -77,16 +77,16 @@ def test_bad_input_says_what_is_accepted_and_changes_nothing(acme, alice, api, m
     ticket = opened(agent)
     override = incident(ticket, "override-priority")
 
-    problem = refused(agent.patch(incident(ticket), {"impact": 4}), 400, "invalid_choice")
+    problem = refused(agent.patch(incident(ticket), {"impact": 4}), 400, "out_of_range")
     assert problem["errors"] == [
-        {"pointer": "/impact", "code": "invalid_choice", "detail": "Not a choice; accepted: 1, 2, 3."}
+        {"pointer": "/impact", "code": "out_of_range", "detail": "Out of range; accepted: 1, 2, 3."}
     ]
     refused(agent.patch(incident(ticket), {"impact": "high"}), 400, "invalid_choice")
     assert (
         refused(agent.patch(incident(ticket), {"priority": 1}), 400, "read_only")["errors"][0]["pointer"] == "/priority"
     )
     assert refused(agent.post(override, {"priority": 1}), 400, "required")["errors"][0]["pointer"] == "/reason"
-    refused(agent.post(override, {"priority": 9, "reason": "x"}), 400, "max_value")
+    refused(agent.post(override, {"priority": 9, "reason": "x"}), 400, "out_of_range")
     refused(agent.post(override, {"reason": "x"}), 400, "required")
     missing = refused(agent.post(incident(ticket, "resolve"), {}), 400, "required")
     assert {error["pointer"] for error in missing["errors"]} == {"/resolution_code", "/resolution_notes"}
