@@ -2,8 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
 
+from apps.core import records
 from apps.core.actors import Actor
+from apps.core.errors import FieldError, Invalid
 from apps.organizations.models import Organization
 from apps.tickets.models import CannedReply, Ticket
 
@@ -31,6 +35,26 @@ VALUES: Mapping[str, Callable[[Ticket, Actor], str]] = {
     "agent.first_name": lambda ticket, actor: first_name(actor.label),
     "organization.name": lambda ticket, actor: Organization.objects.get(pk=ticket.organization_id).name,
 }
+
+
+def create(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> CannedReply:
+    """Raises Invalid for a body with placeholders that mean nothing."""
+    _refuse_unknown(values["body"])
+    return records.create(CannedReply, actor=actor, at=at, values=values)
+
+
+def change(reply: CannedReply, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> CannedReply:
+    """Change a locked reply. Raises Invalid as `create`."""
+    _refuse_unknown(values.get("body", ""))
+    return records.change(reply, actor=actor, at=at, values=values)
+
+
+def _refuse_unknown(body: str) -> None:
+    unknown = unknown_placeholders(body)
+    if unknown:
+        accepted = ", ".join(f"{{{{ {name} }}}}" for name in VALUES)
+        detail = f"Unknown: {', '.join(unknown)[:200]}; accepted: {accepted}."
+        raise Invalid(errors=[FieldError("/body", "unknown_placeholder", detail)])
 
 
 def unknown_placeholders(body: str) -> list[str]:

@@ -79,10 +79,12 @@ def change_custom_field(field: CustomField, *, actor: Actor, at: datetime, value
     return records.change(field, actor=actor, at=at, values=values)
 
 
-def _refuse_choices(field_type: str, choices: list[str]) -> None:
+def _refuse_choices(field_type: str, choices: Any) -> None:
     is_chosen = field_type in {FieldType.CHOICE, FieldType.CHOICES}
     problem = ""
-    if is_chosen and not choices:
+    if not _are_texts(choices):
+        problem = f"Not choices; accepted: at most {MAX_CHOICES} texts of at most {MAX_CHOICE_LENGTH} characters."
+    elif is_chosen and not choices:
         problem = "Nothing could be chosen; accepted: at least one text."
     elif not is_chosen and choices:
         problem = f"A field of the type {field_type} has no choices; accepted: []."
@@ -90,3 +92,11 @@ def _refuse_choices(field_type: str, choices: list[str]) -> None:
         problem = "Named twice; accepted: each choice once."
     if problem:
         raise Invalid(errors=[FieldError("/choices", "invalid", problem)])
+
+
+def _are_texts(choices: Any) -> bool:
+    return (
+        isinstance(choices, list)
+        and len(choices) <= MAX_CHOICES
+        and all(isinstance(choice, str) and 0 < len(choice.strip()) <= MAX_CHOICE_LENGTH for choice in choices)
+    )

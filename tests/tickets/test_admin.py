@@ -3,13 +3,14 @@
 import pytest
 
 from apps.audit.models import Event
-from apps.tickets.models import PriorityCell, Ticket
+from apps.tickets.models import CannedReply, Category, CustomField, PriorityCell, SavedView, Tag, Ticket
 from apps.tickets.priorities import create_default_matrix
 from tests import factories
-from tests.users.test_admin_people import text
+from tests.users.test_admin_people import grant, limited_admin, text
 from tests.users.test_admin_sign_in import signed_in
 
 QUEUE, INCIDENTS, MATRIX = "/admin/tickets/ticket/", "/admin/incidents/incident/", "/admin/tickets/prioritycell/"
+SET_UP = "/admin/tickets/"
 
 
 @pytest.fixture
@@ -91,3 +92,94 @@ def test_the_matrix_is_edited_cell_by_cell(acme, dan):
 
     with acme.entered():
         assert PriorityCell.objects.get(pk=cell.pk).priority == 4
+
+
+def test_a_category_is_not_hung_below_itself(acme, dan):
+    with acme.entered():
+        above = factories.CategoryFactory(name="Hardware")
+        below = factories.CategoryFactory(name="Printers", parent=above)
+
+    page = text(signed_in(dan), f"{SET_UP}category/{above.pk}/change/", {"name": "Hardware", "parent": str(below.pk)})
+
+    assert "A category cannot lie below itself" in page
+    with acme.entered():
+        assert Category.objects.get(pk=above.pk).parent_id is None
+
+
+def test_a_tag_that_a_ticket_has_is_not_deleted(acme, dan):
+    browser = signed_in(dan)
+    with acme.entered():
+        used, unused = factories.TagFactory(name="vpn"), factories.TagFactory(name="unused")
+        factories.IncidentFactory(tags=["vpn"])
+
+    assert "Still referenced by tickets." in text(browser, f"{SET_UP}tag/{used.pk}/delete/", {"post": "yes"})
+    browser.post(f"{SET_UP}tag/{unused.pk}/delete/", {"post": "yes"})
+
+    with acme.entered():
+        assert list(Tag.objects.values_list("name", flat=True)) == ["vpn"]
+
+
+@pytest.mark.parametrize(
+    ("field_type", "choices", "refusal"),
+    [
+        ("choice", "", "Nothing could be chosen"),
+        ("choice", '["red", "red"]', "Named twice"),
+        ("choice", '{"red": 1}', "Not choices"),
+        ("choice", '["red", 7]', "Not choices"),
+        ("text", '["red"]', "has no choices"),
+    ],
+)
+def test_a_custom_field_has_choices_that_fit_its_type(acme, dan, field_type, choices, refusal):
+    form = {"kind": "incident", "key": "colour", "label": "Colour", "field_type": field_type, "position": "0"}
+    browser = signed_in(dan)
+
+    assert refusal in text(browser, f"{SET_UP}customfield/add/", {**form, "choices": choices})
+    browser.post(f"{SET_UP}customfield/add/", {**form, "field_type": "choice", "choices": '["red", "blue"]'})
+
+    with acme.entered():
+        assert [(field.key, field.choices) for field in CustomField.objects.all()] == [("colour", ["red", "blue"])]
+
+
+def test_custom_fields_belong_to_the_catalogue_here_too(acme):
+    fields, tags = f"{SET_UP}customfield/add/", f"{SET_UP}tag/add/"
+    browser = signed_in(limited_admin(acme, grant("catalogue", "read"), grant("catalogue", "configure")))
+
+    assert [browser.get(address).status_code for address in (fields, tags)] == [200, 403]
+
+
+def test_a_canned_reply_names_only_what_can_be_filled_in(acme, dan):
+    with acme.entered():
+        reply = factories.CannedReplyFactory(name="Hello", body="Hello {{ requester.name }}")
+    form = {"name": "Hello", "body": "Hello {{ requester.shoe_size }}", "visibility": "public"}
+    browser = signed_in(dan)
+
+    for address in (f"{SET_UP}cannedreply/{reply.pk}/change/", f"{SET_UP}cannedreply/add/"):
+        assert "Unknown: requester.shoe_size" in text(browser, address, form | {"name": f"Hello {address[-5:]}"})
+    with acme.entered():
+        assert list(CannedReply.objects.values_list("body", flat=True)) == ["Hello {{ requester.name }}"]
+
+
+def test_somebodys_own_view_is_neither_shown_nor_deleted_and_a_shared_one_is(acme, dan, alice):
+    with acme.entered():
+        own = factories.SavedViewFactory(name="My own queue", owner=alice, shared_with="me")
+        shared = factories.SavedViewFactory(name="Our queue", owner=alice, shared_with="organization")
+    browser = signed_in(dan)
+
+    page = text(browser, f"{SET_UP}savedview/")
+    assert ("My own queue" in page, "Our queue" in page) == (False, True)
+    assert browser.get(f"{SET_UP}savedview/{shared.pk}/change/").status_code == 200
+    for view in (own, shared):
+        browser.post(f"{SET_UP}savedview/{view.pk}/delete/", {"post": "yes"})
+
+    with acme.entered():
+        assert list(SavedView.objects.values_list("name", flat=True)) == ["My own queue"]
+
+
+def test_links_and_watchers_are_shown_with_their_tickets(acme, dan):
+    with acme.entered():
+        link, watcher = factories.LinkFactory(), factories.WatcherFactory()
+    browser = signed_in(dan)
+
+    for kind, row in (("link", link), ("watcher", watcher)):
+        assert f"{SET_UP}{kind}/{row.pk}/change/" in text(browser, f"{SET_UP}{kind}/")
+        assert browser.get(f"{SET_UP}{kind}/{row.pk}/change/").status_code == 200

@@ -1,9 +1,14 @@
 """What hangs from tickets: looked at here, written where tickets are worked on."""
 
-from django.contrib import admin
+from typing import Any
 
-from apps.core.admin import ReadOnlyAdmin
-from apps.tickets.models import Attachment, Comment, Link, Task, Watcher, Worklog
+from django.contrib import admin
+from django.http import HttpRequest
+
+from apps.core.admin import ReadOnlyAdmin, actor_of
+from apps.core.authorization import Action, may, within_reach
+from apps.tickets import kinds
+from apps.tickets.models import Attachment, Comment, Link, Task, Ticket, Watcher, Worklog
 
 
 @admin.register(Comment)
@@ -61,9 +66,22 @@ class TaskAdmin(ReadOnlyAdmin):
     fields = ("ticket", "title", "team", "assignee", "order", "done_at", "done_by")
 
 
+class BelowTicketsAdmin(ReadOnlyAdmin):
+    """What whoever reads the ticket reads; of which kind it is, the ticket alone knows."""
+
+    resource = kinds.RESOURCE
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        actor = actor_of(request)
+        tickets = within_reach(Ticket.objects.visible_to(actor), actor, Action.READ, self.resource)
+        return self.model._default_manager.visible_to(actor).filter(ticket__in=tickets).order_by(*self.ordering)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(actor_of(request), Action.READ, self.resource, obj.ticket if obj is not None else None)
+
+
 @admin.register(Link)
-class LinkAdmin(ReadOnlyAdmin):
-    resource = "tickets"
+class LinkAdmin(BelowTicketsAdmin):
     list_display = ("ticket", "link_type", "to", "created_at")
     list_select_related = ("ticket", "to")
     list_filter = ("link_type",)
@@ -73,8 +91,7 @@ class LinkAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Watcher)
-class WatcherAdmin(ReadOnlyAdmin):
-    resource = "tickets"
+class WatcherAdmin(BelowTicketsAdmin):
     list_display = ("user", "ticket", "created_at")
     list_select_related = ("user", "ticket")
     linked_lookups = ("ticket", "user")
