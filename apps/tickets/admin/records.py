@@ -74,7 +74,7 @@ class BelowTicketsAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         actor = actor_of(request)
         tickets = within_reach(Ticket.objects.visible_to(actor), actor, Action.READ, self.resource)
-        return self.model._default_manager.visible_to(actor).filter(ticket__in=tickets).order_by(*self.ordering)
+        return self.model._default_manager.visible_to(actor).filter(ticket__in=tickets).order_by("-created_at", "-id")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return may(actor_of(request), Action.READ, self.resource, obj.ticket if obj is not None else None)
