@@ -1,21 +1,65 @@
 """Incidents in the admin."""
 
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from apps.core.actors import Actor
 from apps.core.admin import actor_of
 from apps.core.authorization import Action, within_reach
-from apps.incidents import services
-from apps.incidents.lifecycle import RESOURCE
-from apps.incidents.models import Incident
+from apps.incidents import major, services
+from apps.incidents.lifecycle import MAJOR, RESOURCE
+from apps.incidents.models import MAX_INTERVAL_MINUTES, MIN_INTERVAL_MINUTES, Incident
+from apps.tickets.admin.forms import ReasonForm, VerbForm, searched, workers
 from apps.tickets.admin.queue import TicketPages
 from apps.tickets.choices import Kind
 from apps.tickets.models import Ticket
+
+
+class LeadForm(ReasonForm):
+    """Why, and who leads it, who speaks, how often."""
+
+    commander = searched(Incident, "commander", label="Commander", help_text="You, unless the proposal names another.")
+    communications_lead = searched(
+        Incident, "communications_lead", label="Communications lead", help_text="The commander, unless named."
+    )
+    update_interval_minutes = forms.IntegerField(
+        required=False,
+        label="Minutes between updates",
+        min_value=MIN_INTERVAL_MINUTES,
+        max_value=MAX_INTERVAL_MINUTES,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        super().__init__(*args, actor=actor, **kwargs)
+        fields: Any = self.fields
+        fields["commander"].queryset = fields["communications_lead"].queryset = workers(actor)
+
+    def values(self) -> dict[str, Any]:
+        people = ("commander", "communications_lead")
+        return {
+            f"{name}_id" if name in people else name: getattr(value, "pk", value)
+            for name, value in super().values().items()
+        }
+
+
+# By the transitions of the second life.
+MAJOR_VERBS: Mapping[str, tuple[str, type[VerbForm], Callable[..., Incident]]] = {
+    "propose": ("Propose as major incident", LeadForm, major.propose),
+    "accept": ("Accept as major incident", LeadForm, major.accept),
+    "reject": ("Reject as major incident", ReasonForm, major.reject),
+    "demote": ("Demote from major incident", ReasonForm, major.demote),
+}
+# What they are called beside the verbs of the first one.
+BESIDE = "major-"
 
 
 class BaseRows(ChangeList):
@@ -54,6 +98,15 @@ class IncidentAdmin(TicketPages):
         *TicketPages.fieldsets[-2:],
     )
 
+    forms: ClassVar[Mapping[str, type[VerbForm]]] = {
+        **TicketPages.forms,
+        **{f"{BESIDE}{name}": form for name, (_, form, _) in MAJOR_VERBS.items()},
+    }
+    labels: ClassVar[Mapping[str, str]] = {
+        **TicketPages.labels,
+        **{f"{BESIDE}{name}": label for name, (label, _, _) in MAJOR_VERBS.items()},
+    }
+
     def get_queryset(self, request: HttpRequest) -> Any:
         """Base rows alone (G4); one incident's page asks for its child by get_object."""
         actor = actor_of(request)
@@ -75,3 +128,14 @@ class IncidentAdmin(TicketPages):
 
     def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
         return services.change(Incident.objects.get(pk=record.pk), actor=actor, at=at, values=values)
+
+    def possible(self, ticket: Any, *, actor: Actor, at: datetime) -> Iterable[str]:
+        beside = [f"{BESIDE}{name}" for name in MAJOR.allowed(ticket, actor=actor, at=at)]
+        return [*super().possible(ticket, actor=actor, at=at), *beside]
+
+    def do(self, ticket: Any, verb: str, *, actor: Actor, at: datetime, **given: Any) -> None:
+        if verb.startswith(BESIDE):
+            _, _, move = MAJOR_VERBS[verb.removeprefix(BESIDE)]
+            move(ticket, actor=actor, at=at, **given)
+        else:
+            super().do(ticket, verb, actor=actor, at=at, **given)

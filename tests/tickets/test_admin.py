@@ -3,6 +3,7 @@
 import pytest
 
 from apps.audit.models import Event
+from apps.incidents.models import Incident
 from apps.tickets.models import CannedReply, Category, CustomField, PriorityCell, SavedView, Tag, Ticket
 from apps.tickets.priorities import create_default_matrix
 from tests import factories
@@ -81,6 +82,71 @@ def test_a_verb_that_asks_has_a_page_and_says_there_what_it_refuses(acme, dan, i
 def test_an_unknown_verb_and_a_foreign_incident_have_no_page(acme, globex, dan, mallory, incident):
     assert signed_in(dan).get(f"{INCIDENTS}{incident.pk}/do/dance/").status_code == 404
     assert signed_in(mallory).get(f"{INCIDENTS}{incident.pk}/do/hold/").status_code == 404
+
+
+def test_teams_and_people_are_searched_for_and_never_listed(acme, dan, alice, bob, incident):
+    with acme.entered():
+        team = factories.TeamFactory(name="Blue team")
+    browser = signed_in(dan)
+    page = f"{INCIDENTS}{incident.pk}/do/assign/"
+
+    for verb in ("assign", "escalate", "major-propose"):
+        shown = text(browser, f"{INCIDENTS}{incident.pk}/do/{verb}/")
+        assert ("Blue team" in shown, alice.full_name in shown) == (False, False)
+        assert 'data-ajax--url="/admin/autocomplete/"' in shown
+        assert "autocomplete.js" in shown
+    asked = {"app_label": "tickets", "model_name": "ticket", "field_name": "team", "term": "blue"}
+    assert browser.get("/admin/autocomplete/", asked).json()["results"] == [{"id": str(team.pk), "text": "Blue team"}]
+    assert "Select a valid choice" in text(browser, page, {"assignee": str(bob.pk)})
+    browser.post(page, {"team": str(team.pk), "assignee": str(alice.pk)})
+
+    assert (row(acme, incident).team_id, row(acme, incident).assignee_id) == (team.pk, alice.pk)
+
+
+def test_a_ticket_is_merged_into_another_by_its_number_and_unmerged(acme, globex, dan, mallory, incident):
+    with acme.entered():
+        survivor = factories.IncidentFactory(title="All mail is down", number="INC0004711")
+    with globex.entered():
+        factories.IncidentFactory(title="Theirs", number="INC0004712")
+    browser = signed_in(dan)
+    page = f"{INCIDENTS}{incident.pk}/do/"
+
+    for number in ("INC0004712", "nonsense"):
+        assert "There is no such ticket" in text(browser, f"{page}merge/", {"into": number})
+    assert row(acme, incident).merged_into_id is None
+    browser.post(f"{page}merge/", {"into": "inc0004711"})
+    assert row(acme, incident).merged_into_id == survivor.pk
+    assert f"{page}unmerge/" in text(browser, f"{INCIDENTS}{incident.pk}/change/")
+    browser.post(f"{page}unmerge/", {})
+
+    assert (row(acme, incident).merged_into_id, row(acme, incident).status) == (None, "new")
+    assert facts(acme, incident) == ["incident.merged", "incident.unmerged"]
+
+
+def test_a_major_incident_is_proposed_rejected_accepted_and_demoted_on_its_pages(acme, dan, alice, incident):
+    browser = signed_in(dan)
+    page, shown = f"{INCIDENTS}{incident.pk}/do/major-", f"{INCIDENTS}{incident.pk}/change/"
+    why = {"reason": "Nobody can work."}
+    # Each with what is possible after it.
+    steps = [
+        ("propose", {**why, "commander": str(alice.pk)}, {"accept", "reject"}),
+        ("reject", why, {"propose"}),
+        ("propose", {**why, "commander": str(alice.pk)}, {"accept", "reject"}),
+        ("accept", {**why, "update_interval_minutes": "45"}, {"demote"}),
+    ]
+
+    for verb, form, then in steps:
+        browser.post(f"{page}{verb}/", form)
+        offered = text(browser, shown)
+        assert {name for name in ("propose", "accept", "reject", "demote") if f"{page}{name}/" in offered} == then, verb
+    with acme.entered():
+        major = Incident.objects.get(pk=incident.pk)
+    assert (major.is_major, major.commander_id, major.update_interval_minutes) == (True, alice.pk, 45)
+    browser.post(f"{page}demote/", why)
+
+    assert not row(acme, incident).is_major
+    told = ["proposed", "rejected", "proposed", "accepted", "demoted"]
+    assert facts(acme, incident) == [f"incident.major_{past}" for past in told]
 
 
 def test_the_matrix_is_edited_cell_by_cell(acme, dan):

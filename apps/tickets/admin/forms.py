@@ -4,15 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminSplitDateTimeWidget,
     UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
 )
 
 from apps.core.actors import Actor
+from apps.core.authorization import Action, within_reach
 from apps.organizations.models import Team
+from apps.tickets import kinds
 from apps.tickets.choices import HoldReason, Priority, ResolutionCode, Visibility
+from apps.tickets.models import Ticket
 from apps.users.models import User, UserType
 
 
@@ -36,17 +42,40 @@ def choice(choices: Any, *, label: str, is_required: bool = True) -> Any:
     return forms.ChoiceField(choices=choices, label=label, required=is_required, widget=UnfoldAdminSelectWidget)
 
 
+def searched(model: Any, name: str, *, label: str, help_text: str = "") -> Any:
+    """A reference as `model.name` has it: searched for by typing, because nobody reads a list of 50,000.
+
+    What may be named, the form says for its actor.
+    """
+    column = model._meta.get_field(name)
+    return forms.ModelChoiceField(
+        column.remote_field.model.objects.none(),
+        required=False,
+        label=label,
+        help_text=help_text,
+        widget=AutocompleteSelect(column, admin.site),
+    )
+
+
+def teams(actor: Actor) -> Any:
+    return Team.objects.visible_to(actor).alive()
+
+
+def workers(actor: Actor) -> Any:
+    """Whom work may go to."""
+    people = User.objects.visible_to(actor).alive().filter(is_active=True)
+    return people.exclude(user_type=UserType.END_USER)
+
+
 class AssignForm(VerbForm):
-    team = forms.ModelChoiceField(Team.objects.none(), required=False, widget=UnfoldAdminSelectWidget)
-    assignee = forms.ModelChoiceField(User.objects.none(), required=False, widget=UnfoldAdminSelectWidget)
+    team = searched(Ticket, "team", label="Team")
+    assignee = searched(Ticket, "assignee", label="Assignee", help_text="Somebody who works on tickets.")
     note = text(is_required=False, label="Note", help_text="Becomes an internal comment.")
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, actor=actor, **kwargs)
         fields: Any = self.fields
-        people = User.objects.visible_to(actor).alive().filter(is_active=True).exclude(user_type=UserType.END_USER)
-        fields["team"].queryset = Team.objects.visible_to(actor).alive().order_by("name")
-        fields["assignee"].queryset = people.order_by("full_name")
+        fields["team"].queryset, fields["assignee"].queryset = teams(actor), workers(actor)
 
     def values(self) -> dict[str, Any]:
         given = super().values()
@@ -81,7 +110,7 @@ class EscalateForm(AssignForm):
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         VerbForm.__init__(self, *args, actor=actor, **kwargs)
         fields: Any = self.fields
-        fields["team"].queryset = Team.objects.visible_to(actor).alive().order_by("name")
+        fields["team"].queryset = teams(actor)
 
     def values(self) -> dict[str, Any]:
         given = VerbForm.values(self)
@@ -98,6 +127,27 @@ class OverrideForm(VerbForm):
         return {"priority": int(given["priority"]) if given["priority"] else None, "reason": given["reason"]}
 
 
+class MergeForm(VerbForm):
+    into = forms.CharField(
+        label="Merge into",
+        help_text="The number of the ticket that goes on.",
+        max_length=20,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    def clean_into(self) -> Any:
+        """The ticket's id."""
+        tickets = Ticket.objects.visible_to(self.actor).alive()
+        seen = within_reach(tickets, self.actor, Action.READ, kinds.RESOURCE)
+        found = seen.filter(number=self.cleaned_data["into"].upper()).values_list("pk", flat=True).first()
+        if found is None:
+            raise forms.ValidationError("There is no such ticket; accepted: a number such as INC0000001.")
+        return found
+
+    def values(self) -> dict[str, Any]:
+        return {"into_id": self.cleaned_data["into"]}
+
+
 class CommentForm(VerbForm):
     body = text(is_required=True, label="Comment", help_text="Markdown.")
     visibility = choice(Visibility.choices, label="Visible to")
@@ -111,6 +161,9 @@ FORMS: Mapping[str, type[VerbForm]] = {
     "cancel": ReasonForm,
     "escalate": EscalateForm,
     "override-priority": OverrideForm,
+    "merge": MergeForm,
+    # To be sure: it asks for nothing more.
+    "unmerge": VerbForm,
     "comment": CommentForm,
 }
 # Verbs that ask for nothing: they are also actions of the list.
@@ -123,5 +176,7 @@ LABELS = {
     "cancel": "Cancel",
     "escalate": "Escalate",
     "override-priority": "Override priority",
+    "merge": "Merge",
+    "unmerge": "Undo the merge",
     "comment": "Comment",
 }

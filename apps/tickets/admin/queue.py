@@ -1,5 +1,7 @@
 """The queue, and what the pages of every practice's tickets have in common: fields, conversation, timeline, verbs."""
 
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -20,7 +22,7 @@ from apps.core.errors import DomainError
 from apps.core.lifecycle import Phase
 from apps.tickets import conversation, kinds, services, timeline, verbs
 from apps.tickets.admin.configuration import PRIORITIES
-from apps.tickets.admin.forms import FORMS, LABELS, PLAIN
+from apps.tickets.admin.forms import FORMS, LABELS, PLAIN, VerbForm
 from apps.tickets.choices import Visibility
 from apps.tickets.models import Comment, Ticket
 
@@ -144,7 +146,20 @@ class TicketPages(AliveAdmin):
 
     kind: ClassVar[str] = ""
 
-    # --- verbs
+    # --- verbs; a practice adds its own: their forms and labels, when each is possible, and what it does
+
+    forms: ClassVar[Mapping[str, type[VerbForm]]] = FORMS
+    labels: ClassVar[Mapping[str, str]] = LABELS
+
+    def possible(self, ticket: Any, *, actor: Actor, at: datetime) -> Iterable[str]:
+        """The verbs that the actor could use on this ticket at `at` (UTC)."""
+        return ["comment", *kinds.get(ticket.kind).lifecycle.allowed(ticket, actor=actor, at=at)]
+
+    def do(self, ticket: Any, verb: str, *, actor: Actor, at: datetime, **given: Any) -> None:
+        if verb == "comment":
+            conversation.add_comment(ticket, actor=actor, at=at, **given)
+        else:
+            verbs.do(ticket, verb, actor=actor, at=at, **given)
 
     def get_actions(self, request: HttpRequest) -> Any:
         found = super().get_actions(request)
@@ -165,12 +180,12 @@ class TicketPages(AliveAdmin):
         ticket = self.get_object(request, object_id)
         if ticket is None:
             return {}
-        actor = actor_of(request)
-        allowed = kinds.get(ticket.kind).lifecycle.allowed(ticket, actor=actor, at=timezone.now())
-        asking = [("comment", LABELS["comment"]), *((name, LABELS[name]) for name in allowed if name in LABELS)]
+        possible = list(self.possible(ticket, actor=actor_of(request), at=timezone.now()))
         return {
-            "plain_verbs": [(f"do_{name}", PLAIN[name]) for name in allowed if name in PLAIN],
-            "asking_verbs": [(self._verb_url(ticket, name), label) for name, label in asking],
+            "plain_verbs": [(f"do_{name}", PLAIN[name]) for name in possible if name in PLAIN],
+            "asking_verbs": [
+                (self._verb_url(ticket, name), self.labels[name]) for name in possible if name in self.forms
+            ],
         }
 
     def _verb_url(self, ticket: Any, verb: str) -> str:
@@ -185,18 +200,18 @@ class TicketPages(AliveAdmin):
     def verb_view(self, request: HttpRequest, pk: Any, verb: str) -> HttpResponse:
         """Ask for what the verb needs, then do it; what it refuses stands above the form."""
         ticket = self.get_object(request, str(pk))
-        if verb not in FORMS or ticket is None or not self.has_view_permission(request, ticket):
+        if verb not in self.forms or ticket is None or not self.has_view_permission(request, ticket):
             raise Http404
         actor = actor_of(request)
-        form = FORMS[verb](request.POST if request.method == "POST" else None, actor=actor)
+        form = self.forms[verb](request.POST if request.method == "POST" else None, actor=actor)
         back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[ticket.pk])
         if request.method == "POST" and form.is_valid() and self._done(request, ticket, verb, form):
-            self.message_user(request, f"{LABELS[verb]}: {ticket.number}", messages.SUCCESS)
+            self.message_user(request, f"{self.labels[verb]}: {ticket.number}", messages.SUCCESS)
             return HttpResponseRedirect(back)
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{LABELS[verb]}: {ticket.number}",
+            "title": f"{self.labels[verb]}: {ticket.number}",
             "subtitle": ticket.title,
             "opts": self.opts,
             "form": form,
@@ -208,10 +223,7 @@ class TicketPages(AliveAdmin):
         actor, at = actor_of(request), timezone.now()
         try:
             with transaction.atomic():
-                if verb == "comment":
-                    conversation.add_comment(ticket, actor=actor, at=at, **form.values())
-                else:
-                    verbs.do(ticket, verb, actor=actor, at=at, **form.values())
+                self.do(ticket, verb, actor=actor, at=at, **form.values())
         except (DomainError, IntegrityError) as refusal:
             denials.note(request, refusal)
             form.add_error(None, words_of(refusal))
