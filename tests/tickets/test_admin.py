@@ -7,6 +7,7 @@ from apps.incidents.models import Incident
 from apps.tickets.models import CannedReply, Category, CustomField, PriorityCell, SavedView, Tag, Ticket
 from apps.tickets.priorities import create_default_matrix
 from tests import factories
+from tests.tickets.test_attachments import send
 from tests.users.test_admin_people import grant, limited_admin, text
 from tests.users.test_admin_sign_in import signed_in
 
@@ -249,3 +250,20 @@ def test_links_and_watchers_are_shown_with_their_tickets(acme, dan):
     for kind, row in (("link", link), ("watcher", watcher)):
         assert f"{SET_UP}{kind}/{row.pk}/change/" in text(browser, f"{SET_UP}{kind}/")
         assert browser.get(f"{SET_UP}{kind}/{row.pk}/change/").status_code == 200
+
+
+def test_files_are_saved_from_the_page_of_their_ticket(acme, dan, mallory, api, files, incident):
+    sent = send(api(dan), f"/api/v1/tickets/{incident.pk}/attachments/", "Bericht ä.txt", b"some words").json()
+    address = f"{INCIDENTS}{incident.pk}/files/{sent['id']}/"
+    browser = signed_in(dan)
+
+    assert address in text(browser, f"{INCIDENTS}{incident.pk}/change/")
+    answer = browser.get(address)
+
+    assert (answer.status_code, b"".join(answer.streaming_content)) == (200, b"some words")
+    assert answer["Content-Disposition"] == "attachment; filename*=UTF-8''Bericht%20%C3%A4.txt"
+    assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    with acme.entered():
+        other = factories.IncidentFactory()
+    assert browser.get(f"{INCIDENTS}{other.pk}/files/{sent['id']}/").status_code == 404
+    assert signed_in(mallory).get(address).status_code == 404

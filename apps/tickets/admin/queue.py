@@ -1,30 +1,30 @@
 """The queue, and what the pages of every practice's tickets have in common: fields, conversation, timeline, verbs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db import IntegrityError, transaction
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 
 from apps.core import denials
 from apps.core.actors import Actor
-from apps.core.admin import AliveAdmin, actor_of, words_of
+from apps.core.admin import AliveAdmin, actor_of, lines, words_of
 from apps.core.authorization import Action
 from apps.core.errors import DomainError
 from apps.core.lifecycle import Phase
-from apps.tickets import conversation, kinds, services, timeline, verbs
+from apps.tickets import attachment_files, attachments, conversation, kinds, services, timeline, verbs
 from apps.tickets.admin.configuration import PRIORITIES
 from apps.tickets.admin.forms import FORMS, LABELS, PLAIN, VerbForm
 from apps.tickets.choices import Visibility
-from apps.tickets.models import Comment, Ticket
+from apps.tickets.models import Attachment, Comment, Ticket
 
 PHASES: dict[str, str] = {
     Phase.NEW: "info",
@@ -62,7 +62,7 @@ class TicketPages(AliveAdmin):
     readonly_fields: ClassVar[Any] = (
         "number", "shown_phase", "status", "shown_priority", "team", "assignee", "opened_by", "opened_at", "resolved_at",
         "closed_at", "hold_reason", "hold_until", "resolution_code", "resolution_notes", "tags", "custom_fields",
-        "shown_conversation", "shown_timeline",
+        "shown_conversation", "shown_files", "shown_timeline",
     )  # fmt: skip
     fieldsets: ClassVar[Any] = (
         (None, {"fields": (("number", "shown_phase", "status", "shown_priority"), *BASE_FIELDS)}),
@@ -78,7 +78,7 @@ class TicketPages(AliveAdmin):
                 )
             },
         ),
-        ("Conversation", {"fields": ("shown_conversation",)}),
+        ("Conversation", {"fields": ("shown_conversation", "shown_files")}),
         ("Timeline", {"fields": ("shown_timeline",)}),
     )
     actions: Any = tuple(f"do_{verb}" for verb in PLAIN)
@@ -109,7 +109,13 @@ class TicketPages(AliveAdmin):
                 (f"{c.created_at:%Y-%m-%d %H:%M} UTC", c.author or "the platform", c.visibility, mark_safe(c.html))  # noqa: S308 - sanitised when it was written
                 for c in newest
             ),
-        ) or format_html("No comments yet.")
+        ) or mark_safe("No comments yet.")
+
+    @display(description="files")
+    def shown_files(self, ticket: Any) -> SafeString:
+        newest = _files(ticket, ticket.read_by).order_by("-created_at", "-id")[:NEWEST]
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_file"
+        return lines((reverse(name, args=[ticket.pk, file.pk]), f"{file.name} ({file.visibility})") for file in newest)
 
     @display(description="")
     def shown_timeline(self, ticket: Any) -> SafeString:
@@ -195,7 +201,23 @@ class TicketPages(AliveAdmin):
         name = f"{self.opts.app_label}_{self.opts.model_name}_verb"
         page = self.admin_site.admin_view(self.verb_view)
         urls: list[URLPattern] = super().get_urls()
-        return [path("<uuid:pk>/do/<slug:verb>/", page, name=name), *urls]
+        file = self.admin_site.admin_view(self.file_view)
+        return [
+            path("<uuid:pk>/do/<slug:verb>/", page, name=name),
+            path("<uuid:pk>/files/<uuid:file_pk>/", file, name=f"{name.removesuffix('_verb')}_file"),
+            *urls,
+        ]
+
+    def file_view(self, request: HttpRequest, pk: Any, file_pk: Any) -> StreamingHttpResponse:
+        """A file's content, to be saved. It is opened as it is sent, after the transaction: it may lie on another server."""
+        ticket = self.get_object(request, str(pk))
+        if ticket is None or not self.has_view_permission(request, ticket):
+            raise Http404
+        file = _files(ticket, actor_of(request)).filter(pk=file_pk).first()
+        if file is None:
+            raise Http404
+        headers = attachments.headers(file)
+        return StreamingHttpResponse(_content(file.storage_key), content_type=file.content_type, headers=headers)
 
     def verb_view(self, request: HttpRequest, pk: Any, verb: str) -> HttpResponse:
         """Ask for what the verb needs, then do it; what it refuses stands above the form."""
@@ -229,6 +251,16 @@ class TicketPages(AliveAdmin):
             form.add_error(None, words_of(refusal))
             return False
         return True
+
+
+def _files(ticket: Any, actor: Actor) -> Any:
+    files = Attachment.objects.alive().filter(ticket_id=ticket.pk)
+    return files if conversation.sees_internal(actor) else files.filter(visibility=Visibility.PUBLIC)
+
+
+def _content(key: str) -> Iterator[bytes]:
+    with attachment_files.read(key) as file:
+        yield from file.chunks()
 
 
 def _plain(verb: str) -> Any:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from urllib.parse import quote
 from uuid import UUID
 
 from django.db import transaction
@@ -32,13 +31,6 @@ from apps.tickets.choices import Visibility
 from apps.tickets.models import Attachment, Comment, Ticket
 from apps.users.api.availability import ColleagueSerializer
 
-# Whatever the file is: saved and never shown, not run, not read by pages of other origins, not kept by caches.
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 NO_ROOM = OpenApiResponse(ProblemSerializer, "There is no room for the file now.")
 
 
@@ -177,16 +169,10 @@ class AttachmentDownloadView(TenantView):
             attachment = the_one(files.filter(ticket_id__in=of_ticket), pk)
         if attachment is None:
             raise NotFound
-        return served(attachment, attachment_files.read(attachment.storage_key))
-
-
-def served(attachment: Attachment, file: Any) -> FileResponse:
-    response = FileResponse(file, content_type=attachment.content_type)
-    response["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(attachment.name, safe='')}"
-    response["Content-Length"] = str(attachment.size_bytes)
-    for name, value in HEADERS.items():
-        response[name] = value
-    return response
+        response = FileResponse(attachment_files.read(attachment.storage_key), content_type=attachment.content_type)
+        for name, value in attachments.headers(attachment).items():
+            response[name] = value
+        return response
 
 
 def _print(given: Mapping[str, Any], upload: Upload) -> bytes:
