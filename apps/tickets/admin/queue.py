@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from unfold.decorators import display
 
@@ -58,12 +58,12 @@ class TicketPages(AliveAdmin):
     ordering = ("-opened_at", "-id")
     date_hierarchy = None
     readonly_fields: ClassVar[Any] = (
-        "number", "status", "priority", "priority_override_reason", "team", "assignee", "opened_by", "opened_at", "resolved_at",
+        "number", "shown_status", "priority", "priority_override_reason", "team", "assignee", "opened_by", "opened_at", "resolved_at",
         "closed_at", "hold_reason", "hold_until", "resolution_code", "resolution_notes", "tags", "custom_fields",
         "shown_conversation", "shown_timeline",
     )  # fmt: skip
     fieldsets: ClassVar[Any] = (
-        (None, {"fields": (("number", "status"), ("priority", "priority_override_reason"), *BASE_FIELDS)}),
+        (None, {"fields": (("number", "shown_status"), ("priority", "priority_override_reason"), *BASE_FIELDS)}),
         ("Work", {"fields": (("team", "assignee"), ("hold_reason", "hold_until"), "tags", "custom_fields")}),
         (
             "Times",
@@ -86,7 +86,11 @@ class TicketPages(AliveAdmin):
 
     @display(description="status", label=PHASES)
     def shown_phase(self, ticket: Ticket) -> tuple[str, str]:
-        return ticket.phase, ticket.status.replace("_", " ")
+        return ticket.phase, self.shown_status(ticket)
+
+    @display(description="status")
+    def shown_status(self, ticket: Ticket) -> str:
+        return ticket.status.replace("_", " ")
 
     @display(description="priority", label=PRIORITIES)
     def shown_priority(self, ticket: Ticket) -> tuple[int, str]:
