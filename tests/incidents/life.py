@@ -1,4 +1,4 @@
-"""The life of an incident as API.md tells it, written down a second time: what the table in the product is held against."""
+"""The life of an incident as the contract tells it, written down a second time: what the table in the product is held against."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A parent's fate is its children's, as far as it concerns them (servicedesk.md 3.5)."""
+"""A parent's fate is its children's, as far as it concerns them."""
 
 from datetime import timedelta
 

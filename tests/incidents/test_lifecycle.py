@@ -1,4 +1,4 @@
-"""Every verb, from every status, by every role: done or refused as API.md says, and refused without a trace."""
+"""Every verb, from every status, by every role: done or refused as the contract says, and refused without a trace."""
 
 from datetime import timedelta
 

@@ -45,3 +45,17 @@ def test_a_requester_neither_works_on_it_nor_sees_that_of_others_and_next_door_t
     assert api(bob).post(f"{URL}{own['id']}/claim/", {}).json()["grant"] == "incidents.assign"
     assert [row["id"] for row in api(bob).get("/api/v1/tickets/").json()["results"]] == [own["id"]]
     assert api(mallory).get("/api/v1/tickets/").json()["results"] == []
+
+
+def test_a_patch_of_owner_and_fields_is_two_facts_or_none(acme, alice, api):
+    agent = api(alice)
+    incident = opened(agent)
+    address = f"{URL}{incident['id']}/"
+
+    refused = agent.patch(address, {"assignee": str(alice.pk), "custom_fields": {"unheard_of": 1}})
+    changed = agent.patch(address, {"assignee": str(alice.pk), "title": "Mail is slow"})
+
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/custom_fields/unheard_of")
+    assert (changed.json()["version"], changed.headers["ETag"]) == (incident["version"] + 2, '"3"')
+    told = agent.get(f"/api/v1/tickets/{incident['id']}/timeline/").json()["results"]
+    assert [fact["event"] for fact in told] == ["incident.created", "incident.assigned", "incident.updated"]

@@ -1,5 +1,7 @@
 """The queue and incidents in the admin: what is shown, and that every change goes through the verbs of the API."""
 
+import re
+
 import pytest
 
 from apps.audit.models import Event
@@ -13,6 +15,14 @@ from tests.users.test_admin_sign_in import signed_in
 
 QUEUE, INCIDENTS, MATRIX = "/admin/tickets/ticket/", "/admin/incidents/incident/", "/admin/tickets/prioritycell/"
 SET_UP = "/admin/tickets/"
+
+
+CELL = re.compile(r'<t[dh][^>]*class="[^"]*\bfield-(\w+)[^"]*"[^>]*>(.*?)</t[dh]>', re.DOTALL)
+
+
+def columns(page):
+    """The words of a list with one row, by column."""
+    return {name: " ".join(re.sub("<[^>]+>", " ", cell).split()) for name, cell in CELL.findall(page)}
 
 
 @pytest.fixture
@@ -38,6 +48,27 @@ def test_queue_and_incidents_list_base_rows_that_lead_to_their_pages(acme, dan, 
     page = text(browser, INCIDENTS)
     assert "Mail is down" in page
     assert f"{INCIDENTS}{incident.pk}/change/" in page
+
+
+def test_a_list_says_status_priority_and_time_in_brief_and_a_page_in_words(acme, dan, incident):
+    browser = signed_in(dan)
+
+    for address in (QUEUE, INCIDENTS):
+        cells = columns(text(browser, address))
+        assert cells == {
+            "number": incident.number,
+            "title": "Mail is down",
+            "shown_phase": "new",
+            "shown_priority": f"{incident.priority} {incident.get_priority_display()}",
+            "team": "-",
+            "assignee": "-",
+            "requester": "Bob",
+            "shown_opened_at": f"{incident.opened_at:%Y-%m-%d %H:%M}",
+        }
+    page = text(browser, f"{INCIDENTS}{incident.pk}/change/")
+    assert incident.get_priority_display() in page
+    assert "(&#x27;" not in page
+    assert f"({incident.priority}, " not in page
 
 
 def test_an_incident_is_opened_and_changed_through_the_services(acme, dan, bob):

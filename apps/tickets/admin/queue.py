@@ -51,7 +51,7 @@ class TicketPages(AliveAdmin):
         "team",
         "assignee",
         "requester",
-        "opened_at",
+        "shown_opened_at",
     )
     list_select_related: ClassVar[Any] = ("team", "assignee", "requester")
     list_filter: ClassVar[Any] = ("phase", "priority", "is_major", "source")
@@ -60,12 +60,12 @@ class TicketPages(AliveAdmin):
     ordering = ("-opened_at", "-id")
     date_hierarchy = None
     readonly_fields: ClassVar[Any] = (
-        "number", "shown_phase", "status", "shown_priority", "team", "assignee", "opened_by", "opened_at", "resolved_at",
-        "closed_at", "hold_reason", "hold_until", "resolution_code", "resolution_notes", "tags", "custom_fields",
+        "number", "shown_status", "priority", "priority_override_reason", "team", "assignee", "opened_by", "opened_at",
+        "resolved_at", "closed_at", "hold_reason", "hold_until", "resolution_code", "resolution_notes", "tags", "custom_fields",
         "shown_conversation", "shown_files", "shown_timeline",
     )  # fmt: skip
     fieldsets: ClassVar[Any] = (
-        (None, {"fields": (("number", "shown_phase", "status", "shown_priority"), *BASE_FIELDS)}),
+        (None, {"fields": (("number", "shown_status"), ("priority", "priority_override_reason"), *BASE_FIELDS)}),
         ("Work", {"fields": (("team", "assignee"), ("hold_reason", "hold_until"), "tags", "custom_fields")}),
         (
             "Times",
@@ -88,12 +88,19 @@ class TicketPages(AliveAdmin):
 
     @display(description="status", label=PHASES)
     def shown_phase(self, ticket: Ticket) -> tuple[str, str]:
-        return ticket.phase, ticket.status.replace("_", " ")
+        return ticket.phase, self.shown_status(ticket)
+
+    @display(description="status")
+    def shown_status(self, ticket: Ticket) -> str:
+        return ticket.status.replace("_", " ")
 
     @display(description="priority", label=PRIORITIES)
     def shown_priority(self, ticket: Ticket) -> tuple[int, str]:
-        overridden = " (by hand)" if ticket.is_overridden else ""
-        return ticket.priority, f"{ticket.priority} {ticket.get_priority_display()}{overridden}"
+        return ticket.priority, f"{ticket.priority} {ticket.get_priority_display()}"
+
+    @display(description="opened", ordering="opened_at")
+    def shown_opened_at(self, ticket: Ticket) -> str:
+        return f"{ticket.opened_at:%Y-%m-%d %H:%M}"
 
     @display(description="")
     def shown_conversation(self, ticket: Any) -> SafeString:
@@ -109,7 +116,7 @@ class TicketPages(AliveAdmin):
                 (f"{c.created_at:%Y-%m-%d %H:%M} UTC", c.author or "the platform", c.visibility, mark_safe(c.html))  # noqa: S308 - sanitised when it was written
                 for c in newest
             ),
-        ) or mark_safe("No comments yet.")
+        ) or SafeString("No comments yet.")
 
     @display(description="files")
     def shown_files(self, ticket: Any) -> SafeString:
@@ -279,7 +286,7 @@ class TicketAdmin(TicketPages):
     """The queue over all kinds. Nothing is opened here: each practice has its own page for that."""
 
     resource = kinds.RESOURCE
-    list_display: Any = ("number", "kind", *TicketPages.list_display[1:])
+    # The number says of which kind it is.
     list_filter: ClassVar[Any] = ("kind", *TicketPages.list_filter)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
