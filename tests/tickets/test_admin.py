@@ -82,6 +82,16 @@ def test_an_unknown_verb_and_a_foreign_incident_have_no_page(acme, globex, dan, 
     assert signed_in(mallory).get(f"{INCIDENTS}{incident.pk}/do/hold/").status_code == 404
 
 
+@pytest.mark.parametrize("factory", [factories.LinkFactory, factories.WatcherFactory, factories.CommentFactory])
+def test_what_hangs_from_tickets_has_pages(acme, dan, factory):
+    with acme.entered():
+        row = factory()
+    address = f"/admin/tickets/{row._meta.model_name}/"
+
+    assert f"{address}{row.pk}/change/" in text(signed_in(dan), address)
+    assert signed_in(dan).get(f"{address}{row.pk}/change/").status_code == 200
+
+
 def test_the_matrix_is_edited_cell_by_cell(acme, dan):
     with acme.entered():
         create_default_matrix(acme.id, at=dan.created_at)

@@ -1,8 +1,12 @@
 """What hangs from tickets: looked at here, written where tickets are worked on."""
 
-from django.contrib import admin
+from typing import Any
 
-from apps.core.admin import ReadOnlyAdmin
+from django.contrib import admin
+from django.http import HttpRequest
+
+from apps.core.admin import ReadOnlyAdmin, actor_of
+from apps.core.authorization import Action, Reach, decide
 from apps.tickets.models import Attachment, Comment, Link, Task, Watcher, Worklog
 
 
@@ -61,9 +65,24 @@ class TaskAdmin(ReadOnlyAdmin):
     fields = ("ticket", "title", "team", "assignee", "order", "done_at", "done_by")
 
 
-@admin.register(Link)
-class LinkAdmin(ReadOnlyAdmin):
+class BetweenTickets(ReadOnlyAdmin):
+    """No ticket itself, so the grant is asked without one; the list is the organization's."""
+
     resource = "tickets"
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_view_permission(request)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """As for the grant: it is for those who read every ticket."""
+        actor = actor_of(request)
+        rows = self.model._default_manager.visible_to(actor)
+        is_everything = decide(actor, Action.READ, self.resource).reach is Reach.ORGANIZATION
+        return (rows if is_everything else rows.none()).order_by(*self.ordering)
+
+
+@admin.register(Link)
+class LinkAdmin(BetweenTickets):
     list_display = ("ticket", "link_type", "to", "created_at")
     list_select_related = ("ticket", "to")
     list_filter = ("link_type",)
@@ -73,8 +92,7 @@ class LinkAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Watcher)
-class WatcherAdmin(ReadOnlyAdmin):
-    resource = "tickets"
+class WatcherAdmin(BetweenTickets):
     list_display = ("user", "ticket", "created_at")
     list_select_related = ("user", "ticket")
     linked_lookups = ("ticket", "user")
