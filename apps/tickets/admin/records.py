@@ -78,7 +78,7 @@ class BetweenTickets(ReadOnlyAdmin):
         actor = actor_of(request)
         rows = self.model._default_manager.visible_to(actor)
         is_everything = decide(actor, Action.READ, self.resource).reach is Reach.ORGANIZATION
-        return (rows if is_everything else rows.none()).order_by(*self.ordering)
+        return (rows if is_everything else rows.none()).order_by(*(self.ordering or ()))
 
 
 @admin.register(Link)
