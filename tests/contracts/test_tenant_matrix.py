@@ -25,7 +25,7 @@ READABLE = [route for route in ROUTES if "GET" in route.implemented() and str(ro
 pytestmark = pytest.mark.timeout(120)
 
 
-@pytest.mark.budget(96)
+@pytest.mark.budget(64)
 @pytest.mark.bar(5)
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 def test_a_foreign_record_is_like_one_that_never_was(
@@ -40,7 +40,7 @@ def test_a_foreign_record_is_like_one_that_never_was(
     assert [line for line in log_lines if TRACE.search(line)] == []
 
 
-@pytest.mark.budget(64)
+@pytest.mark.budget(40)
 @pytest.mark.bar(1)
 @pytest.mark.bar(5)
 @pytest.mark.parametrize("route", ROUTES, ids=str)
@@ -57,7 +57,7 @@ def test_everybody_gets_from_their_own_tenant_what_their_grants_say(
     assert [line for line in log_lines if TRACE.search(line)] == []
 
 
-@pytest.mark.budget(48)
+@pytest.mark.budget(32)
 @pytest.mark.bar(5)
 @pytest.mark.parametrize("route", [route for route in READABLE if not set(route.keys) - {"pk"}], ids=str)
 def test_the_owner_reads_the_canary_that_others_must_not(world: World, route: Route) -> None:
@@ -122,7 +122,7 @@ OWN = {"auth/sessions/", "auth/sessions/<uuid:pk>/"}
 LEAKING = [route for route in READABLE if (route.is_list() or route.keys) and str(route) not in OWN]
 
 
-@pytest.mark.budget(16)
+@pytest.mark.budget(12)
 @pytest.mark.bar(3)
 @pytest.mark.bar(4)
 @pytest.mark.parametrize("route", LEAKING, ids=str)

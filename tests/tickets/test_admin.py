@@ -181,6 +181,16 @@ def test_a_major_incident_is_proposed_rejected_accepted_and_demoted_on_its_pages
     assert facts(acme, incident) == [f"incident.major_{past}" for past in told]
 
 
+@pytest.mark.parametrize("factory", [factories.LinkFactory, factories.WatcherFactory, factories.CommentFactory])
+def test_what_hangs_from_tickets_has_pages(acme, dan, factory):
+    with acme.entered():
+        row = factory()
+    address = f"/admin/tickets/{row._meta.model_name}/"
+
+    assert f"{address}{row.pk}/change/" in text(signed_in(dan), address)
+    assert signed_in(dan).get(f"{address}{row.pk}/change/").status_code == 200
+
+
 def test_the_matrix_is_edited_cell_by_cell(acme, dan):
     with acme.entered():
         create_default_matrix(acme.id, at=dan.created_at)
