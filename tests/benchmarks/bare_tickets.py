@@ -29,12 +29,13 @@ from apps.incidents.api.serializers import LISTED, OWN
 from apps.incidents.models import Incident
 from apps.organizations.numbers import next_number
 from apps.tickets import search
+from apps.tickets.friendly import friendly_status
 from apps.tickets.models import Ticket
 from tests.benchmarks.bare import PAGE, live
 
 # Where the run leaves what it recorded of the product.
 RECORDED = "BENCH_RECORDED"
-COMPUTED = ("custom_fields", "allowed_transitions")
+COMPUTED = ("custom_fields", "friendly_status", "allowed_transitions")
 
 
 @cache
@@ -55,6 +56,7 @@ ONE, ONE_COLUMNS = columns(Incident, (*LISTED, *OWN))
 def shown(names: tuple[str, ...], values: tuple[Any, ...]) -> dict[str, Any]:
     row = dict(zip(names, values, strict=False))
     row["custom_fields"] = values[-1]
+    row["friendly_status"] = friendly_status(row["phase"], row["hold_reason"])
     verbs = recorded()["verbs"]
     row["allowed_transitions"] = verbs.get(str(row["id"])) or verbs.get(row["status"], [])
     return row
