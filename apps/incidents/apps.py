@@ -14,7 +14,7 @@ class IncidentsConfig(AppConfig):
         kinds.register(
             kinds.TicketKind(
                 name="incident",
-                prefix="INC",
+                prefix=kinds.PREFIXES["incident"],
                 resource="incidents",
                 model="incidents.Incident",
                 lifecycle=LIFECYCLE,

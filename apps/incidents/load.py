@@ -8,7 +8,7 @@ tables. The events are historic and are delivered to nobody.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -20,29 +20,19 @@ import psycopg
 from django.conf import settings
 
 from apps.core.models import new_id
+from apps.incidents.copying import CAPTURED, Row, Uncaptured, copy_rows
 from apps.incidents.lifecycle import LIFECYCLE
-from apps.incidents.stories import CATEGORIES, DAY, FIRST, LAST, TEAMS, Story, tell
+from apps.incidents.load_cast import Cast, cast_for
+from apps.incidents.stories import DAY, Story, tell
 from apps.organizations import numbers
 from apps.tickets import search
 from apps.tickets.choices import Kind
-from apps.tickets.priorities import DEFAULT
-from apps.users.models import UserType
+from apps.tickets.kinds import PREFIXES
 
 BATCH = 5_000
 # Few incidents are a fortnight's, many those of two years.
 SHORTEST_DAYS, LONGEST_DAYS, DAILY = 14, 730, 50
-PREFIX = "INC"
-# Tables whose changes by people are captured; what is loaded is nobody's change.
-CAPTURED = (
-    "users_user",
-    "organizations_team",
-    "users_teammember",
-    "tickets_category",
-    "tickets_ticket",
-    "incidents_incident",
-    "tickets_comment",
-)
-Row = Sequence[Any]
+PREFIX = PREFIXES[Kind.INCIDENT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +43,6 @@ class Loaded:
     comments: int
     events: int
     digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """Who and what the stories are about, in this organization."""
-
-    organization: str
-    requesters: Sequence[tuple[UUID, str]]
-    workers: Sequence[tuple[UUID, str]]
-    teams: Sequence[UUID]
-    categories: Sequence[UUID]
-    priorities: dict[tuple[int, int], int]
 
 
 def generate(
@@ -85,7 +63,7 @@ def generate(
     digest, said, facts = hashlib.sha256(), 0, 0
     with psycopg.connect(**_owner(), autocommit=True) as connection:
         with connection.transaction():
-            cast = _cast(connection, organization_id, count, at=end)
+            cast = cast_for(connection, organization_id, count, at=end)
         for begin in range(0, count, BATCH):
             random = Random(f"{seed}:{begin}")  # noqa: S311 - made-up texts, no secrets
             stories = _stories(random, (begin, min(begin + BATCH, count), count), cast, comments)
@@ -170,10 +148,10 @@ def _write(
         if with_events:
             facts += scene.events(recorded_at)
     with Uncaptured(connection):
-        _copy(connection, "tickets_ticket", TICKET, tickets)
-        _copy(connection, "incidents_incident", INCIDENT, children)
-        _copy(connection, "tickets_comment", COMMENT, comments)
-        _copy(connection, "audit_event", EVENT, facts)
+        copy_rows(connection, "tickets_ticket", TICKET, tickets)
+        copy_rows(connection, "incidents_incident", INCIDENT, children)
+        copy_rows(connection, "tickets_comment", COMMENT, comments)
+        copy_rows(connection, "audit_event", EVENT, facts)
     named = {"organization": cast.organization, "tickets": [row[0] for row in tickets]}
     connection.execute(search.WRITE_MANY, named)
     return Loaded(len(tickets), len(comments), len(facts), "")
@@ -183,26 +161,6 @@ def _reserve(connection: "psycopg.Connection[Any]", organization: str, count: in
     found = connection.execute(numbers.ADD, [new_id(), organization, PREFIX, count]).fetchone()
     assert found is not None
     return int(found[0])
-
-
-class Uncaptured:
-    """Row capture is off inside; the lock that this takes keeps everybody else's writes out until the transaction ends."""
-
-    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
-        self.connection = connection
-
-    def __enter__(self) -> None:
-        self._switch("DISABLE")
-
-    def __exit__(self, *failure: object) -> None:
-        if failure[0] is None:
-            # A table with checks to come cannot be altered, and these are checks that nothing loaded may fail.
-            self.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            self._switch("ENABLE")
-
-    def _switch(self, state: str) -> None:
-        for table in CAPTURED:
-            self.connection.execute(f'ALTER TABLE "{table}" {state} TRIGGER capture_row')
 
 
 TICKET = (
@@ -220,24 +178,6 @@ EVENT = (
     "id", "organization_id", "name", "subject_type", "subject_id", "actor_kind", "actor_id", "actor_label", "at",
     "recorded_at", "request_id", "via", "is_historic", "changes", "data",
 )  # fmt: skip
-ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-
-
-def _copy(connection: "psycopg.Connection[Any]", table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """COPY in its text format, written here: four times as fast as having each value adapted."""
-    lines = ["\t".join([_cell(value) for value in row]) for row in rows]
-    if not lines:
-        return
-    with connection.cursor() as cursor, cursor.copy(f'COPY "{table}" ({", ".join(columns)}) FROM STDIN') as copy:
-        copy.write("\n".join(lines) + "\n")
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "\\N"
-    if isinstance(value, str):
-        return value.translate(ESCAPES)
-    return ("t" if value else "f") if isinstance(value, bool) else str(value)
 
 
 class Scene:
@@ -323,113 +263,3 @@ class Told:
     by_worker: bool
     changes: dict[str, Any]
     data: dict[str, Any]
-
-
-# --- who and what it is about
-
-
-def _cast(connection: "psycopg.Connection[Any]", organization_id: UUID, count: int, *, at: datetime) -> Cast:
-    """Those who are there; where they are too few for `count` incidents, more are added. None of these can sign in."""
-    organization = str(organization_id)
-    slug = _all(connection, "SELECT slug FROM organizations_organization WHERE id = %s", organization)[0][0]
-    with Uncaptured(connection):
-        people = Named(connection, organization, slug, at)
-        requesters = people.of_type(UserType.END_USER, min(2_000, max(20, count // 100)))
-        workers = people.of_type(UserType.AGENT, min(60, max(6, count // 2_000)))
-        teams = [people.called("organizations_team", name, {"description": "", "email": ""}) for name in TEAMS]
-        places = [
-            people.called("tickets_category", name, {"description": "", "is_active": True}) for name in CATEGORIES
-        ]
-        people.join(teams, [pk for pk, _ in workers])
-    cells = _all(
-        connection,
-        "SELECT impact, urgency, priority FROM tickets_prioritycell WHERE organization_id = %s AND kind = 'incident'",
-        organization,
-    )
-    matrix = {**DEFAULT, **{(impact, urgency): priority for impact, urgency, priority in cells}}
-    return Cast(organization, requesters, workers, teams, places, matrix)
-
-
-def _all(connection: "psycopg.Connection[Any]", statement: str, *values: Any) -> list[Any]:
-    return connection.execute(statement, values).fetchall()
-
-
-PERSON = (
-    "id", "organization_id", "created_at", "updated_at", "version", "password", "email", "email_normalised", "full_name",
-    "user_type", "is_active", "username", "username_normalised", "employee_number", "employee_number_normalised",
-    "job_title", "phone", "is_vip", "is_service_account", "time_zone", "language",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """The people, teams and categories of one organization, by name."""
-
-    connection: "psycopg.Connection[Any]"
-    organization: str
-    slug: str
-    at: datetime
-
-    def of_type(self, user_type: str, count: int) -> list[tuple[UUID, str]]:
-        there = self._people(user_type)
-        missing = range(len(there), count)
-        _copy(self.connection, "users_user", PERSON, [self._person(user_type, number) for number in missing])
-        return self._people(user_type)[: max(count, 1)]
-
-    def _people(self, user_type: str) -> list[tuple[UUID, str]]:
-        statement = (
-            "SELECT id, full_name FROM users_user WHERE organization_id = %s AND user_type = %s AND is_active"
-            " AND NOT is_service_account AND deleted_at IS NULL ORDER BY created_at, email_normalised"
-        )
-        return [(pk, name) for pk, name in _all(self.connection, statement, self.organization, user_type)]
-
-    def _person(self, user_type: str, number: int) -> Row:
-        name = f"{FIRST[number % len(FIRST)]} {LAST[number // len(FIRST) % len(LAST)]}"
-        email = f"load-{user_type.replace('_', '-')}-{number}@{self.slug}.example"
-        return (
-            new_id(), self.organization, self.at, self.at, 1, "!" + "x" * 40, email, email, name, user_type, True, "", "", "",
-            "", "", "", False, False, "UTC", "en",
-        )  # fmt: skip
-
-    def called(self, table: str, name: str, values: dict[str, Any]) -> UUID:
-        living = " AND deleted_at IS NULL" if table == "organizations_team" else ""
-        statement = f'SELECT id FROM "{table}" WHERE organization_id = %s AND name = %s{living} LIMIT 1'  # noqa: S608
-        found = _all(self.connection, statement, self.organization, name)
-        if found:
-            return UUID(str(found[0][0]))
-        pk = new_id()
-        row = {
-            "id": pk,
-            "organization_id": self.organization,
-            "created_at": self.at,
-            "updated_at": self.at,
-            "version": 1,
-        }
-        row |= {"name": name, **values}
-        _copy(self.connection, table, list(row), [list(row.values())])
-        return pk
-
-    def join(self, teams: Sequence[UUID], people: Sequence[UUID]) -> None:
-        there = {
-            user
-            for (user,) in _all(
-                self.connection, "SELECT user_id FROM users_teammember WHERE organization_id = %s", self.organization
-            )
-        }
-        columns = (
-            "id",
-            "organization_id",
-            "created_at",
-            "updated_at",
-            "version",
-            "team_id",
-            "user_id",
-            "is_lead",
-            "capacity",
-        )
-        rows = [
-            (new_id(), self.organization, self.at, self.at, 1, teams[number % len(teams)], pk, False, 10)
-            for number, pk in enumerate(people)
-            if pk not in there
-        ]
-        _copy(self.connection, "users_teammember", columns, rows)

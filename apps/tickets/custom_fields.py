@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.db import connection
 from django.utils.dateparse import parse_datetime
 
 from apps.core.actors import Actor
@@ -25,13 +26,17 @@ YEARS = range(1970, 2201)
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 ADDRESS = re.compile(r"https?://[^\s\x00-\x1f]+", re.IGNORECASE)
 Values = Mapping[str, Any]
+REQUIRED = f"""
+SELECT 1 FROM {CustomField._meta.db_table}
+WHERE organization_id = %s AND kind = %s AND is_active AND is_required AND (%s OR is_public) LIMIT 1
+"""  # noqa: S608 - our table
 
 
 def complete(kind: str, given: Values, *, actor: Actor) -> dict[str, Any]:
     """The values of a new ticket. Raises Invalid for an unknown key, a wrong type, or a required field that is missing."""
-    fields = _writable(kind, actor)
-    if not fields and not given:
+    if not given and not _is_any_required(kind, actor):
         return {}
+    fields = _writable(kind, actor)
     values, errors = _read(fields, given)
     errors += [
         FieldError(f"/custom_fields/{key}", "required", f"{field.label} is required.")
@@ -83,6 +88,13 @@ def _writable(kind: str, actor: Actor) -> dict[str, CustomField]:
     if not _works_on(kind, actor):
         fields = fields.filter(is_public=True)
     return {field.key: field for field in fields.order_by("position", "key")}
+
+
+def _is_any_required(kind: str, actor: Actor) -> bool:
+    """Most tickets come without values of their own, so this is asked of each, and by hand: a third of the ORM's price."""
+    with connection.cursor() as cursor:
+        cursor.execute(REQUIRED, [actor.organization_id, kind, _works_on(kind, actor)])
+        return cursor.fetchone() is not None
 
 
 def _read(fields: Mapping[str, CustomField], given: Values) -> tuple[dict[str, Any], list[FieldError]]:

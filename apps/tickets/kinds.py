@@ -8,9 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from apps.core.lifecycle import Lifecycle
+from apps.tickets.choices import Kind
 
 # The word for all of them, where grants are asked for whatever kind a ticket is.
 RESOURCE = "tickets"
+# What numbers begin with, also those of practices whose app comes later: an address may name a ticket by its number.
+PREFIXES: Mapping[str, str] = {
+    Kind.INCIDENT: "INC",
+    Kind.SERVICE_REQUEST: "REQ",
+    Kind.PROBLEM: "PRB",
+    Kind.CHANGE: "CHG",
+}
+NUMBERS = frozenset(PREFIXES.values())
 
 
 # A service that changes one ticket: `verb(ticket, *, actor, at, **given)` locks it, checks, writes, records, and returns it as

@@ -132,6 +132,9 @@ def record(world: harness.World, every: list[Case]) -> dict[str, Any]:
     client = Client(headers={"host": harness.HOST, "authorization": f"Bearer {world.access_token()}"})
     for case in every:
         if case.body is not None:
+            # A small load has none that is new.
+            made = client.post(case.path, case.body, content_type="application/json")
+            told["verbs"]["new"] = made.json()["allowed_transitions"]
             continue
         statements: list[str] = []
         with connection.execute_wrapper(_noting(statements)):
@@ -143,8 +146,6 @@ def record(world: harness.World, every: list[Case]) -> dict[str, Any]:
             if "status" in row:
                 # Of each record: how long ago it was closed decides too.
                 told["verbs"][row["id"]] = row["allowed_transitions"]
-    opened = client.get("/api/v1/incidents/?status=new&page_size=1").json()["results"]
-    told["verbs"]["new"] = opened[0]["allowed_transitions"]
     return told
 
 

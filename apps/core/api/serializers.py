@@ -5,6 +5,7 @@ fields become one attrgetter, once; orjson formats what it gets.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy, deepcopy
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -20,6 +21,10 @@ Represent = Callable[[Any, "RecordSerializer"], dict[str, Any]]
 
 # Whoever sends more wrong keys, or more wrong objects in a list, than this learns nothing from the rest.
 MAX_WRONG = 100
+
+
+_fields: dict[type["RecordSerializer"], dict[str, Any]] = {}
+_validators: dict[type["RecordSerializer"], list[Any]] = {}
 
 
 class ComputedField(serializers.Field[Any, Any, Any, Any]):
@@ -52,6 +57,23 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
     serializer_choice_field = strict.ChoiceField
     serializer_related_field = strict.ReferenceField
 
+    def get_fields(self) -> dict[str, Any]:
+        """A class's fields are worked out once: reading them off the model costs a millisecond, and every write needs them.
+
+        Each serializer gets its own, because a field knows whose it is; what contains fields of its own is copied whole.
+        """
+        kind = type(self)
+        if kind not in _fields:
+            _fields[kind] = super().get_fields()
+        return {name: deepcopy(field) if _contains(field) else copy(field) for name, field in _fields[kind].items()}
+
+    def get_validators(self) -> list[Any]:
+        """As its fields, worked out of the model once for a class."""
+        kind = type(self)
+        if kind not in _validators:
+            _validators[kind] = list(super().get_validators())
+        return list(_validators[kind])
+
     def to_representation(self, instance: Any) -> dict[str, Any]:
         wanted = self.context.get("fields")
         return compiled(type(self), wanted)(instance, self)
@@ -60,6 +82,10 @@ class RecordSerializer(serializers.ModelSerializer[Any]):
         """The validated values, references as `<name>_id`. Unknown and read-only fields are refused, not dropped."""
         values = refusing_unknown(self, data, super().to_internal_value)
         return resolving_references(self, values)
+
+
+def _contains(field: Any) -> bool:
+    return isinstance(field, serializers.BaseSerializer) or hasattr(field, "child") or hasattr(field, "child_relation")
 
 
 def resolving_references(serializer: serializers.Serializer[Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from apps.incidents.lifecycle import RESOURCE
 from apps.incidents.models import Incident
 from apps.tickets import relations
 from apps.tickets.choices import Kind
+from apps.tickets.kinds import PREFIXES
 
 # Answered with rows of the base table (G4).
 ROWS = frozenset({"list", "children"})
@@ -49,7 +50,7 @@ class IncidentViewSet(MajorActions):
     resource = RESOURCE
     kind = Kind.INCIDENT
     serializer_class = IncidentSerializer
-    number_prefixes = frozenset({"INC"})
+    number_prefixes = frozenset({PREFIXES[Kind.INCIDENT]})
     grants: ClassVar[Mapping[str, Action | None]] = {
         **MajorActions.grants,
         "children": Action.READ,

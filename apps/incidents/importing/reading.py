@@ -16,8 +16,9 @@ from typing import IO, Any, TypeVar
 from apps.core.errors import Invalid
 from apps.incidents.importing.mapping import SourceMapping
 from apps.organizations.numbers import DIGITS, MOST_DIGITS
+from apps.tickets.kinds import PREFIXES
 
-PREFIX = "INC"
+PREFIX = PREFIXES["incident"]
 NUMBER = re.compile(rf"{PREFIX}\d{{{DIGITS},{20 - len(PREFIX)}}}", re.ASCII)
 MAX_LINE_BYTES = 1_000_000
 # A cell in quotes may hold line breaks; a quote that is never closed must not swallow the file.

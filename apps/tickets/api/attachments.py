@@ -25,7 +25,7 @@ from apps.core.api.views import TenantView
 from apps.core.authorization import Action
 from apps.core.errors import NotFound
 from apps.tickets import attachment_files, attachments, kinds
-from apps.tickets.api.below import NUMBERS, Said, readable
+from apps.tickets.api.below import Said, readable
 from apps.tickets.attachment_files import Upload
 from apps.tickets.choices import Visibility
 from apps.tickets.models import Attachment, Comment, Ticket
@@ -164,7 +164,7 @@ class AttachmentDownloadView(TenantView):
         """Fetch it, to be saved: with the name it was sent under, in a type that its content has."""
         with transaction.atomic():
             tickets = Ticket.objects.visible_to(self.actor).alive()
-            of_ticket = tickets.filter(pk=lookup.id_of(ticket_pk, tickets, NUMBERS)).values("pk")
+            of_ticket = tickets.filter(pk=lookup.id_of(ticket_pk, tickets, kinds.NUMBERS)).values("pk")
             files = readable(Attachment.objects.visible_to(self.actor), self.actor).alive()
             attachment = the_one(files.filter(ticket_id__in=of_ticket), pk)
         if attachment is None:

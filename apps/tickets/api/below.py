@@ -13,14 +13,12 @@ from apps.tickets import conversation, kinds, services
 from apps.tickets.choices import Visibility
 from apps.tickets.models import Ticket
 
-NUMBERS = frozenset({"INC", "REQ", "PRB", "CHG"})
-
 
 class TicketPartViewSet(NestedViewSet):
     """`/tickets/{id or number}/<records>/`: records of one ticket that the caller may see, under grants of their own."""
 
     parent_key, parent_field = "ticket_pk", "ticket_id"
-    parent_prefixes = NUMBERS
+    parent_prefixes = kinds.NUMBERS
     # Where the role table lets nobody take them out as a file.
     is_exportable: ClassVar[bool] = False
 

@@ -15,8 +15,8 @@ from apps.core.api.nested import NestedViewSet
 from apps.core.api.schema import IF_MATCH
 from apps.core.api.serializers import RecordSerializer, no_input
 from apps.core.authorization import Action
-from apps.tickets import conversation
-from apps.tickets.api.below import NUMBERS, Said
+from apps.tickets import conversation, kinds
+from apps.tickets.api.below import Said
 from apps.tickets.choices import Visibility
 from apps.tickets.models import Comment, CommentEdit, Ticket
 from apps.users.api.availability import ColleagueSerializer
@@ -97,7 +97,7 @@ class CommentEditViewSet(NestedViewSet):
 
     def parents(self) -> Any:
         tickets = Ticket.objects.visible_to(self.actor).alive()
-        named = lookup.id_of(self.kwargs["ticket_pk"], tickets, NUMBERS)
+        named = lookup.id_of(self.kwargs["ticket_pk"], tickets, kinds.NUMBERS)
         return (
             Comment.objects.visible_to(self.actor).alive().filter(ticket_id__in=tickets.filter(pk=named).values("pk"))
         )

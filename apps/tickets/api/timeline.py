@@ -13,7 +13,6 @@ from apps.core.api.views import TenantView
 from apps.core.authorization import Action
 from apps.core.errors import NotFound
 from apps.tickets import kinds, timeline
-from apps.tickets.api.below import NUMBERS
 from apps.tickets.choices import Visibility
 from apps.tickets.models import Ticket
 
@@ -75,7 +74,7 @@ class TimelineView(TenantView):
     def get(self, request: Request, pk: Any) -> Response:
         """Oldest first."""
         tickets = Ticket.objects.visible_to(self.actor).alive()
-        ticket = the_one(tickets, lookup.id_of(pk, tickets, NUMBERS))
+        ticket = the_one(tickets, lookup.id_of(pk, tickets, kinds.NUMBERS))
         if ticket is None:
             raise NotFound
         page = pagination.paginate(timeline.facts(ticket, self.actor), "at", request, self.query)

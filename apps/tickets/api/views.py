@@ -292,7 +292,7 @@ class TicketViewSet(TicketActions):
 
     resource = kinds.RESOURCE
     serializer_class = TicketSerializer
-    number_prefixes = frozenset({"INC", "REQ", "PRB", "CHG"})
+    number_prefixes = kinds.NUMBERS
     http_method_names = RecordViewSet.http_method_names
     grants: ClassVar[Any] = {name: grant for name, grant in TicketActions.grants.items() if name != "create"}
     create = None  # type: ignore[assignment]
