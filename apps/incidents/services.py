@@ -24,6 +24,9 @@ def create(*, actor: Actor, at: datetime, values: Mapping[str, Any], number: str
     """Open an incident at `at` (UTC), below a parent if one is named. Raises Denied, Invalid, Conflict."""
     given = dict(values)
     parent_id = given.pop(PARENT, None)
+    if parent_id is not None:
+        # Before the series of numbers is: whoever splits a ticket takes a number with the ticket in hand.
+        relations.lock_to_hang((), parent_id, actor=actor)
     incident: Incident = services.create(Kind.INCIDENT, actor=actor, at=at, values=given, number=number)
     if parent_id is None:
         return incident
@@ -38,6 +41,8 @@ def change(incident: Incident, *, actor: Actor, at: datetime, values: Mapping[st
     """
     own = differing(incident, {name: value for name, value in values.items() if name in OWN})
     shared = {name: value for name, value in values.items() if name not in OWN and name != PARENT}
+    if values.get(PARENT) not in (None, incident.parent_id):
+        relations.lock_to_hang((incident.pk,), values[PARENT], actor=actor)
     if shared or own:
         services.change(incident, actor=actor, at=at, values=shared, beside=own)
         save_own(incident, own)
