@@ -170,6 +170,7 @@ def _adopt(parent: Ticket, child: Ticket, *, actor: Actor, at: datetime) -> Link
     for end in (parent, child):
         if end.phase in services.FINISHED:
             raise Conflict(f"{end.number} is {end.status}.", code="finished", current_status=end.status)
+    kinds.get(child.kind).refuse_parent(child)
     _refuse_cycle(parent, LinkType.PARENT_OF, child)
     row: Link = tie(parent, LinkType.PARENT_OF, child, at=at)
     _tell(parent, "linked", LinkType.PARENT_OF, child, actor=actor, at=at)
