@@ -9,6 +9,7 @@ from apps.core import events
 from apps.core.actors import Actor
 from apps.core.authorization import Action, may
 from apps.core.lifecycle import Lifecycle, Phase, Transition
+from apps.tickets.choices import MajorStatus
 
 RESOURCE = "incidents"
 # How long after closing an agent may still reopen; later a new incident follows up.
@@ -22,14 +23,6 @@ class Status(TextChoices):
     RESOLVED = "resolved"
     CLOSED = "closed"
     CANCELLED = "cancelled"
-
-
-class MajorStatus(TextChoices):
-    NONE = ""
-    CANDIDATE = "candidate"
-    ACCEPTED = "accepted"
-    REJECTED = "rejected"
-    DEMOTED = "demoted"
 
 
 def not_merged(incident: Any, actor: Actor, at: datetime) -> str | None:

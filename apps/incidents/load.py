@@ -168,8 +168,9 @@ TICKET = (
     "status", "phase", "impact", "urgency", "priority", "priority_override_reason", "category_id", "requester_id",
     "opened_by_id", "assignee_id", "team_id", "source", "tags", "custom_fields", "hold_reason", "opened_at", "responded_at",
     "resolved_at", "closed_at", "resolution_code", "resolution_notes", "reopen_count", "reassignment_count", "is_major",
+    "major_status",
 )  # fmt: skip
-INCIDENT = ("ticket_ptr_id", "tenant", "workaround", "acknowledged_at", "major_status")
+INCIDENT = ("ticket_ptr_id", "tenant", "workaround", "acknowledged_at")
 COMMENT = (
     "id", "organization_id", "created_at", "updated_at", "version", "ticket_id", "body", "html", "visibility", "author_id",
     "is_automatic",
@@ -204,7 +205,7 @@ class Scene:
             cast.categories[story.category], self.requester, self.requester,
             self.worker if story.claimed is not None else None, cast.teams[story.team], story.source, "{}", "{}",
             story.hold_reason, self.opened_at, self.instant(answered), self.instant(story.resolved),
-            self.instant(story.closed), story.resolution_code, story.resolution_notes, 0, 0, False,
+            self.instant(story.closed), story.resolution_code, story.resolution_notes, 0, 0, False, "",
         )  # fmt: skip
 
     def _changes(self) -> int:
@@ -214,7 +215,7 @@ class Scene:
         )
 
     def incident(self) -> Row:
-        return (self.id, self.cast.organization, "", self.instant(self.story.claimed), "")
+        return (self.id, self.cast.organization, "", self.instant(self.story.claimed))
 
     def _comment(self, said: Any) -> Row:
         at = self.instant(said.ago) or self.end

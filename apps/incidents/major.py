@@ -82,10 +82,10 @@ def _move(
     step = MAJOR.check(locked, verb, actor=actor, at=at, given={"reason": reason})
     for name in ("commander_id", "communications_lead_id"):
         services.refuse_unassignable(given.get(name), pointer=f"/{name.removesuffix('_id')}")
-    changes = incidents.differing(locked, {**given, "major_status": step.target_from(locked.major_status)})
+    changes = incidents.differing(locked, given)
     incidents.save_own(locked, changes)
-    event = f"{locked.kind}.{past}"
-    services.write(locked, shared or {}, event=event, actor=actor, at=at, is_fact=True, beside=changes, reason=reason)
+    event, moved = f"{locked.kind}.{past}", {"major_status": step.target_from(locked.major_status), **(shared or {})}
+    services.write(locked, moved, event=event, actor=actor, at=at, is_fact=True, beside=changes, reason=reason)
     return locked
 
 

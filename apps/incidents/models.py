@@ -8,7 +8,6 @@ from django.db.models import F, Q
 
 from apps.core.fields import TenantForeignKey
 from apps.core.models import TenantModel
-from apps.incidents.lifecycle import MajorStatus
 from apps.incidents.querysets import IncidentObjects
 from apps.tickets.models import Ticket
 from apps.users.models import User
@@ -26,7 +25,6 @@ class Incident(Ticket):
     workaround = models.TextField(blank=True, max_length=20_000)
     # First taken over by somebody, or first worked on: what MTTA measures.
     acknowledged_at = models.DateTimeField(null=True, editable=False)
-    major_status = models.CharField(max_length=10, choices=MajorStatus, blank=True, editable=False)
     commander = TenantForeignKey["User | None", "User | None"](
         User, models.PROTECT, null=True, editable=False, related_name="commanded_incidents", db_index=False
     )
@@ -47,9 +45,9 @@ class Incident(Ticket):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(major_status__in=MajorStatus.values), name="incident_major_status"),
+            # What makes it a major one is on the base row; while it is, and is open, this clock runs.
             models.CheckConstraint(
-                condition=~Q(major_status=MajorStatus.ACCEPTED)
+                condition=Q(next_update_due_at=None)
                 | Q(
                     commander__isnull=False,
                     communications_lead__isnull=False,

@@ -9,10 +9,10 @@ from apps.core import records
 from apps.core.actors import Actor
 from apps.core.errors import Conflict
 from apps.core.events import Changes
-from apps.incidents.lifecycle import MajorStatus
 from apps.incidents.models import Incident
 from apps.tickets import relations, services
-from apps.tickets.choices import Kind
+from apps.tickets.choices import Kind, MajorStatus
+from apps.tickets.models import Ticket
 
 # Columns of the child's own that people write; everything else is the base row's.
 OWN = frozenset({"workaround"})
@@ -24,6 +24,9 @@ def create(*, actor: Actor, at: datetime, values: Mapping[str, Any], number: str
     """Open an incident at `at` (UTC), below a parent if one is named. Raises Denied, Invalid, Conflict."""
     given = dict(values)
     parent_id = given.pop(PARENT, None)
+    if parent_id is not None:
+        # Before the series of numbers is: whoever splits a ticket takes a number with the ticket in hand.
+        relations.lock_to_hang((), parent_id, actor=actor)
     incident: Incident = services.create(Kind.INCIDENT, actor=actor, at=at, values=given, number=number)
     if parent_id is None:
         return incident
@@ -38,6 +41,8 @@ def change(incident: Incident, *, actor: Actor, at: datetime, values: Mapping[st
     """
     own = differing(incident, {name: value for name, value in values.items() if name in OWN})
     shared = {name: value for name, value in values.items() if name not in OWN and name != PARENT}
+    if values.get(PARENT) not in (None, incident.parent_id):
+        relations.lock_to_hang((incident.pk,), values[PARENT], actor=actor)
     if shared or own:
         services.change(incident, actor=actor, at=at, values=shared, beside=own)
         save_own(incident, own)
@@ -47,10 +52,14 @@ def change(incident: Incident, *, actor: Actor, at: datetime, values: Mapping[st
 
 
 def set_parent(incident: Incident, *, parent_id: UUID | None, actor: Actor, at: datetime) -> None:
-    """Raises Conflict `is_major` for what others are to hang below, and whatever `tickets.relations` refuses."""
-    if parent_id is not None and incident.major_status in MAJOR_OR_NEARLY:
-        raise Conflict("A major incident has no parent; hang the other one below it, or demote it.", code="is_major")
+    """Raises whatever `tickets.relations` refuses; see `refuse_parent`."""
     relations.set_parent(incident, parent_id=parent_id, actor=actor, at=at)
+
+
+def refuse_parent(ticket: Ticket) -> None:
+    """Raises Conflict `is_major` for what others are to hang below; however it is hung (`tickets.kinds`)."""
+    if ticket.major_status in MAJOR_OR_NEARLY:
+        raise Conflict("A major incident has no parent; hang the other one below it, or demote it.", code="is_major")
 
 
 def lock(pk: UUID, *, actor: Actor) -> Incident:

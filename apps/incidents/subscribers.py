@@ -65,6 +65,14 @@ def begin_again(event: Event) -> None:
         cascade.detach(incident, event)
 
 
+@inside("incident.unmerged")
+def come_back(event: Event) -> None:
+    """As it was; but whoever waits for a word about it waits from now on."""
+    incident = _subject(event)
+    if incident is not None and incident.is_major and incident.is_open:
+        major.start_clock(incident, at=event.at)
+
+
 @inside("incident.cancelled")
 @inside("incident.merged")
 @inside("incident.converted")

@@ -28,6 +28,16 @@ class Priority(IntegerChoices):
     PLANNING = 5
 
 
+class MajorStatus(TextChoices):
+    """What became of the wish to make it a major incident; lists show it of every kind, as the base row's they are."""
+
+    NONE = ""
+    CANDIDATE = "candidate"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    DEMOTED = "demoted"
+
+
 class Source(TextChoices):
     """By which way a ticket came."""
 

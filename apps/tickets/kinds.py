@@ -41,6 +41,8 @@ class TicketKind:
     verbs: Mapping[str, Verb] = field(default_factory=dict)
     # What a new ticket of this kind takes over from the one it is converted from, beside the shared fields.
     is_convertible: bool = False
+    # Raises Conflict for a locked ticket of this kind that must not hang below another one.
+    refuse_parent: Callable[[Any], None] = lambda ticket: None
 
 
 _kinds: dict[str, TicketKind] = {}

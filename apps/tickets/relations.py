@@ -38,6 +38,22 @@ WITH RECURSIVE above (id) AS (
 )
 SELECT 1 FROM above WHERE id = %(sought)s
 """
+# Tickets and all their parents, from the highest down. No chain is a circle, but whatever it is, it is followed to an end.
+LOCK_DOWN = """
+WITH RECURSIVE above (id, parent_id, start, steps) AS (
+    SELECT id, parent_id, id, 0 FROM tickets_ticket WHERE organization_id = %(organization)s AND id = ANY(%(tickets)s)
+    UNION ALL
+    SELECT t.id, t.parent_id, a.start, a.steps + 1 FROM above a
+    JOIN tickets_ticket t ON t.organization_id = %(organization)s AND t.id = a.parent_id
+    WHERE a.steps < 1000
+), heights AS (
+    SELECT id, max(steps) OVER (PARTITION BY start) - steps AS depth FROM above
+), ordered AS (
+    SELECT id, max(depth) AS depth FROM heights GROUP BY id
+)
+SELECT t.id FROM tickets_ticket t JOIN ordered USING (id)
+WHERE t.organization_id = %(organization)s ORDER BY ordered.depth, t.id FOR UPDATE OF t
+"""
 
 
 def lock_web(organization_id: UUID) -> None:
@@ -49,21 +65,38 @@ def lock_web(organization_id: UUID) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))", [f"links:{organization_id}"])
 
 
+def lock_down(ids: Iterable[UUID], *, organization_id: UUID) -> None:
+    """Lock tickets and everything above them, the highest first and equally high ones in the order of their ids.
+
+    What happens to a parent locks its children after it, so whoever needs several tickets comes down their families as
+    well: then none can hold what another needs who holds what it waits for. Taken before any of them is locked alone.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_DOWN, {"organization": organization_id, "tickets": list(set(ids))})
+
+
 def lock_all(ids: Iterable[UUID], *, actor: Actor) -> dict[UUID, Ticket]:
-    """The base rows that the actor may see, locked in the order of their ids, so that two of these cannot deadlock."""
-    rows = Ticket.objects.visible_to(actor).alive().select_for_update(of=("self",)).filter(pk__in=set(ids))
-    return {row.pk: row for row in rows.order_by("pk")}
+    """The base rows that the actor may see, locked as `lock_down` does it."""
+    lock_down(ids, organization_id=actor.organization_id)
+    return {row.pk: row for row in Ticket.objects.visible_to(actor).alive().filter(pk__in=set(ids))}
+
+
+def lock_to_hang(child_ids: Iterable[UUID], parent_id: UUID, *, actor: Actor) -> dict[UUID, Ticket]:
+    """Everything that it takes to hang tickets below another one, in its order: the web, then the tickets."""
+    lock_web(actor.organization_id)
+    return lock_all((*child_ids, parent_id), actor=actor)
 
 
 def lock_merge(ticket_id: UUID, *, actor: Actor) -> dict[UUID, Ticket]:
-    """A ticket and the one that it was merged into, locked in the order of their ids.
+    """A ticket and the one that it was merged into, locked as `lock_down` does it.
 
     The other one also where it is deleted, or not the actor's to see: the merge is this ticket's.
     """
     everything = Ticket.objects.in_tenant(actor.organization_id)
     into = everything.filter(pk=ticket_id).values_list("merged_into_id", flat=True)
     ids = [pk for pk in (ticket_id, *into) if pk is not None]
-    return {row.pk: row for row in everything.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk")}
+    lock_down(ids, organization_id=actor.organization_id)
+    return {row.pk: row for row in everything.filter(pk__in=ids)}
 
 
 def link(ticket: Ticket, *, actor: Actor, at: datetime, link_type: str, to_id: UUID) -> Link:
@@ -86,8 +119,9 @@ def unlink(row: Link, *, actor: Actor, at: datetime) -> None:
     """Remove a link; whose parent it told has none any more. Raises Denied, NotFound."""
     if row.link_type in ACYCLIC:
         lock_web(actor.organization_id)
-    ends = Ticket.objects.in_tenant(actor.organization_id).select_for_update(of=("self",))
-    locked = {end.pk: end for end in ends.filter(pk__in=(row.ticket_id, row.to_id)).order_by("pk")}
+    lock_down((row.ticket_id, row.to_id), organization_id=actor.organization_id)
+    ends = Ticket.objects.in_tenant(actor.organization_id).filter(pk__in=(row.ticket_id, row.to_id))
+    locked = {end.pk: end for end in ends}
     if not Link.objects.visible_to(actor).filter(pk=row.pk).exists():
         raise NotFound
     ticket, other = locked[row.ticket_id], locked[row.to_id]
@@ -136,6 +170,7 @@ def _adopt(parent: Ticket, child: Ticket, *, actor: Actor, at: datetime) -> Link
     for end in (parent, child):
         if end.phase in services.FINISHED:
             raise Conflict(f"{end.number} is {end.status}.", code="finished", current_status=end.status)
+    kinds.get(child.kind).refuse_parent(child)
     _refuse_cycle(parent, LinkType.PARENT_OF, child)
     row: Link = tie(parent, LinkType.PARENT_OF, child, at=at)
     _tell(parent, "linked", LinkType.PARENT_OF, child, actor=actor, at=at)

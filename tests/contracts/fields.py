@@ -41,7 +41,7 @@ TICKET = (
     " reassignment_count merged_into deleted_at friendly_status allowed_transitions"
 )
 VIEW = "name filters ordering shared_with team"
-INCIDENT = f"{TICKET} is_major parent"
+INCIDENT = f"{TICKET} is_major major_status parent"
 
 
 def written_by_admin(read: str, write: str) -> Fields:
@@ -172,7 +172,7 @@ GOLDEN: dict[str, Fields] = {
     ),
     "tickets/": Fields(TICKET, EVERYBODY, change=TICKET_WRITTEN, changers=OFFICE),
     "incidents/": Fields(
-        f"{INCIDENT} major_status workaround commander communications_lead update_interval_minutes next_update_due_at"
+        f"{INCIDENT} workaround commander communications_lead update_interval_minutes next_update_due_at"
         " major_since review_due_at",
         EVERYBODY,
         create=f"{TICKET_WRITTEN} workaround parent",

@@ -59,6 +59,7 @@ PREPARED: dict[str, dict[str, Any]] = {
     "incidents/<record:pk>/major/accept/": {"parent": None, "major_status": "candidate"},
     "incidents/<record:pk>/major/reject/": {"major_status": "candidate"},
     "incidents/<record:pk>/major/demote/": {
+        "is_major": True,
         "major_status": "accepted",
         "update_interval_minutes": 30,
         "major_since": datetime(2026, 11, 2, tzinfo=UTC),

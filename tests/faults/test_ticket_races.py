@@ -7,11 +7,12 @@ from functools import partial
 from threading import Lock
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from apps.audit.models import Event
 from apps.incidents import services
-from apps.tickets.models import Ticket
+from apps.tickets.models import Link, Ticket
 from apps.users.models import UserType
 from tests.conftest import IS_FULL_RUN, access_token, person
 from tests.core.expectations import assert_problem
@@ -20,6 +21,7 @@ from tests.core.racing import at_once
 URL = "/api/v1/incidents/"
 WRITERS, TICKETS = 50, 5
 SECONDS = 60 if IS_FULL_RUN else 6
+ROUNDS = 30 if IS_FULL_RUN else 8
 # What people do to one ticket; each, if it is accepted, is one write of it.
 WRITES = [
     ("patch", "", lambda n: {"title": f"Title {n}"}),
@@ -40,6 +42,18 @@ def incidents(fresh_database, acme, bob):
             )
             for n in range(TICKETS)
         ]
+
+
+@pytest.fixture
+def deadlocks(fresh_database):
+    """How many PostgreSQL had to undo since the test began; backends tell of theirs when they end."""
+
+    def count():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+            return cursor.fetchone()[0]
+
+    return count
 
 
 def signed_in(api, user):
@@ -93,3 +107,66 @@ def test_fifty_writers_on_five_tickets_lose_no_write_and_meet_no_deadlock(acme, 
     assert min(accepted.values()) > 0
     record_property(f"writes accepted in {SECONDS} s, {WRITERS} writers on {TICKETS} tickets", codes[200])
     record_property("of them refused for the state they met (409)", codes[409])
+
+
+def test_families_that_change_while_their_parents_move_meet_no_deadlock_and_no_circle(acme, incidents, api, deadlocks):
+    agents = [person(acme, f"agent{n}", UserType.AGENT) for n in range(4)]
+    clients = [signed_in(api, agent) for agent in agents]
+    ids = [str(incident.pk) for incident in incidents]
+
+    def change(client, turn):
+        codes = []
+        for step in range(10 if IS_FULL_RUN else 2):
+            one, other = ids[(turn + step) % TICKETS], ids[(turn + step * 2 + 1) % TICKETS]
+            codes.append(client.patch(f"{URL}{one}/", {"parent": other}).status_code)
+            codes.append(client.post(f"{URL}{other}/hold/", {"reason": "awaiting_vendor"}).status_code)
+            codes.append(client.post(f"{URL}{other}/resume/", {}).status_code)
+            codes.append(client.patch(f"{URL}{one}/", {"parent": None}).status_code)
+        return codes
+
+    answers = at_once([partial(change, client, turn) for turn, client in enumerate(clients)])
+
+    assert deadlocks() == 0
+    # 400: it would be its own parent.
+    assert set(itertools.chain.from_iterable(answers)) <= {200, 400, 409}
+    with acme.entered():
+        told = dict(Ticket.objects.exclude(parent=None).values_list("pk", "parent_id"))
+        assert dict(Link.objects.filter(link_type="parent_of").values_list("to_id", "ticket_id")) == told
+        for child in told:
+            above = [child]
+            while above[-1] in told:
+                assert told[above[-1]] not in above
+                above.append(told[above[-1]])
+
+
+def test_brothers_of_whom_one_becomes_the_others_parent_while_theirs_moves_all_succeed_at_once(
+    acme, incidents, api, deadlocks
+):
+    """By ids, hanging would hold the one and wait for the other, as whoever moves their parent does the other way round."""
+    agents = [person(acme, f"agent{n}", UserType.AGENT) for n in range(3)]
+    clients = [signed_in(api, agent) for agent in agents]
+    parent, one, other = (f"{URL}{incident.pk}/" for incident in incidents[:3])
+    ids = [str(incident.pk) for incident in incidents]
+    for child in (one, other):
+        assert clients[0].patch(child, {"parent": ids[0]}).status_code == 200
+
+    def rehang():
+        return [clients[0].patch(one, {"parent": ids[place]}).status_code for place in (2, 0) * ROUNDS]
+
+    def move():
+        verbs = (("hold/", {"reason": "awaiting_vendor"}), ("resume/", {})) * ROUNDS
+        return [clients[1].post(f"{parent}{verb}", body).status_code for verb, body in verbs]
+
+    def merge():
+        bulk = [
+            clients[2].post(f"{URL}bulk/", {"ids": [ids[1]], "action": "merge", "params": {"into": ids[0]}}).json(),
+            clients[2].post(f"{one}unmerge/", {}).status_code,
+        ]
+        return [bulk[0]["results"][0]["status"], bulk[1]]
+
+    answers = at_once([rehang, move, lambda: [code for _ in range(ROUNDS) for code in merge()]])
+
+    # 409: merged just now.
+    assert set(answers[0]) | set(answers[2]) <= {200, 409}
+    assert set(answers[1]) == {200}
+    assert deadlocks() == 0

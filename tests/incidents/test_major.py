@@ -107,6 +107,7 @@ def test_each_step_is_taken_from_its_sources_alone_and_by_its_grant_alone(
     do, step = getattr(major, verb), MAJOR.transitions[verb]
     with acme.entered():
         lead = {"commander": alice, "communications_lead": alice, "update_interval_minutes": 30, "major_since": START}
+        lead |= {"is_major": True}
         Incident.objects.filter(pk=candidate.pk).update(major_status=status, **(lead if status == "accepted" else {}))
         before = Event.objects.count()
         with pytest.raises(Denied):
@@ -182,6 +183,16 @@ def test_nobody_waits_for_an_update_of_what_is_resolved_until_it_is_reopened(acm
         assert now_of(accepted).next_update_due_at == minutes(100)
         verbs.do(accepted, "cancel", actor=acting(alice), at=minutes(80), reason="A drill")
         assert now_of(accepted).next_update_due_at is None
+
+
+def test_merged_by_mistake_its_clock_begins_again_when_that_is_undone(acme, alice, opened, accepted):
+    with acme.entered():
+        verbs.do(accepted, "merge", actor=acting(alice), at=minutes(20), into_id=opened().pk)
+        assert now_of(accepted).next_update_due_at is None
+
+        verbs.do(accepted, "unmerge", actor=acting(alice), at=minutes(25))
+
+        assert (now_of(accepted).is_major, now_of(accepted).next_update_due_at) == (True, minutes(55))
 
 
 # --- its end
@@ -306,6 +317,23 @@ def test_an_update_is_missed_once_for_each_interval_that_passed_without_one(give
 
 
 # --- over HTTP
+
+
+@pytest.mark.parametrize("major_status", ["candidate", "accepted"])
+def test_nothing_is_hung_above_it_by_a_link_either(acme, alice, opened, api, major_status, request):
+    grave = request.getfixturevalue(major_status)
+    with acme.entered():
+        parent = opened()
+
+    answer = api(alice).post(f"/api/v1/tickets/{parent.pk}/links/", {"type": "parent_of", "to": str(grave.pk)})
+
+    assert_problem(answer, 409, "is_major")
+    with acme.entered():
+        assert now_of(grave).parent_id is None
+        assert now_of(grave).version == grave.version
+        assert not Event.objects.filter(subject_id=parent.pk, name="incident.linked").exists()
+    below = api(alice).post(f"/api/v1/tickets/{grave.pk}/links/", {"type": "parent_of", "to": str(parent.pk)})
+    assert below.status_code == 201
 
 
 def test_agents_propose_managers_accept_and_requesters_do_neither(acme, alice, bob, carol, mallory, api, opened):

@@ -5,6 +5,7 @@ can be reached is proved one by one in tests/incidents/test_lifecycle.py.
 """
 
 from datetime import timedelta
+from functools import partial
 
 from django.db import transaction
 from hypothesis import HealthCheck, settings
@@ -19,10 +20,11 @@ from hypothesis.stateful import (
 )
 
 from apps.audit.models import Event
-from apps.core.errors import Denied, DomainError, IllegalTransition
-from apps.incidents import services
+from apps.core.errors import Conflict, Denied, DomainError, IllegalTransition
+from apps.incidents import major, services
 from apps.incidents.lifecycle import LIFECYCLE
-from apps.tickets import verbs
+from apps.incidents.models import Incident
+from apps.tickets import relations, verbs
 from tests.conftest import IS_FULL_RUN
 from tests.incidents.conftest import START, acting
 from tests.incidents.life import GIVEN, MATRIX, PARTICIPANTS, base, broken_rules
@@ -131,3 +133,90 @@ def test_no_sequence_of_verbs_leaves_the_contract(acme, alice, bob, record_prope
     assert {step for step in Life.seen if step[0] in TRIED} <= legal
     record_property("incident lives walked at random", LIVES)
     record_property("legal transitions met on them", f"{len(Life.seen & legal)} of {len(legal)}")
+
+
+# Major verb -> from which status it leads where, and who may; a second time, as MATRIX is.
+MAJOR_STEPS = {
+    "propose": ({"", "rejected", "demoted"}, "candidate"),
+    "accept": ({"candidate"}, "accepted"),
+    "reject": ({"candidate"}, "rejected"),
+    "demote": ({"accepted"}, "demoted"),
+}
+APPROVED = {"accept", "reject", "demote"}
+
+
+class MajorLife(RuleBasedStateMachine):
+    """Somebody proposes, accepts, rejects, demotes, resolves and reopens one incident; others try to hang it below another."""
+
+    seen: set = set()
+    actors: dict = {}
+
+    @initialize()
+    def open(self):
+        given = {"requester_id": self.actors["requester"].id}
+        self.incident, self.other = (
+            services.create(actor=self.actors["manager"], at=START, values={"title": title, **given})
+            for title in ("Mail is down", "The other one")
+        )
+        self.major, self.is_open, self.at = "", True, START
+
+    @rule(verb=st.sampled_from(sorted(MAJOR_STEPS)), who=st.sampled_from(["requester", "agent", "manager"]))
+    def attempt(self, verb, who):
+        sources, target = MAJOR_STEPS[verb]
+        act = partial(getattr(major, verb), reason="Nobody can send mail")
+        found = self.do(act, who)
+        if who == "requester" or (who == "agent" and verb in APPROVED):
+            assert found is Denied
+        elif self.major not in sources or (verb in {"propose", "accept"} and not self.is_open):
+            assert found is IllegalTransition
+        else:
+            assert found is None
+            MajorLife.seen.add((verb, self.major))
+            self.major = target
+
+    @rule()
+    def turn(self):
+        """Resolve what is open, reopen what is resolved: it stays as major as it was."""
+        verb = "resolve" if self.is_open else "reopen"
+        assert self.do(partial(verbs.do, verb=verb, **GIVEN[verb]), "manager") is None
+        self.is_open = not self.is_open
+
+    @precondition(lambda self: self.major in {"candidate", "accepted"})
+    @rule()
+    def hang(self):
+        assert self.do(partial(relations.set_parent, parent_id=self.other.pk), "manager") is Conflict
+
+    def do(self, act, who):
+        self.at += timedelta(minutes=1)
+        try:
+            with transaction.atomic():
+                act(self.incident, actor=self.actors[who], at=self.at)
+        except DomainError as refusal:
+            return type(refusal)
+        return None
+
+    @invariant()
+    def is_as_major_as_the_contract_says(self):
+        found = Incident.objects.get(pk=self.incident.pk)
+        is_major = self.major == "accepted"
+        assert (found.major_status, found.is_major, found.parent_id) == (self.major, is_major, None)
+        assert (found.next_update_due_at is not None) == (is_major and self.is_open)
+        assert not is_major or (found.priority, found.commander_id) == (1, self.actors["manager"].id)
+
+
+def test_no_sequence_of_decisions_leaves_a_major_incident_unled_or_its_clock_wrong(acme, alice, bob, carol):
+    MajorLife.seen = set()
+    with acme.entered():
+        MajorLife.actors = {"agent": acting(alice), "requester": acting(bob), "manager": acting(carol)}
+        run_state_machine_as_test(
+            MajorLife,
+            settings=settings(
+                max_examples=200 if IS_FULL_RUN else 8,
+                stateful_step_count=25,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    if IS_FULL_RUN:
+        # Few lives need not meet every step; that each can be taken, tests/incidents/test_major.py tries one by one.
+        assert {verb for verb, _ in MajorLife.seen} == set(MAJOR_STEPS)

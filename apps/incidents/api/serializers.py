@@ -7,7 +7,6 @@ from apps.incidents.models import Incident
 from apps.tickets.api.serializers import FIELDS, WRITABLE, TicketSerializer
 
 OWN = (
-    "major_status",
     "workaround",
     "commander",
     "communications_lead",
@@ -16,7 +15,7 @@ OWN = (
     "major_since",
     "review_due_at",
 )
-LISTED = (*FIELDS[:-1], "is_major", "parent", FIELDS[-1])
+LISTED = (*FIELDS[:-1], "is_major", "major_status", "parent", FIELDS[-1])
 
 
 class IncidentRowSerializer(TicketSerializer):

@@ -67,13 +67,17 @@ class IncidentViewSet(MajorActions):
         return ticket if isinstance(ticket, Incident) else super().reread(ticket)
 
     def locked(self, request: Request) -> Any:
-        """Below another parent it is hung as every link is made: one at a time, and both tickets in the order of their ids."""
+        """Below another parent it is hung as every link is made: one at a time, and what is above before what is below."""
         parent_id = _named_parent(request.data) if self.action == "partial_update" else None
         if parent_id is not None:
             self.check_visible()
-            relations.lock_web(self.actor.organization_id)
-            relations.lock_all((self.record_id(), parent_id), actor=self.actor)
+            relations.lock_to_hang((self.record_id(),), parent_id, actor=self.actor)
         return super().locked(request)
+
+    def bulk_record(self, pk: UUID, params: Mapping[str, Any]) -> Any:
+        if params.get(services.PARENT) is not None:
+            relations.lock_to_hang((pk,), params[services.PARENT], actor=self.actor)
+        return super().bulk_record(pk, params)
 
     def create_record(self, values: Mapping[str, Any]) -> Any:
         return services.create(actor=self.actor, at=timezone.now(), values=values)

@@ -83,21 +83,6 @@ class Migration(migrations.Migration):
                 ("workaround", models.TextField(blank=True, max_length=20000)),
                 ("acknowledged_at", models.DateTimeField(editable=False, null=True)),
                 (
-                    "major_status",
-                    models.CharField(
-                        blank=True,
-                        choices=[
-                            ("", "None"),
-                            ("candidate", "Candidate"),
-                            ("accepted", "Accepted"),
-                            ("rejected", "Rejected"),
-                            ("demoted", "Demoted"),
-                        ],
-                        editable=False,
-                        max_length=10,
-                    ),
-                ),
-                (
                     "update_interval_minutes",
                     models.PositiveIntegerField(
                         editable=False,
@@ -137,12 +122,8 @@ class Migration(migrations.Migration):
             options={
                 "constraints": [
                     models.CheckConstraint(
-                        condition=models.Q(("major_status__in", ["", "candidate", "accepted", "rejected", "demoted"])),
-                        name="incident_major_status",
-                    ),
-                    models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("major_status", "accepted"), _negated=True),
+                            ("next_update_due_at", None),
                             models.Q(
                                 ("commander__isnull", False),
                                 ("communications_lead__isnull", False),

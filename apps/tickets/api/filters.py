@@ -78,6 +78,7 @@ class TicketFilter(
             "reassignment_count",
             "parent",
             "merged_into",
+            "major_status",
             "created_at",
             "updated_at",
         ),

@@ -127,7 +127,10 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
         self.check_reach(ticket)
         return ticket
 
-    def bulk_record(self, pk: Any) -> Any:
+    def bulk_record(self, pk: Any, params: Mapping[str, Any]) -> Any:
+        if "into_id" in params:
+            # As for a single merge: with the other one, before it is locked alone.
+            relations.lock_all((pk, params["into_id"]), actor=self.actor)
         if not self.visible().filter(pk=pk).exists():
             raise NotFound
         return services.lock(pk, actor=self.actor)
@@ -246,7 +249,7 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
         """Cancel it in favour of another of its kind; 409 `merged` or `finished` when that one cannot take it."""
         self.check_visible()
         given = strict_input(MergeInput(data=request.data, context={"actor": self.actor}))
-        # In the order of their ids and before this one alone, or two opposite merges would wait for each other.
+        # Both in one order, before this one alone: or two opposite merges would wait for each other.
         relations.lock_all((self.record_id(), given["into_id"]), actor=self.actor)
         return self.answer_with(verbs.do(self.locked(request), "merge", actor=self.actor, at=timezone.now(), **given))
 

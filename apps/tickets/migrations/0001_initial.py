@@ -585,6 +585,21 @@ class Migration(migrations.Migration):
                 ("reassignment_count", models.PositiveIntegerField(default=0, editable=False)),
                 ("is_major", models.BooleanField(default=False, editable=False)),
                 (
+                    "major_status",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "None"),
+                            ("candidate", "Candidate"),
+                            ("accepted", "Accepted"),
+                            ("rejected", "Rejected"),
+                            ("demoted", "Demoted"),
+                        ],
+                        editable=False,
+                        max_length=10,
+                    ),
+                ),
+                (
                     "assignee",
                     apps.core.fields.TenantForeignKey(
                         blank=True,
@@ -1390,6 +1405,32 @@ class Migration(migrations.Migration):
             model_name="worklog",
             constraint=models.CheckConstraint(
                 condition=models.Q(("minutes__gte", 1), ("minutes__lte", 1440)), name="worklog_minutes"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="ticket",
+            index=models.Index(
+                condition=models.Q(("major_status", ""), _negated=True),
+                fields=["organization_id", "major_status", "-opened_at", "-id"],
+                name="ticket_major_newest",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="ticket",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("major_status__in", ["", "candidate", "accepted", "rejected", "demoted"])),
+                name="ticket_major_status",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="ticket",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("is_major", True), ("major_status", "accepted")),
+                    models.Q(("is_major", False), models.Q(("major_status", "accepted"), _negated=True)),
+                    _connector="OR",
+                ),
+                name="ticket_major_is_accepted",
             ),
         ),
     ]

@@ -13,7 +13,7 @@ from apps.core.fields import TenantForeignKey
 from apps.core.lifecycle import Phase
 from apps.core.models import SoftDeleteModel
 from apps.organizations.models import Team
-from apps.tickets.choices import HoldReason, Kind, Level, Priority, ResolutionCode, Source
+from apps.tickets.choices import HoldReason, Kind, Level, MajorStatus, Priority, ResolutionCode, Source
 from apps.tickets.friendly import friendly_status
 from apps.tickets.models.configuration import Category
 from apps.tickets.querysets import TicketObjects
@@ -86,6 +86,7 @@ class Ticket(SoftDeleteModel):
         "self", models.PROTECT, null=True, editable=False, related_name="absorbed", db_index=False
     )
     is_major = models.BooleanField(default=False, editable=False)
+    major_status = models.CharField(max_length=10, choices=MajorStatus, blank=True, editable=False)
 
     objects: ClassVar[Any] = TicketObjects()  # type: ignore[assignment]
 
@@ -122,6 +123,12 @@ class Ticket(SoftDeleteModel):
             models.CheckConstraint(
                 condition=(Q(parent=None) | ~Q(parent=F("id"))) & (Q(merged_into=None) | ~Q(merged_into=F("id"))),
                 name="ticket_not_its_own_parent",
+            ),
+            models.CheckConstraint(condition=Q(major_status__in=MajorStatus.values), name="ticket_major_status"),
+            models.CheckConstraint(
+                condition=Q(is_major=True, major_status=MajorStatus.ACCEPTED)
+                | (Q(is_major=False) & ~Q(major_status=MajorStatus.ACCEPTED)),
+                name="ticket_major_is_accepted",
             ),
         ]
         indexes = [
@@ -169,6 +176,12 @@ class Ticket(SoftDeleteModel):
                 fields=["organization_id", "merged_into"],
                 name="ticket_absorbed",
                 condition=Q(merged_into__isnull=False),
+            ),
+            # Few ever were proposed.
+            models.Index(
+                fields=["organization_id", "major_status", "-opened_at", "-id"],
+                name="ticket_major_newest",
+                condition=~Q(major_status=MajorStatus.NONE),
             ),
             # The hourly sweep that closes what was resolved long enough ago.
             models.Index(
