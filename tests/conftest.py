@@ -150,6 +150,17 @@ def mallory(globex: Tenant) -> User:
     return person(globex, "mallory", UserType.ADMIN)
 
 
+@pytest.fixture
+def operators(database: None) -> Tenant:
+    return Tenant(factories.make_organization(slug="operators", name="Operators", is_operator=True))
+
+
+@pytest.fixture
+def operator(operators: Tenant) -> User:
+    """Somebody who looks after the platform and lives in an organization of their own."""
+    return person(operators, "olga", UserType.ADMIN)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _files_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Attachments of the suite lie in no directory that anybody works with."""

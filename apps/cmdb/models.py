@@ -42,6 +42,8 @@ class Service(SoftDeleteModel):
     """What the business calls what it uses: e-mail, payroll. Configuration items belong to it."""
 
     reach_columns: ClassVar[ReachColumns] = OWN_AND_TEAM
+    # Whoever names it in a record reads it by that (a requester what their ticket is about), so they must be able to already.
+    read_as: ClassVar[str] = "configuration_items"
 
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True, max_length=2000)
@@ -106,6 +108,8 @@ class ConfigurationItem(SoftDeleteModel):
     """A thing that services are made of and that tickets are about. Two may have one name; a number has one alone, for ever."""
 
     reach_columns: ClassVar[ReachColumns] = OWN_AND_TEAM
+    # Whoever names it in a record reads it by that (a requester what their ticket is about), so they must be able to already.
+    read_as: ClassVar[str] = "configuration_items"
 
     number = models.CharField(max_length=20, editable=False)
     name = models.CharField(max_length=200)

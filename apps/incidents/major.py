@@ -90,11 +90,10 @@ def _move(
 
 
 def _caller(actor: Actor) -> UUID:
-    if actor.id is None or actor.home_organization_id not in {None, actor.organization_id}:
-        # The platform, or an operator who is nobody here.
+    if actor.local_id is None:
         refusal = "Say who leads it; the caller is nobody of this organization."
         raise Invalid(errors=[FieldError("/commander", "required", refusal)])
-    return actor.id
+    return actor.local_id
 
 
 def _critical(incident: Incident, reason: str) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def add_attachment(
         sha256=upload.sha256,
         storage_key=storage_key,
         visibility=visibility,
-        uploaded_by_id=actor.id,
+        uploaded_by_id=actor.local_id,
         created_at=at,
         updated_at=at,
     )

@@ -38,7 +38,7 @@ def add_comment(
         body=body,
         html=as_html(body),
         visibility=visibility,
-        author_id=actor.id,
+        author_id=actor.local_id,
         is_automatic=is_automatic,
         created_at=at,
         updated_at=at,
@@ -110,7 +110,7 @@ def edit_comment(
     if not any(getattr(comment, name) != value for name, value in values.items()):
         return comment
     CommentEdit.objects.create(
-        organization_id=comment.organization_id, comment=comment, body=comment.body, edited_by_id=actor.id, at=at
+        organization_id=comment.organization_id, comment=comment, body=comment.body, edited_by_id=actor.local_id, at=at
     )
     called_before = mentions.mentioned(ticket, comment.body, comment.visibility, at=at)
     for name, value in values.items():

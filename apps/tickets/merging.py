@@ -44,7 +44,7 @@ def merge(ticket: Ticket, *, actor: Actor, at: datetime, into_id: UUID) -> Ticke
         organization_id=locked.organization_id,
         ticket=locked,
         into=survivor,
-        merged_by_id=actor.id,
+        merged_by_id=actor.local_id,
         merged_at=at,
         before={**before, "watchers": [str(pk) for pk in _let_watch(survivor, _people_of([locked.pk]), at=at)]},
     )
@@ -115,7 +115,7 @@ def split(ticket: Ticket, *, actor: Actor, at: datetime, comment_id: UUID, title
         raise Invalid(errors=[FieldError("/comment", "does_not_exist", f"{comment_id} does not exist.")])
     values = _shared(locked, locked.kind, actor=actor) | {"title": title, "description": comment.body}
     if is_internal:
-        values["requester_id"] = actor.id
+        values["requester_id"] = actor.local_id
     made = services.create(
         locked.kind, actor=actor, at=at, values=values, carried=custom_fields.carried(locked, locked.kind)
     )

@@ -63,7 +63,7 @@ def may_change(view: SavedView, *, actor: Actor) -> bool:
 
 def create(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> SavedView:
     """A view of the actor's own. Raises Denied, Invalid."""
-    if actor.id is None or actor.home_organization_id not in {None, actor.organization_id}:
+    if actor.local_id is None:
         raise Denied("Only the organization's own people keep views.", grant="")
     _check_sharing(values.get("shared_with", Audience.ME), values.get("team_id"), actor=actor)
     return records.create(SavedView, actor=actor, at=at, values={**values, "owner_id": actor.id})

@@ -9,14 +9,16 @@ from uuid import UUID
 
 from django.apps import apps
 
+from apps.cmdb.models import ConfigurationItem, Service
 from apps.core import events, records
 from apps.core.actors import Actor
 from apps.core.authorization import Action, require
-from apps.core.errors import Conflict, FieldError, Invalid, NotFound
+from apps.core.errors import Conflict, Denied, FieldError, Invalid, NotFound
 from apps.core.lifecycle import Lifecycle, Phase, Transition
+from apps.organizations.models import Team
 from apps.organizations.numbers import next_number
 from apps.tickets import custom_fields, kinds, search, tagging
-from apps.tickets.models import Ticket
+from apps.tickets.models import Category, Ticket
 from apps.tickets.priorities import priority_of
 from apps.users.models import User, UserType
 
@@ -26,6 +28,16 @@ OWNERSHIP = ("team_id", "assignee_id")
 # A change of one of these asks the matrix again.
 RATED_BY = ("impact", "urgency")
 SEARCHED = ("title", "description")
+_THERE = {"deleted_at": (None, "deleted", "It is deleted; accepted: one that is there.")}
+_ACTIVE = {"is_active": (True, "inactive", "It is not in use any more; accepted: an active one.")}
+# What can be named, and when it can be named anew: column, what it must hold, what is wrong otherwise.
+IN_USE: Mapping[str, tuple[Any, Mapping[str, tuple[Any, str, str]]]] = {
+    "team_id": (Team, _THERE),
+    "category_id": (Category, _ACTIVE),
+    "service_id": (Service, {**_THERE, **_ACTIVE}),
+    "configuration_item_id": (ConfigurationItem, _THERE),
+    "requester_id": (User, {**_THERE, **_ACTIVE}),
+}
 
 
 def create(
@@ -48,6 +60,9 @@ def create(
     if any(given.get(name) is not None for name in OWNERSHIP):
         require(actor, Action.ASSIGN, kind.resource)
         refuse_unassignable(given.get("assignee_id"))
+    if carried is None:
+        # What comes out of another ticket is about what that one was about.
+        refuse_gone(given)
     if given.get("requester_id") is None:
         given["requester_id"] = _requester(actor)
     if carried is None:
@@ -65,7 +80,7 @@ def create(
         status=status,
         phase=kind.lifecycle.phases[status],
         priority=priority_of(kind_name, impact, urgency),
-        opened_by_id=actor.id,
+        opened_by_id=actor.local_id,
         opened_at=at,
         created_at=at,
         updated_at=at,
@@ -82,12 +97,18 @@ def create(
 
 
 def _requester(actor: Actor) -> UUID:
-    if actor.id is None or actor.home_organization_id not in {None, actor.organization_id}:
-        # The platform, or an operator who is nobody here.
+    if actor.local_id is None:
         raise Invalid(
             errors=[FieldError("/requester", "required", "Say for whom; the caller is nobody of this organization.")]
         )
-    return actor.id
+    return actor.local_id
+
+
+def somebody_here(actor: Actor, grant: str) -> UUID:
+    """The id of a person of this organization, for what is done as oneself. Raises Denied for an operator and the platform."""
+    if actor.local_id is None:
+        raise Denied("This is for people of the organization; the caller is nobody of it.", grant=grant)
+    return actor.local_id
 
 
 def _named(row: Ticket, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,6 +180,7 @@ def completed(locked: Ticket, values: Mapping[str, Any], *, actor: Actor, at: da
         raise Invalid(
             errors=[FieldError("/requester", "null", "A ticket has a requester; accepted: the id of a person.")]
         )
+    refuse_gone(given, before=locked)
     if "custom_fields" in given:
         given["custom_fields"] = custom_fields.merge(locked, given["custom_fields"], actor=actor)
     if "tags" in given:
@@ -256,6 +278,27 @@ def refuse_unassignable(assignee_id: UUID | None, *, pointer: str = "/assignee")
         raise Invalid(errors=[FieldError(pointer, "not_assignable", "Not somebody who works on tickets.")])
     if not (is_active and deleted_at is None) and not events.is_historic():
         raise Invalid(errors=[FieldError(pointer, "not_assignable", "This account is deactivated or deleted.")])
+
+
+def refuse_gone(values: Mapping[str, Any], *, before: Any = None) -> None:
+    """What is named anew must be there and in use; what `before` names already may outlive it, and so may history.
+
+    Raises Invalid with all that is wrong.
+    """
+    if events.is_historic():
+        return
+    new = {name: pk for name, pk in values.items() if pk is not None and pk != getattr(before, name, None)}
+    errors = []
+    for name, (model, conditions) in IN_USE.items():
+        if name not in new:
+            continue
+        found = model.objects.filter(pk=new[name]).values(*conditions).first()
+        for column, (wanted, code, detail) in conditions.items():
+            if found is not None and found[column] != wanted:
+                errors.append(FieldError(f"/{name.removesuffix('_id')}", code, detail))
+                break
+    if errors:
+        raise Invalid(errors=errors)
 
 
 def delete(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:

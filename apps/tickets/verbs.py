@@ -37,8 +37,9 @@ def claim(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:
             owner=str(locked.assignee_id),
             owner_name=str(owner),
         )
-    services.refuse_unassignable(actor.required_id)
-    return services.move(locked, step, event="claimed", actor=actor, at=at, values={"assignee_id": actor.required_id})
+    claimant = services.somebody_here(actor, f"{kinds.get(locked.kind).resource}.{Action.ASSIGN}")
+    services.refuse_unassignable(claimant)
+    return services.move(locked, step, event="claimed", actor=actor, at=at, values={"assignee_id": claimant})
 
 
 def assign(ticket: Ticket, *, actor: Actor, at: datetime, note: str = "", **to: UUID | None) -> Ticket:
@@ -51,9 +52,10 @@ def assign(ticket: Ticket, *, actor: Actor, at: datetime, note: str = "", **to: 
     locked = services.lock(ticket.pk, actor=actor)
     step = services.check(locked, "assign", actor=actor, at=at, given={})
     services.refuse_unassignable(to.get("assignee_id"))
-    assigned = services.move(locked, step, event="assigned", actor=actor, at=at, values=ownership(locked, **to))
-    _say(assigned, note, Visibility.INTERNAL, actor=actor, at=at)
-    return assigned
+    services.refuse_gone(to, before=locked)
+    # Before it goes: another team's ticket may be out of the actor's reach.
+    _say(locked, note, Visibility.INTERNAL, actor=actor, at=at)
+    return services.move(locked, step, event="assigned", actor=actor, at=at, values=ownership(locked, **to))
 
 
 def ownership(locked: Ticket, **to: UUID | None) -> dict[str, Any]:
@@ -151,6 +153,7 @@ def escalate(
     if to == "functional":
         require(actor, Action.ASSIGN, kinds.get(locked.kind).resource, locked)
     values = ownership(locked, team_id=team_id) if team_id is not None else {}
+    services.refuse_gone(values, before=locked)
     return services.move(locked, step, event="escalated", actor=actor, at=at, values=values, to_whom=to, reason=reason)
 
 

@@ -17,6 +17,7 @@ from apps.tickets.models import Task, TaskDependency, Ticket, Worklog
 WORKLOGS, TASKS = "work_logs", "tasks"
 # Free words stay in their row, where they can be taken away.
 UNTOLD = frozenset({"note"})
+CREATE_LOG = f"{WORKLOGS}.{Action.CREATE}"
 
 
 def log_work(ticket: Ticket, *, actor: Actor, at: datetime, minutes: int, **values: Any) -> Worklog:
@@ -27,7 +28,7 @@ def log_work(ticket: Ticket, *, actor: Actor, at: datetime, minutes: int, **valu
     locked = _lock(ticket.pk, Action.CREATE, WORKLOGS, actor=actor)
     given = {"started_at": at - timedelta(minutes=minutes), **values}
     _refuse_future(given, at=at)
-    row = Worklog(minutes=minutes, author_id=actor.required_id, **_origin(locked, at), **given)
+    row = Worklog(minutes=minutes, author_id=services.somebody_here(actor, CREATE_LOG), **_origin(locked, at), **given)
     row.save(force_insert=True)
     _record(locked, "work_logged", row, actor=actor, at=at, minutes=minutes)
     return row
@@ -52,7 +53,8 @@ def add_task(ticket: Ticket, *, actor: Actor, at: datetime, depends_on: Iterable
     """Raises Denied, Invalid, Conflict `merged`."""
     locked = _lock(ticket.pk, Action.CREATE, TASKS, actor=actor)
     services.refuse_unassignable(values.get("assignee_id"))
-    task = Task(created_by_id=actor.id, **_origin(locked, at), **values)
+    services.refuse_gone(values)
+    task = Task(created_by_id=actor.local_id, **_origin(locked, at), **values)
     task.save(force_insert=True)
     _depend(task, depends_on)
     _record(locked, "task_added", task, actor=actor, at=at, title=task.title)
@@ -66,6 +68,7 @@ def change_task(
     ticket = _lock(task.ticket_id, Action.UPDATE, TASKS, task, actor=actor)
     if values.get("assignee_id") != task.assignee_id:
         services.refuse_unassignable(values.get("assignee_id"))
+    services.refuse_gone(values, before=task)
     beside: dict[str, tuple[Any, Any]] = {}
     before = set(task.dependencies.values_list("depends_on_id", flat=True))
     after = before if depends_on is None else set(depends_on)
@@ -97,7 +100,7 @@ def finish_task(task: Task, *, actor: Actor, at: datetime) -> Task:
     open_ones = Task.objects.filter(dependents__task=task, done_at=None).order_by("order", "id")
     if titles := list(open_ones.values_list("title", flat=True)):
         raise Conflict(f"It waits for {', '.join(titles)}.", code="waiting")
-    _write(ticket, task, {"done_at": at, "done_by_id": actor.id}, past="task_done", actor=actor, at=at)
+    _write(ticket, task, {"done_at": at, "done_by_id": actor.local_id}, past="task_done", actor=actor, at=at)
     return task
 
 

@@ -109,6 +109,10 @@ class RecordViewSet(ViewSetMixin, TenantView):
             queryset = filters.apply_search(queryset, self.search_columns, self.query["search"])
         return queryset, ordering
 
+    def exported(self, queryset: Any) -> Any:
+        """What of it the caller may have as a file. Raises Denied."""
+        return within_reach(queryset, self.actor, self.export_grant, self.resource)
+
     def writes_down_reading(self, request: Request) -> bool:
         return self.action == "list" and "format" in request.query_params
 

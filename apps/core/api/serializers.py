@@ -16,6 +16,7 @@ from django.db.models import Value
 from rest_framework import serializers
 
 from apps.core.api import strict
+from apps.core.authorization import Action, may, within_reach
 
 Represent = Callable[[Any, "RecordSerializer"], dict[str, Any]]
 
@@ -102,13 +103,8 @@ def resolving_references(serializer: serializers.Serializer[Any], values: Mappin
 
 
 def _refuse_missing(serializer: serializers.Serializer[Any], references: Mapping[str, UUID]) -> None:
-    actor = serializer.context["actor"]
     probes = [
-        _reference_target(serializer.fields[name])
-        ._default_manager.visible_to(actor)
-        .filter(pk=pk)
-        .order_by()
-        .values_list(Value(name), flat=True)
+        _referable(serializer, name, pk).filter(pk=pk).order_by().values_list(Value(name), flat=True)
         for name, pk in references.items()
     ]
     found = set(probes[0].union(*probes[1:], all=True) if len(probes) > 1 else probes[0])
@@ -119,6 +115,21 @@ def _refuse_missing(serializer: serializers.Serializer[Any], references: Mapping
     }
     if missing:
         raise serializers.ValidationError(missing)
+
+
+def _referable(serializer: serializers.Serializer[Any], name: str, pk: UUID) -> Any:
+    """What the caller may name there. What is read by a grant (`read_as`) no further than it reaches: naming shows it.
+
+    A reference that the record has already shows nothing new.
+    """
+    actor = serializer.context["actor"]
+    model = _reference_target(serializer.fields[name])
+    rows = model._default_manager.visible_to(actor)
+    resource = getattr(model, "read_as", "")
+    is_there = getattr(serializer.instance, f"{name}_id", None) == pk
+    if not resource or is_there or not may(actor, Action.READ, resource):
+        return rows
+    return within_reach(rows, actor, Action.READ, resource)
 
 
 def _reference_target(field: Any) -> Any:

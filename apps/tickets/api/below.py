@@ -8,6 +8,7 @@ from apps.core import records
 from apps.core.actors import Actor
 from apps.core.api.nested import NestedViewSet
 from apps.core.api.versions import expected_version
+from apps.core.authorization import require
 from apps.core.errors import NotFound
 from apps.tickets import conversation, kinds, services
 from apps.tickets.choices import Visibility
@@ -47,6 +48,11 @@ class BelowTicket(TicketPartViewSet):
 
     def visible(self) -> Any:
         return self.model._default_manager.visible_to(self.actor).filter(ticket_id=self.parent().pk)
+
+    def exported(self, queryset: Any) -> Any:
+        """All of it, where the grant reaches the ticket."""
+        require(self.actor, self.export_grant, self.resource, self.parent())
+        return queryset
 
     def check_reach(self, record: Any) -> None:
         """The grant is one on the ticket, and the service has asked for it."""

@@ -147,9 +147,13 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
             for name in services.OWNERSHIP
             if name in values and values[name] != getattr(record, name)
         }
+        rest = {name: value for name, value in values.items() if name not in services.OWNERSHIP}
+        # First what stays: another team's ticket may be out of the caller's reach.
+        if rest or not to:
+            record = self.change_fields(record, rest, at=at)
         if to:
-            verbs.do(record, "assign", actor=self.actor, at=at, **to)
-        return self.reread(self.change_fields(record, values, at=at))
+            record = verbs.do(record, "assign", actor=self.actor, at=at, **to)
+        return self.reread(record)
 
     def change_fields(self, ticket: Any, values: Mapping[str, Any], *, at: Any) -> Any:
         return services.change(ticket, actor=self.actor, at=at, values=values)

@@ -6,7 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from apps.core.authorization import Reach, ReachColumns
+from apps.core.authorization import Reach, ReachColumns, Through
 from apps.core.fields import TenantForeignKey
 from apps.core.models import TenantModel, VersionedModel
 from apps.organizations.models import Team
@@ -19,7 +19,11 @@ MAX_MINUTES = 24 * 60
 class Worklog(VersionedModel):
     """Minutes that somebody worked on a ticket, from `started_at` (UTC) on."""
 
-    reach_columns: ClassVar[ReachColumns] = {Reach.OWN: ("author_id",)}
+    # Its ticket's team: who works for that one reads what the ticket took.
+    reach_columns: ClassVar[ReachColumns] = {
+        Reach.OWN: ("author_id",),
+        Reach.TEAM: (Through("tickets.Worklog", "id", "ticket__team_id"),),
+    }
 
     ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="worklogs", db_index=False)
     author = TenantForeignKey["User", "User"](
@@ -44,7 +48,10 @@ class Worklog(VersionedModel):
 class Task(VersionedModel):
     """An item of a ticket's checklist; it waits until those it depends on are done."""
 
-    reach_columns: ClassVar[ReachColumns] = {Reach.OWN: ("assignee_id", "created_by_id"), Reach.TEAM: ("team_id",)}
+    reach_columns: ClassVar[ReachColumns] = {
+        Reach.OWN: ("assignee_id", "created_by_id"),
+        Reach.TEAM: ("team_id", Through("tickets.Task", "id", "ticket__team_id")),
+    }
 
     ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="tasks", db_index=False)
     title = models.CharField(max_length=255)
