@@ -8,17 +8,12 @@ from apps.core import events
 from apps.core.actors import Actor
 from apps.core.authorization import Action, Reach, decide, may, require
 from apps.core.errors import Conflict, FieldError, Invalid
-from apps.tickets import kinds, mentions, search, services
+from apps.tickets import kinds, mentions, rights, search, services
 from apps.tickets.choices import HoldReason, Visibility
 from apps.tickets.markup import as_html
 from apps.tickets.models import Attachment, Comment, CommentEdit, Ticket
 
-INTERNAL = mentions.INTERNAL
-
-
-def sees_internal(actor: Actor) -> bool:
-    """Whether internal notes, files, work logs and tasks are the actor's to read."""
-    return decide(actor, Action.READ, INTERNAL).is_allowed
+INTERNAL = rights.INTERNAL
 
 
 def add_comment(
@@ -58,6 +53,7 @@ def require_to_say(ticket: Ticket, visibility: str, *, actor: Actor) -> None:
     """Raises Denied naming the grant that is missing."""
     if visibility == Visibility.INTERNAL:
         require(actor, Action.CREATE, INTERNAL)
+        rights.require_to_work_on(actor, ticket, f"{INTERNAL}.{Action.CREATE}")
     require(actor, Action.PARTICIPATE, kinds.get(ticket.kind).resource, ticket)
 
 

@@ -18,7 +18,7 @@ from apps.core.admin import AliveAdmin, actor_of, words_of
 from apps.core.authorization import Action
 from apps.core.errors import DomainError
 from apps.core.lifecycle import Phase
-from apps.tickets import conversation, kinds, services, timeline, verbs
+from apps.tickets import conversation, kinds, rights, services, timeline, verbs
 from apps.tickets.admin.configuration import PRIORITIES
 from apps.tickets.admin.forms import FORMS, LABELS, PLAIN
 from apps.tickets.choices import Visibility
@@ -96,7 +96,7 @@ class TicketPages(AliveAdmin):
     @display(description="")
     def shown_conversation(self, ticket: Any) -> SafeString:
         comments = Comment.objects.alive().filter(ticket_id=ticket.pk).select_related("author")
-        if not conversation.sees_internal(ticket.read_by):
+        if not rights.sees_internal(ticket.read_by, ticket):
             comments = comments.filter(visibility=Visibility.PUBLIC)
         newest = list(comments.order_by("-created_at", "-id")[:NEWEST])
         return format_html_join(

@@ -172,9 +172,11 @@ class AttachmentDownloadView(TenantView):
         """Fetch it, to be saved: with the name it was sent under, in a type that its content has."""
         with transaction.atomic():
             tickets = Ticket.objects.visible_to(self.actor).alive()
-            of_ticket = tickets.filter(pk=lookup.id_of(ticket_pk, tickets, NUMBERS)).values("pk")
-            files = readable(Attachment.objects.visible_to(self.actor), self.actor).alive()
-            attachment = the_one(files.filter(ticket_id__in=of_ticket), pk)
+            ticket = the_one(tickets, lookup.id_of(ticket_pk, tickets, NUMBERS))
+            if ticket is None:
+                raise NotFound
+            files = readable(Attachment.objects.visible_to(self.actor), self.actor, ticket).alive()
+            attachment = the_one(files.filter(ticket_id=ticket.pk), pk)
         if attachment is None:
             raise NotFound
         return served(attachment, attachment_files.read(attachment.storage_key))
