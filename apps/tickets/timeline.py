@@ -10,7 +10,7 @@ from apps.audit.models import Event
 from apps.core.actors import Actor, ActorKind
 from apps.core.authorization import Action, may
 from apps.organizations.models import Team
-from apps.tickets import rights
+from apps.tickets import attachments, rights
 from apps.tickets.choices import Visibility
 from apps.tickets.events import TICKET_FACTS
 from apps.tickets.models import Attachment, Comment, Ticket
@@ -105,8 +105,8 @@ class Teller:
         self.sees_all = rights.works_on(actor, ticket)
         self.sees_internal = rights.sees_internal(actor, ticket)
         self.names = {**_names(User, self._ids("assignee", "user")), **_names(Team, self._ids("team"))}
-        self.comments = self._said(Comment, "comment")
-        self.files = self._said(Attachment, "attachment")
+        self.comments = self._said(Comment.objects.alive(), "comment")
+        self.files = self._said(attachments.shown(Attachment.objects), "attachment")
 
     def entries(self) -> list[dict[str, Any]]:
         return [self._entry(event) for event in self.events]
@@ -190,10 +190,10 @@ class Teller:
         beside = (event.data.get(name) for event in self.events for name in names)
         return {str(value) for value in (*after, *beside) if _is_id(value)}
 
-    def _said(self, model: Any, key: str) -> dict[str, Any]:
+    def _said(self, shown: Any, key: str) -> dict[str, Any]:
         """Comments or files of the page that this reader may read now; what was deleted says nothing any more."""
         keys = {event.data[key] for event in self.events if _is_id(event.data.get(key))}
-        rows = model.objects.alive().filter(ticket_id=self.ticket.pk, pk__in=keys) if keys else ()
+        rows = shown.filter(ticket_id=self.ticket.pk, pk__in=keys) if keys else ()
         return {str(row.pk): row for row in rows if self.sees_internal or row.visibility == Visibility.PUBLIC}
 
 

@@ -85,6 +85,9 @@ class AttachmentViewSet(Said):
     piecewise = frozenset({"create"})
     is_upload = False
 
+    def shown(self, rows: Any) -> Any:
+        return attachments.shown(rows)
+
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         self.is_upload = request.method == "POST" and self.lookup_field not in kwargs
         return super().initialize_request(request, *args, **kwargs)
@@ -175,7 +178,7 @@ class AttachmentDownloadView(TenantView):
             ticket = the_one(tickets, lookup.id_of(ticket_pk, tickets, NUMBERS))
             if ticket is None:
                 raise NotFound
-            files = readable(Attachment.objects.visible_to(self.actor), self.actor, ticket).alive()
+            files = attachments.shown(readable(Attachment.objects.visible_to(self.actor), self.actor, ticket))
             attachment = the_one(files.filter(ticket_id=ticket.pk), pk)
         if attachment is None:
             raise NotFound

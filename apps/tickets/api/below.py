@@ -71,10 +71,14 @@ class Said(BelowTicket):
 
     said_by: ClassVar[str]
 
+    def shown(self, rows: Any) -> Any:
+        """Of these, what is not deleted."""
+        return rows.alive()
+
     def visible(self) -> Any:
         rows = readable(super().visible(), self.actor, self.parent())
         if self.action != "restore":
-            return rows.alive()
+            return self.shown(rows)
         # Who may bring it back may know that it is there.
         is_all = conversation.changes_all(self.actor)
         return rows if is_all else rows.filter(**{self.said_by: self.actor.required_id})
