@@ -1,5 +1,7 @@
 """Archives that would unpack to more than anybody sent: found by reading, a piece at a time, and never written to a disk."""
 
+import lzma
+import struct
 import zlib
 from dataclasses import dataclass
 from io import BytesIO
@@ -14,6 +16,11 @@ MAX_UNPACKED_BYTES = 1024 * 1024 * 1024
 # Archives within are looked into in memory.
 MAX_NESTED_BYTES = 32 * 1024 * 1024
 PIECE = 256 * 1024
+# What Python's reader raises where headers lie: a zip version of the future, places before the file's beginning, more.
+UNREADABLE = (
+    BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error, OSError, ValueError, RuntimeError, OverflowError,
+    IndexError, MemoryError,
+)  # fmt: skip
 BEGINNINGS = (b"PK\x03\x04", b"PK\x05\x06")
 ENCRYPTED = 0x1
 
@@ -48,7 +55,9 @@ def check(file: IO[bytes], size: int) -> None:
     measure = Measure(min(size * MAX_RATIO, MAX_UNPACKED_BYTES))
     try:
         _look_into(file, measure, depth=1)
-    except (BadZipFile, EOFError, zlib.error, UnicodeDecodeError, OSError) as error:
+    except TooMuch:
+        raise
+    except UNREADABLE as error:
         raise TooMuch("It is an archive that cannot be read.") from error
     finally:
         file.seek(0)

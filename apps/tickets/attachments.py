@@ -148,15 +148,21 @@ def delete_attachment(attachment: Attachment, *, actor: Actor, at: datetime) -> 
 
 
 def restore_attachment(attachment: Attachment, *, actor: Actor, at: datetime) -> Attachment:
-    """Show a locked file again. Raises Denied, Conflict."""
+    """Show a locked file again: its sender only what they deleted themselves. Raises Denied, Conflict."""
     ticket = services.lock(attachment.ticket_id, actor=actor)
     conversation.require_to_change(ticket, attachment, attachment.uploaded_by_id, actor=actor)
     if not attachment.is_deleted:
         raise Conflict("It is not deleted.", code="not_deleted")
+    conversation.require_to_restore(ticket, "attachment", attachment, actor=actor)
     attachment.deleted_at = None
     _save(attachment, "deleted_at", at=at)
     _record(ticket, "attachment_restored", attachment, actor=actor, at=at)
     return attachment
+
+
+def shown(rows: Any) -> Any:
+    """Of these files, what is deleted neither itself nor with the comment that it belongs to."""
+    return rows.alive().filter(comment__deleted_at=None)
 
 
 def orphans(organization_id: UUID, keys: list[str]) -> list[str]:

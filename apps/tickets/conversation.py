@@ -4,31 +4,35 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from apps.audit.models import Event
 from apps.core import events
 from apps.core.actors import Actor
 from apps.core.authorization import Action, Reach, decide, may, require
-from apps.core.errors import Conflict, FieldError, Invalid
-from apps.tickets import kinds, mentions, search, services
+from apps.core.errors import Conflict, Denied, FieldError, Invalid
+from apps.tickets import kinds, mentions, rights, search, services
 from apps.tickets.choices import HoldReason, Visibility
 from apps.tickets.markup import as_html
 from apps.tickets.models import Attachment, Comment, CommentEdit, Ticket
 
-INTERNAL = mentions.INTERNAL
-
-
-def sees_internal(actor: Actor) -> bool:
-    """Whether internal notes, files, work logs and tasks are the actor's to read."""
-    return decide(actor, Action.READ, INTERNAL).is_allowed
+INTERNAL = rights.INTERNAL
 
 
 def add_comment(
-    ticket: Ticket, *, actor: Actor, at: datetime, body: str, visibility: str, is_automatic: bool = False
+    ticket: Ticket,
+    *,
+    actor: Actor,
+    at: datetime,
+    body: str,
+    visibility: str,
+    is_automatic: bool = False,
+    is_of_verb: bool = False,
 ) -> Comment:
-    """Say something on a ticket. Raises Denied, Conflict `merged`, Invalid.
+    """Say something on a ticket, perhaps with a verb that the actor did. Raises Denied, Conflict `merged`, Invalid.
 
     A first public answer of somebody who works on it is the first response; the requester's own answer ends the waiting
-    for it, at `at`. The fact names whom the comment mentions.
+    for it, at `at`: not what they say with a verb, which has done what it does. The fact names whom the comment mentions.
     """
+    html = as_html(body)
     locked = services.lock(ticket.pk, actor=actor)
     require_to_say(locked, visibility, actor=actor)
     refuse_merged(locked)
@@ -36,7 +40,7 @@ def add_comment(
         organization_id=locked.organization_id,
         ticket=locked,
         body=body,
-        html=as_html(body),
+        html=html,
         visibility=visibility,
         author_id=actor.local_id,
         is_automatic=is_automatic,
@@ -48,7 +52,7 @@ def add_comment(
     called = mentions.mentioned(locked, body, visibility, at=at)
     _record(locked, "commented", comment, actor=actor, at=at, mentions=called)
     is_answer = comment.author_id == locked.requester_id and visibility == Visibility.PUBLIC
-    if is_answer and locked.hold_reason == HoldReason.AWAITING_REQUESTER:
+    if is_answer and not is_of_verb and locked.hold_reason == HoldReason.AWAITING_REQUESTER:
         platform = Actor.system(locked.organization_id, "tickets")
         services.transition(locked, "resume", event="resumed", actor=platform, at=at, because=str(comment.pk))
     return comment
@@ -58,6 +62,7 @@ def require_to_say(ticket: Ticket, visibility: str, *, actor: Actor) -> None:
     """Raises Denied naming the grant that is missing."""
     if visibility == Visibility.INTERNAL:
         require(actor, Action.CREATE, INTERNAL)
+        rights.require_to_work_on(actor, ticket, f"{INTERNAL}.{Action.CREATE}")
     require(actor, Action.PARTICIPATE, kinds.get(ticket.kind).resource, ticket)
 
 
@@ -140,11 +145,12 @@ def delete_comment(comment: Comment, *, actor: Actor, at: datetime) -> Comment:
 
 
 def restore_comment(comment: Comment, *, actor: Actor, at: datetime) -> Comment:
-    """Show a locked comment again. Raises Denied, Conflict."""
+    """Show a locked comment again: its author only what they deleted themselves. Raises Denied, Conflict."""
     ticket = services.lock(comment.ticket_id, actor=actor)
     require_to_change(ticket, comment, comment.author_id, actor=actor)
     if not comment.is_deleted:
         raise Conflict("It is not deleted.", code="not_deleted")
+    require_to_restore(ticket, "comment", comment, actor=actor)
     comment.deleted_at = None
     _save(comment, ("deleted_at",), at=at)
     search.write(ticket)
@@ -160,6 +166,17 @@ def require_to_change(ticket: Ticket, said: Comment | Attachment, by: UUID | Non
         require(actor, Action.UPDATE, INTERNAL, said)
     else:
         require(actor, Action.PARTICIPATE, kinds.get(ticket.kind).resource, ticket)
+
+
+def require_to_restore(ticket: Ticket, what: str, said: Comment | Attachment, *, actor: Actor) -> None:
+    """What one deleted oneself, or anybody's where one changes all. Raises Denied."""
+    deleted = Event.objects.in_tenant(ticket.organization_id).filter(
+        subject_id=ticket.pk, name=f"{ticket.kind}.{what}_deleted", **{f"data__{what}": str(said.pk)}
+    )
+    by = deleted.order_by("-at", "-id").values_list("actor_id", flat=True).first()
+    if not changes_all(actor) and (by is None or by != actor.id):
+        grant = f"{INTERNAL}.{Action.UPDATE}"
+        raise Denied(f"Somebody else deleted it; this needs the grant {grant}.", grant=grant)
 
 
 def changes_all(actor: Actor) -> bool:

@@ -17,13 +17,11 @@ from django.db import connection
 from django.db.models import F, ForeignKey, Lookup, QuerySet, UUIDField
 
 from apps.core.actors import Actor
-from apps.core.authorization import Action, Reach, decide
-from apps.tickets import kinds
+from apps.tickets import kinds, rights
 from apps.tickets.choices import Visibility
 from apps.tickets.models import SearchDocument
 from apps.tickets.search import CONFIGURATION, PLAIN
 
-INTERNAL = "internal_comments"
 # Of a common word the newest hits alone are ranked: ranking all of them costs a hundred times as much.
 MOST_RANKED = 500
 # How many of one's own tickets, or of those that filters leave, are looked through for a common word, newest first.
@@ -90,14 +88,16 @@ class Hit:
         return (-self.rank, -self.opened_at.timestamp(), -self.id.int)
 
 
-def words_for(actor: Actor, text: str) -> Words:
-    """With internal notes where all of the organization's are the actor's to read."""
-    return Words(text, is_internal=_reads_all(actor, INTERNAL))
+def words_for(actor: Actor, text: str, kind: str) -> Words:
+    """With internal notes where all of them, and all tickets of `kind` (of every kind where it is empty), are the actor's
+    to read: on what is only their own nobody reads them.
+    """
+    is_internal = all(rights.reads_all(actor, resource) for resource in (rights.INTERNAL, *_resources(kind)))
+    return Words(text, is_internal=is_internal)
 
 
-def _reads_all(actor: Actor, resource: str) -> bool:
-    decision = decide(actor, Action.READ, resource)
-    return decision.is_allowed and decision.reach is Reach.ORGANIZATION
+def _resources(kind: str) -> list[str]:
+    return [kinds.get(kind).resource] if kind else list(kinds.resources().values())
 
 
 def hits(rows: QuerySet[Any], words: Words, *, actor: Actor, kind: str, is_filtered: bool, most: int) -> list[UUID]:
@@ -106,8 +106,7 @@ def hits(rows: QuerySet[Any], words: Words, *, actor: Actor, kind: str, is_filte
     `rows` are what the actor may see of `kind` (all kinds where it is empty), as the filters leave it. None of theirs is
     lost because others have newer ones with the same word: then `rows` themselves are looked through.
     """
-    reached = [kinds.get(kind).resource] if kind else kinds.resources().values()
-    if all(_reads_all(actor, resource) for resource in reached):
+    if all(rights.reads_all(actor, resource) for resource in _resources(kind)):
         found = _of_organization(words, kind, most)
         if len(found) < most or not is_filtered:
             return found

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from apps.core.authorization import Action, may
-from apps.tickets import kinds
+from apps.tickets import kinds, rights
 from apps.tickets.choices import Visibility
 from apps.tickets.models import Ticket
 from apps.users.models import User
@@ -15,7 +15,6 @@ from apps.users.rights import actor_for
 MENTION = re.compile(r"@\[[^\[\]\n]{1,200}\]\(user:([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\)")
 # Each costs a look at somebody's rights; whoever calls more people than this calls nobody in particular.
 MOST = 20
-INTERNAL = "internal_comments"
 
 
 def mentioned(ticket: Ticket, body: str, visibility: str, *, at: datetime) -> list[str]:
@@ -38,4 +37,4 @@ def _may_see(person: User, ticket: Ticket, visibility: str, *, at: datetime) -> 
         return False
     reader = actor_for(person, at=at)
     sees_ticket = may(reader, Action.READ, kinds.get(ticket.kind).resource, ticket)
-    return sees_ticket and (visibility == Visibility.PUBLIC or may(reader, Action.READ, INTERNAL))
+    return sees_ticket and (visibility == Visibility.PUBLIC or rights.sees_internal(reader, ticket))

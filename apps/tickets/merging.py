@@ -9,7 +9,7 @@ from apps.core import events
 from apps.core.actors import Actor
 from apps.core.authorization import Action, may, require
 from apps.core.errors import Conflict, FieldError, Invalid
-from apps.tickets import conversation, custom_fields, kinds, relations, services
+from apps.tickets import custom_fields, kinds, relations, rights, services
 from apps.tickets.choices import LinkType, Visibility
 from apps.tickets.models import Comment, Merge, Ticket, Watcher
 
@@ -111,7 +111,7 @@ def split(ticket: Ticket, *, actor: Actor, at: datetime, comment_id: UUID, title
     services.check(locked, "split", actor=actor, at=at, given=given)
     comment = Comment.objects.alive().filter(pk=comment_id, ticket=locked).first()
     is_internal = comment is not None and comment.visibility == Visibility.INTERNAL
-    if comment is None or (is_internal and not conversation.sees_internal(actor)):
+    if comment is None or (is_internal and not rights.sees_internal(actor, locked)):
         raise Invalid(errors=[FieldError("/comment", "does_not_exist", f"{comment_id} does not exist.")])
     values = _shared(locked, locked.kind, actor=actor) | {"title": title, "description": comment.body}
     if is_internal:

@@ -12,17 +12,25 @@ CONFIGURATION = "itsm_words"
 
 # The parser would take <error> for markup and leave it out.
 PLAIN = "translate({}, '<>', '  ')"
-SAID = "COALESCE(left(string_agg(c.body, ' ' ORDER BY c.id) FILTER (WHERE c.visibility = '{}'), 200000), '')"
+# A document may have a MiB, where hyphenated words stand whole and in parts, each with its place. Of description, public and
+# internal comments each has this many characters of one byte, fewer of more, and at worst 105 kB, which become 330 kB.
+LONGEST = 60_000
+BEGINNING = f"left({{0}}, {LONGEST})"
+CUT = f"left({{0}}, (CAST({LONGEST} AS bigint) * length({BEGINNING}) / greatest(octet_length({BEGINNING}), 1))::int)"
+SAID = "COALESCE(string_agg(c.body, ' ' ORDER BY c.id DESC) FILTER (WHERE c.visibility = '{}'), '')"
 WORDS = f"""
 INSERT INTO tickets_searchdocument (id, organization_id, ticket_id, kind, public_words, all_words)
 SELECT {{}}, t.organization_id, t.id, t.kind, said.public_words, said.public_words || said.internal_words
 FROM tickets_ticket t CROSS JOIN LATERAL (
     SELECT setweight(to_tsvector('{CONFIGURATION}', {PLAIN.format("t.number || ' ' || t.title")}), 'A')
-           || setweight(to_tsvector('{CONFIGURATION}', {PLAIN.format("left(t.description, 50000)")}), 'B')
-           || setweight(to_tsvector('{CONFIGURATION}', {PLAIN.format(SAID.format("public"))}), 'C') AS public_words,
-           setweight(to_tsvector('{CONFIGURATION}', {PLAIN.format(SAID.format("internal"))}), 'D') AS internal_words
-    FROM tickets_comment c
-    WHERE c.organization_id = t.organization_id AND c.ticket_id = t.id AND c.deleted_at IS NULL
+           || setweight(to_tsvector('{CONFIGURATION}', {PLAIN.format(CUT.format("t.description"))}), 'B')
+           || setweight(to_tsvector('{CONFIGURATION}', {PLAIN.format(CUT.format("texts.public"))}), 'C') AS public_words,
+           setweight(to_tsvector('{CONFIGURATION}', {PLAIN.format(CUT.format("texts.internal"))}), 'D') AS internal_words
+    FROM (
+        SELECT {SAID.format("public")} AS public, {SAID.format("internal")} AS internal
+        FROM tickets_comment c
+        WHERE c.organization_id = t.organization_id AND c.ticket_id = t.id AND c.deleted_at IS NULL
+    ) texts
 ) said
 WHERE t.organization_id = %(organization)s AND {{}}
 ON CONFLICT (organization_id, ticket_id)

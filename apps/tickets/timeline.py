@@ -8,9 +8,9 @@ from django.db.models import Q, QuerySet
 
 from apps.audit.models import Event
 from apps.core.actors import Actor, ActorKind
-from apps.core.authorization import Action, Reach, decide, may
+from apps.core.authorization import Action, may
 from apps.organizations.models import Team
-from apps.tickets import conversation, kinds
+from apps.tickets import attachments, rights
 from apps.tickets.choices import Visibility
 from apps.tickets.events import TICKET_FACTS
 from apps.tickets.models import Attachment, Comment, Ticket
@@ -73,23 +73,16 @@ SENTENCES: Mapping[str, str] = {
 }
 
 
-def sees_all(ticket: Ticket, actor: Actor) -> bool:
-    """Whether somebody works on tickets like this one: reads timelines, or reaches it by more than it being their own."""
-    if may(actor, Action.READ, "timeline"):
-        return True
-    return decide(actor, Action.READ, kinds.get(ticket.kind).resource, ticket).reach not in {None, Reach.OWN}
-
-
 def facts(ticket: Ticket, actor: Actor) -> QuerySet[Event]:
     """The events of a ticket that `actor` may know of, in no order yet."""
     found: QuerySet[Event] = Event.objects.in_tenant(ticket.organization_id).filter(subject_id=ticket.pk)
-    if not conversation.sees_internal(actor):
+    if not rights.sees_internal(actor, ticket):
         found = found.filter(Q(data__visibility__isnull=True) | Q(data__visibility=Visibility.PUBLIC))
         # Public once, and hidden since.
         hidden = Attachment.objects.filter(ticket_id=ticket.pk, visibility=Visibility.INTERNAL)
         keys = [str(pk) for pk in hidden.values_list("pk", flat=True)]
         found = found.filter(Q(data__attachment__isnull=True) | ~Q(data__attachment__in=keys))
-    if not sees_all(ticket, actor):
+    if not rights.works_on(actor, ticket):
         told = [f"{ticket.kind}.{past}" for past in PUBLIC_FACTS if past != "updated"]
         is_updated = Q(name=f"{ticket.kind}.updated", changes__has_any_keys=list(PUBLIC_FIELDS))
         return found.filter(Q(name__in=told) | is_updated)
@@ -109,11 +102,11 @@ class Teller:
 
     def __init__(self, events: Sequence[Event], ticket: Ticket, actor: Actor) -> None:
         self.events, self.ticket = events, ticket
-        self.sees_all = sees_all(ticket, actor)
-        self.sees_internal = conversation.sees_internal(actor)
+        self.sees_all = rights.works_on(actor, ticket)
+        self.sees_internal = rights.sees_internal(actor, ticket)
         self.names = {**_names(User, self._ids("assignee", "user")), **_names(Team, self._ids("team"))}
-        self.comments = self._said(Comment, "comment")
-        self.files = self._said(Attachment, "attachment")
+        self.comments = self._said(Comment.objects.alive(), "comment")
+        self.files = self._said(attachments.shown(Attachment.objects), "attachment")
 
     def entries(self) -> list[dict[str, Any]]:
         return [self._entry(event) for event in self.events]
@@ -197,10 +190,10 @@ class Teller:
         beside = (event.data.get(name) for event in self.events for name in names)
         return {str(value) for value in (*after, *beside) if _is_id(value)}
 
-    def _said(self, model: Any, key: str) -> dict[str, Any]:
+    def _said(self, shown: Any, key: str) -> dict[str, Any]:
         """Comments or files of the page that this reader may read now; what was deleted says nothing any more."""
         keys = {event.data[key] for event in self.events if _is_id(event.data.get(key))}
-        rows = model.objects.alive().filter(ticket_id=self.ticket.pk, pk__in=keys) if keys else ()
+        rows = shown.filter(ticket_id=self.ticket.pk, pk__in=keys) if keys else ()
         return {str(row.pk): row for row in rows if self.sees_internal or row.visibility == Visibility.PUBLIC}
 
 

@@ -203,7 +203,7 @@ def restate(
 
 def _say(ticket: Ticket, body: str, visibility: str, *, actor: Actor, at: datetime) -> None:
     if body.strip():
-        conversation.add_comment(ticket, actor=actor, at=at, body=body, visibility=visibility)
+        conversation.add_comment(ticket, actor=actor, at=at, body=body, visibility=visibility, is_of_verb=True)
 
 
 SHARED: dict[str, kinds.Verb] = {

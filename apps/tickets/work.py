@@ -10,7 +10,7 @@ from apps.core.actors import Actor
 from apps.core.authorization import Action, require
 from apps.core.errors import Conflict, FieldError, Invalid, StillReferenced
 from apps.core.models import VersionedModel
-from apps.tickets import kinds, services
+from apps.tickets import kinds, rights, services
 from apps.tickets.choices import Visibility
 from apps.tickets.models import Task, TaskDependency, Ticket, Worklog
 
@@ -122,6 +122,7 @@ def _lock(ticket_id: UUID, action: Action, resource: str, row: Any = None, *, ac
     require(actor, action, resource, row)
     ticket = services.lock(ticket_id, actor=actor)
     require(actor, Action.PARTICIPATE, kinds.get(ticket.kind).resource, ticket)
+    rights.require_to_work_on(actor, ticket, f"{resource}.{action}")
     if action is Action.CREATE and ticket.merged_into_id is not None:
         raise Conflict(
             "It was merged; work on the ticket that it was merged into.",

@@ -3,7 +3,9 @@
 import errno
 import hashlib
 import io
+import lzma
 import os
+import struct
 import zipfile
 from datetime import timedelta
 
@@ -32,9 +34,9 @@ def image(format_="PNG", size=(2, 2)):
     return content.getvalue()
 
 
-def archive(entries, **options):
+def archive(entries, packing=zipfile.ZIP_DEFLATED):
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, **options) as made:
+    with zipfile.ZipFile(content, "w", packing) as made:
         for name, data in entries.items():
             made.writestr(name, data)
     return content.getvalue()
@@ -499,3 +501,71 @@ def test_twenty_at_once_never_exceed_the_quota(acme, bob, api, url, files, setti
     with acme.entered():
         assert Attachment.objects.count() == 7
     assert storages["attachments"].location == str(files)
+
+
+def test_a_sender_restores_what_they_deleted_and_not_what_a_manager_did(acme, alice, carol, api, url):
+    address = f"{url}{attached(api(alice), url)['id']}/"
+    api(alice).delete(address)
+    assert api(alice).post(f"{address}restore/").status_code == 200
+    api(carol).delete(address)
+
+    assert api(alice).post(f"{address}restore/").json()["grant"] == "internal_comments.update"
+    assert api(alice).get(address).status_code == 404
+    assert api(carol).post(f"{address}restore/").status_code == 200
+
+
+def test_a_deleted_comment_takes_its_files_along_until_it_is_restored(acme, alice, bob, api, ticket, url):
+    comments = f"{TICKETS}{ticket['id']}/comments/"
+    comment = api(alice).post(comments, {"body": "See the file."}).json()
+    file = attached(api(alice), url, "secret-plan.txt", comment=comment["id"])
+    other = attached(api(alice), url)
+    addresses = [f"{url}{file['id']}/", f"{url}{file['id']}/download/"]
+    assert [api(bob).get(address).status_code for address in addresses] == [200, 200]
+
+    api(alice).delete(f"{comments}{comment['id']}/")
+    assert [api(bob).get(address).status_code for address in addresses] == [404, 404]
+    assert [row["id"] for row in api(bob).get(url).json()["results"]] == [other["id"]]
+    assert "secret-plan" not in api(alice).get(f"{TICKETS}{ticket['id']}/timeline/").content.decode()
+
+    api(alice).post(f"{comments}{comment['id']}/restore/")
+    assert [api(bob).get(address).status_code for address in addresses] == [200, 200]
+
+
+def changed(archive_, *changes):
+    """The archive with bytes written over: (where, what), counted from the central directory's entry or the end record."""
+    content = bytearray(archive_)
+    places = {"entry": content.rindex(b"PK\x01\x02"), "end": content.rindex(b"PK\x05\x06"), "local": 0}
+    for place, offset, value in changes:
+        at = places[place] + offset
+        content[at : at + len(value)] = value
+    return bytes(content)
+
+
+PLAIN_ARCHIVE = archive({"a.txt": b"x" * 100})
+# What stands where a header of LZMA is expected, in an entry that is said to be packed so.
+NO_LZMA = archive({"a.txt": b"\x09\x14\x05\x00" + b"\xff" * 96}, zipfile.ZIP_STORED)
+CRAFTED = {
+    "a version of the future": changed(PLAIN_ARCHIVE, ("entry", 6, b"\xff\x00")),
+    "LZMA that is none": changed(NO_LZMA, ("entry", 10, b"\x0e\x00"), ("local", 8, b"\x0e\x00")),
+    "an entry before the file": changed(PLAIN_ARCHIVE, ("end", 16, b"\x00\x00\xff\x00")),
+}
+
+
+@pytest.mark.parametrize("content", CRAFTED.values(), ids=CRAFTED)
+def test_an_archive_whose_headers_lie_is_refused(acme, bob, api, url, files, content):
+    answer = send(api(bob), url, "a.zip", content)
+
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "archive")
+    assert kept(files) == []
+
+
+@pytest.mark.parametrize("error", [lzma.LZMAError, NotImplementedError, ValueError, RuntimeError, struct.error])
+def test_whatever_the_reader_of_archives_stumbles_over_is_a_refusal(error):
+    class Broken(io.BytesIO):
+        def seek(self, *args):
+            if args == (0, 2):
+                raise error("crafted")
+            return super().seek(*args)
+
+    with pytest.raises(archives.TooMuch, match="cannot be read"):
+        archives.check(Broken(PLAIN_ARCHIVE), len(PLAIN_ARCHIVE))

@@ -6,6 +6,7 @@ from apps.core.lifecycle import Phase
 from apps.tickets.canned_replies import VALUES
 from apps.tickets.choices import HoldReason
 from apps.tickets.friendly import BY_HOLD_REASON, BY_PHASE, friendly_status
+from tests.tickets.desk import refused
 
 URL = "/api/v1/canned-replies/"
 HELLO = "Hello {{ requester.first_name }},\nwe look into {{ticket.number}} ({{ ticket.title }}).\n{{ agent.name }}"
@@ -89,3 +90,11 @@ def test_every_state_has_friendly_words_and_the_requester_reads_them(acme, alice
     assert api(bob).get(address).json()["friendly_status"] == "We have received it"
     api(alice).post(f"{address}hold/", {"reason": "awaiting_requester", "comment": "Which server?"})
     assert api(bob).get(address).json()["friendly_status"] == "Waiting for you"
+
+
+def test_a_deleted_ticket_is_none_to_render_for(acme, alice, dan, api, ticket, reply):
+    assert api(dan).delete(f"/api/v1/incidents/{ticket['id']}/").status_code == 204
+
+    problem = refused(api(alice).post(f"{URL}{reply['id']}/render/", {"ticket": ticket["id"]}), 400, "does_not_exist")
+
+    assert problem["errors"][0]["pointer"] == "/ticket"

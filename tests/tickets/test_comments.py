@@ -4,9 +4,11 @@ import pytest
 
 from apps.audit.models import Event
 from apps.tickets import services
+from apps.tickets.markup import as_html
 from apps.tickets.models import Comment, Ticket
 from apps.users.models import UserType
 from tests.conftest import person
+from tests.tickets.desk import refused
 
 TICKETS = "/api/v1/tickets/"
 SECRET = "he-is-to-be-let-go"
@@ -225,3 +227,44 @@ def test_bad_bodies_are_400(acme, alice, api, comments, body, code):
     refusal = api(alice).post(comments, body)
 
     assert (refusal.status_code, refusal.json()["errors"][0]["code"]) == (400, code)
+
+
+BOMBS = {
+    "a table": "|" + "a|" * 100 + "\n|" + "-|" * 100 + "\n" + "|\n" * 500,
+    "a link by reference": f"[a]: https://{'x' * 2000}.example\n\n" + "[a] " * 20_000,
+    "quotes": (">" * 20 + "\n\n") * 4000,
+}
+
+
+@pytest.mark.parametrize("body", BOMBS.values(), ids=BOMBS)
+def test_little_markup_never_becomes_much_html(acme, alice, api, comments, body):
+    answer = api(alice).post(comments, {"body": body})
+
+    if answer.status_code == 201:
+        assert len(answer.json()["html"]) <= 15 * len(body)
+    else:
+        problem = refused(answer, 400, "too_much_markup")
+        assert problem["errors"][0]["pointer"] == "/body"
+    assert len(as_html("[a](b)\n" * 10_000)) > 400_000
+
+
+def test_what_the_requester_says_with_a_verb_is_no_answer_to_it(acme, alice, api):
+    ticket = api(alice).post("/api/v1/incidents/", {"title": "Her own"}).json()
+    address = f"{TICKETS}{ticket['id']}/"
+
+    held = api(alice).post(f"{address}hold/", {"reason": "awaiting_requester", "comment": "I look for the cable."})
+
+    assert (held.status_code, api(alice).get(address).json()["status"]) == (200, "on_hold")
+    said(api(alice), f"{address}comments/", "Found it.")
+    assert api(alice).get(address).json()["status"] == "in_progress"
+
+
+def test_an_author_restores_what_they_deleted_and_not_what_a_manager_did(acme, alice, carol, api, comments):
+    address = f"{comments}{said(api(alice), comments)['id']}/"
+    api(alice).delete(address)
+    assert api(alice).post(f"{address}restore/").status_code == 200
+    api(carol).delete(address)
+
+    assert refused(api(alice).post(f"{address}restore/"), 403, "missing_grant")["grant"] == "internal_comments.update"
+    assert api(alice).get(address).status_code == 404
+    assert api(carol).post(f"{address}restore/").status_code == 200

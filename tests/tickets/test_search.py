@@ -274,3 +274,34 @@ def test_words_are_quoted_for_the_database():
     words = finding.Words("it's a\\b", is_internal=False)
 
     assert words.query() == "'it''s' & 'a\\\\b':*"
+
+
+CJK = [chr(0x4E00 + n) for n in range(20_000)]
+
+
+def compounds(first):
+    """100,000 characters of words that are all different, each part of a compound."""
+    words = (f"{CJK[(first + n) % 20_000]}-{CJK[(first + 7 * n) % 20_000]}{CJK[n % 20_000]}" for n in range(20_000))
+    return " ".join(words)[:100_000]
+
+
+def test_no_text_is_too_much_for_the_index_and_the_newest_words_are_found(acme, alice, api):
+    agent = api(alice)
+    ticket = opened(agent, title="Printer jams", description=compounds(0)[:50_000])
+    for first, visibility in ((1, "public"), (2, "internal"), (3, "public"), (4, "internal")):
+        body = {"body": compounds(first * 3000), "visibility": visibility}
+        assert agent.post(f"{TICKETS}{ticket['id']}/comments/", body).status_code == 201
+    for word, visibility in (("lastpublic", "public"), ("lastinternal", "internal")):
+        said = agent.post(f"{TICKETS}{ticket['id']}/comments/", {"body": word, "visibility": visibility})
+        assert said.status_code == 201
+        assert titles(agent, word) == ["Printer jams"]
+
+
+def test_however_much_was_said_before_the_newest_words_are_found(acme, alice, api):
+    agent = api(alice)
+    ticket = opened(agent, title="Printer jams")
+    for _ in range(2):
+        say(acme, None, ticket, "früher " * 14_280)
+    say(acme, None, ticket, "a-b " * 11_000 + "lastword")
+
+    assert titles(agent, "lastword") == ["Printer jams"]

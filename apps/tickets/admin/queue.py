@@ -20,7 +20,7 @@ from apps.core.admin import AliveAdmin, actor_of, lines, words_of
 from apps.core.authorization import Action
 from apps.core.errors import DomainError
 from apps.core.lifecycle import Phase
-from apps.tickets import attachment_files, attachments, conversation, kinds, services, timeline, verbs
+from apps.tickets import attachment_files, attachments, conversation, kinds, rights, services, timeline, verbs
 from apps.tickets.admin.configuration import PRIORITIES
 from apps.tickets.admin.forms import FORMS, LABELS, PLAIN, VerbForm
 from apps.tickets.choices import Visibility
@@ -105,7 +105,7 @@ class TicketPages(AliveAdmin):
     @display(description="")
     def shown_conversation(self, ticket: Any) -> SafeString:
         comments = Comment.objects.alive().filter(ticket_id=ticket.pk).select_related("author")
-        if not conversation.sees_internal(ticket.read_by):
+        if not rights.sees_internal(ticket.read_by, ticket):
             comments = comments.filter(visibility=Visibility.PUBLIC)
         newest = list(comments.order_by("-created_at", "-id")[:NEWEST])
         return format_html_join(
@@ -261,8 +261,8 @@ class TicketPages(AliveAdmin):
 
 
 def _files(ticket: Any, actor: Actor) -> Any:
-    files = Attachment.objects.alive().filter(ticket_id=ticket.pk)
-    return files if conversation.sees_internal(actor) else files.filter(visibility=Visibility.PUBLIC)
+    files = attachments.shown(Attachment.objects.filter(ticket_id=ticket.pk))
+    return files if rights.sees_internal(actor, ticket) else files.filter(visibility=Visibility.PUBLIC)
 
 
 def _content(key: str) -> Iterator[bytes]:

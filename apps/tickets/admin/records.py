@@ -7,12 +7,19 @@ from django.http import HttpRequest
 
 from apps.core.admin import ReadOnlyAdmin, actor_of
 from apps.core.authorization import Action, may, within_reach
-from apps.tickets import kinds
+from apps.tickets import kinds, rights
 from apps.tickets.models import Attachment, Comment, Link, Task, Ticket, Watcher, Worklog
 
 
+class WorkedAdmin(ReadOnlyAdmin):
+    """What those alone see who work on a ticket: shown of the kinds whose tickets one reads all of."""
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).filter(ticket__kind__in=rights.kinds_read_whole(actor_of(request)))
+
+
 @admin.register(Comment)
-class CommentAdmin(ReadOnlyAdmin):
+class CommentAdmin(WorkedAdmin):
     resource = "internal_comments"
     list_display = ("ticket", "author", "visibility", "created_at", "edited_at", "deleted_at")
     list_select_related = ("ticket", "author")
@@ -23,7 +30,7 @@ class CommentAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Attachment)
-class AttachmentAdmin(ReadOnlyAdmin):
+class AttachmentAdmin(WorkedAdmin):
     resource = "internal_comments"
     list_display = ("name", "ticket", "content_type", "size_bytes", "visibility", "uploaded_by", "created_at")
     list_select_related = ("ticket", "uploaded_by")
@@ -45,7 +52,7 @@ class AttachmentAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Worklog)
-class WorklogAdmin(ReadOnlyAdmin):
+class WorklogAdmin(WorkedAdmin):
     resource = "work_logs"
     list_display = ("ticket", "author", "minutes", "started_at", "is_billable")
     list_select_related = ("ticket", "author")
@@ -56,7 +63,7 @@ class WorklogAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Task)
-class TaskAdmin(ReadOnlyAdmin):
+class TaskAdmin(WorkedAdmin):
     resource = "tasks"
     list_display = ("title", "ticket", "team", "assignee", "order", "done_at")
     list_select_related = ("ticket", "team", "assignee")

@@ -77,6 +77,9 @@ class AttachmentViewSet(Said):
     piecewise = frozenset({"create"})
     is_upload = False
 
+    def shown(self, rows: Any) -> Any:
+        return attachments.shown(rows)
+
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         self.is_upload = request.method == "POST" and self.lookup_field not in kwargs
         return super().initialize_request(request, *args, **kwargs)
@@ -164,9 +167,11 @@ class AttachmentDownloadView(TenantView):
         """Fetch it, to be saved: with the name it was sent under, in a type that its content has."""
         with transaction.atomic():
             tickets = Ticket.objects.visible_to(self.actor).alive()
-            of_ticket = tickets.filter(pk=lookup.id_of(ticket_pk, tickets, kinds.NUMBERS)).values("pk")
-            files = readable(Attachment.objects.visible_to(self.actor), self.actor).alive()
-            attachment = the_one(files.filter(ticket_id__in=of_ticket), pk)
+            ticket = the_one(tickets, lookup.id_of(ticket_pk, tickets, kinds.NUMBERS))
+            if ticket is None:
+                raise NotFound
+            files = attachments.shown(readable(Attachment.objects.visible_to(self.actor), self.actor, ticket))
+            attachment = the_one(files.filter(ticket_id=ticket.pk), pk)
         if attachment is None:
             raise NotFound
         response = FileResponse(attachment_files.read(attachment.storage_key), content_type=attachment.content_type)

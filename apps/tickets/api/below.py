@@ -10,7 +10,7 @@ from apps.core.api.nested import NestedViewSet
 from apps.core.api.versions import expected_version
 from apps.core.authorization import require
 from apps.core.errors import NotFound
-from apps.tickets import conversation, kinds, services
+from apps.tickets import conversation, kinds, rights, services
 from apps.tickets.choices import Visibility
 from apps.tickets.models import Ticket
 
@@ -58,9 +58,16 @@ class BelowTicket(TicketPartViewSet):
         """The grant is one on the ticket, and the service has asked for it."""
 
 
-def readable(rows: Any, actor: Actor) -> Any:
-    """Of comments or files those that somebody may read: internal ones take a grant of their own."""
-    return rows if conversation.sees_internal(actor) else rows.filter(visibility=Visibility.PUBLIC)
+def readable(rows: Any, actor: Actor, ticket: Ticket) -> Any:
+    """Of a ticket's comments or files those that somebody may read: internal ones are for those who work on it."""
+    return rows if rights.sees_internal(actor, ticket) else rows.filter(visibility=Visibility.PUBLIC)
+
+
+class Worked(TicketPartViewSet):
+    """What those alone see who work on the ticket: time and tasks."""
+
+    def visible(self) -> Any:
+        return super().visible() if rights.works_on(self.actor, self.parent()) else self.model._default_manager.none()
 
 
 class Said(BelowTicket):
@@ -68,10 +75,14 @@ class Said(BelowTicket):
 
     said_by: ClassVar[str]
 
+    def shown(self, rows: Any) -> Any:
+        """Of these, what is not deleted."""
+        return rows.alive()
+
     def visible(self) -> Any:
-        rows = readable(super().visible(), self.actor)
+        rows = readable(super().visible(), self.actor, self.parent())
         if self.action != "restore":
-            return rows.alive()
+            return self.shown(rows)
         # Who may bring it back may know that it is there.
         is_all = conversation.changes_all(self.actor)
         return rows if is_all else rows.filter(**{self.said_by: self.actor.required_id})

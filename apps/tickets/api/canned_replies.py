@@ -12,10 +12,11 @@ from rest_framework.response import Response
 
 from apps.core.api import strict
 from apps.core.api.filters import filters_for
-from apps.core.api.record_views import RecordViewSet
+from apps.core.api.record_views import RecordViewSet, the_one
 from apps.core.api.resources import ENVELOPE
 from apps.core.api.serializers import RecordSerializer, ReferringInput, strict_input
 from apps.core.authorization import Action
+from apps.core.errors import FieldError, Invalid
 from apps.organizations.api.serializers import TeamSerializer
 from apps.tickets import canned_replies
 from apps.tickets.choices import Visibility
@@ -75,6 +76,11 @@ class CannedReplyViewSet(RecordViewSet):
         """The reply filled in for one ticket that the caller sees; nothing is said yet."""
         reply = self.record()
         given = strict_input(RenderInput(data=request.data, context={"actor": self.actor}))
-        ticket = Ticket.objects.select_related("requester", "assignee", "team").get(pk=given["ticket_id"])
+        ticket = the_one(
+            Ticket.objects.visible_to(self.actor).alive().select_related("requester", "assignee", "team"),
+            given["ticket_id"],
+        )
+        if ticket is None:
+            raise Invalid(errors=[FieldError("/ticket", "does_not_exist", f"{given['ticket_id']} does not exist.")])
         body = canned_replies.render(reply, ticket, actor=self.actor)
         return Response({"body": body, "visibility": reply.visibility})

@@ -12,10 +12,11 @@ from rest_framework.response import Response
 from apps.core.api import lookup
 from apps.core.api.filters import filters_for
 from apps.core.api.nested import NestedViewSet
+from apps.core.api.record_views import the_one
 from apps.core.api.schema import IF_MATCH
 from apps.core.api.serializers import RecordSerializer, no_input
 from apps.core.authorization import Action
-from apps.tickets import conversation, kinds
+from apps.tickets import conversation, kinds, rights
 from apps.tickets.api.below import Said
 from apps.tickets.choices import Visibility
 from apps.tickets.models import Comment, CommentEdit, Ticket
@@ -97,10 +98,10 @@ class CommentEditViewSet(NestedViewSet):
 
     def parents(self) -> Any:
         tickets = Ticket.objects.visible_to(self.actor).alive()
-        named = lookup.id_of(self.kwargs["ticket_pk"], tickets, kinds.NUMBERS)
-        return (
-            Comment.objects.visible_to(self.actor).alive().filter(ticket_id__in=tickets.filter(pk=named).values("pk"))
-        )
+        ticket = the_one(tickets, lookup.id_of(self.kwargs["ticket_pk"], tickets, kinds.NUMBERS))
+        if ticket is None or not rights.sees_internal(self.actor, ticket):
+            return Comment.objects.none()
+        return Comment.objects.visible_to(self.actor).alive().filter(ticket_id=ticket.pk)
 
     def visible(self) -> Any:
         return CommentEdit.objects.visible_to(self.actor).filter(comment_id=self.parent().pk)

@@ -34,7 +34,7 @@ def _words(view: "TicketActions") -> Words:
     text = view.query["search"]
     if len(text) > MAX_SEARCH_LENGTH:
         raise invalid_parameter("search", f"At most {MAX_SEARCH_LENGTH} characters are accepted.", "max_length")
-    return finding.words_for(view.actor, text)
+    return finding.words_for(view.actor, text, view.kind)
 
 
 def _hits(view: "TicketActions", rows: Any, words: Words, most: int) -> list[Any]:

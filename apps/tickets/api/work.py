@@ -18,7 +18,7 @@ from apps.core.api.serializers import ComputedField, RecordSerializer, no_input
 from apps.core.authorization import Action
 from apps.organizations.api.serializers import TeamSerializer
 from apps.tickets import work
-from apps.tickets.api.below import TicketPartViewSet
+from apps.tickets.api.below import Worked
 from apps.tickets.models import Task, Worklog
 from apps.tickets.models.work import MAX_MINUTES
 from apps.users.api.availability import ColleagueSerializer
@@ -41,7 +41,7 @@ class WorklogSerializer(RecordSerializer):
         expandable: ClassVar[dict[str, Any]] = {"author": (ColleagueSerializer, "users")}
 
 
-class WorklogViewSet(TicketPartViewSet):
+class WorklogViewSet(Worked):
     """Time spent on a ticket."""
 
     model = Worklog
@@ -89,13 +89,13 @@ class TaskSerializer(RecordSerializer):
         }
 
 
-class TaskViewSet(TicketPartViewSet):
+class TaskViewSet(Worked):
     """A ticket's checklist."""
 
     model = Task
     resource = work.TASKS
     serializer_class = TaskSerializer
-    grants: ClassVar[Any] = {**TicketPartViewSet.grants, "done": Action.UPDATE, "reopen": Action.UPDATE}
+    grants: ClassVar[Any] = {**Worked.grants, "done": Action.UPDATE, "reopen": Action.UPDATE}
     filterset_class = filters_for(Task, ("team", "assignee", "order", "done_at", "created_at"))
     orderings = ("order", "created_at", "done_at")
     default_ordering = "order"
