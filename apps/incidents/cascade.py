@@ -26,11 +26,11 @@ def hold_children(parent: Incident, cause: Event) -> None:
     if parent.hold_reason not in SHARED_HOLDS:
         return
     children = _open_children(parent)
-    following = _held_by_parent(children)
+    following = _held_by(parent, children)
     values = {"hold_reason": parent.hold_reason, "hold_until": parent.hold_until}
     for child in children:
         is_free = child.status != Status.ON_HOLD or child.pk in following
-        if is_free and child.hold_reason != parent.hold_reason:
+        if is_free and (child.hold_reason, child.hold_until) != (parent.hold_reason, parent.hold_until):
             told = {"reason": parent.hold_reason}
             _follow(child, "hold", parent, cause, past="put_on_hold", given=told, values=values, **told)
 
@@ -40,7 +40,7 @@ def move_children_on(parent: Incident, cause: Event) -> None:
     if parent.status != Status.IN_PROGRESS:
         return
     children = _open_children(parent)
-    following = _held_by_parent(children)
+    following = _held_by(parent, children)
     for child in children:
         if child.status == Status.NEW:
             _follow(child, "start", parent, cause, past="started")
@@ -70,14 +70,15 @@ def _open_children(parent: Incident) -> list[Ticket]:
     return list(children.select_for_update(of=("self",)).order_by("pk"))
 
 
-def _held_by_parent(children: list[Ticket]) -> frozenset[UUID]:
-    """Those that wait because their parent did: the fact of their last hold says so."""
+def _held_by(parent: Incident, children: list[Ticket]) -> frozenset[UUID]:
+    """Those that wait because this parent did, and not one they had before: the fact of their last hold says so."""
     waiting = [child.pk for child in children if child.status == Status.ON_HOLD]
     if not waiting:
         return frozenset()
     holds = Event.objects.filter(subject_id__in=waiting, name=f"{Kind.INCIDENT}.put_on_hold")
     last = holds.order_by("subject_id", "-at", "-id").distinct("subject_id")
-    return frozenset(hold.subject_id for hold in last if hold.data.get("because") == BECAUSE)
+    theirs = {"because": BECAUSE, "parent": str(parent.pk)}
+    return frozenset(hold.subject_id for hold in last if theirs.items() <= hold.data.items())
 
 
 def _follow(

@@ -285,3 +285,31 @@ def test_the_queue_too_answers_a_reopened_child_at_its_last_version(acme, alice,
 
     with acme.entered():
         assert (answer.status_code, answer.json()["version"]) == (200, now_of(new).version)
+
+
+def test_a_child_that_waited_with_another_parent_does_not_go_on_with_its_new_one(acme, opened, family):
+    parent, new, *_ = family
+    with acme.entered():
+        other = opened(title="The switch is down")
+    do(acme, parent, "hold", reason="awaiting_vendor")
+    with acme.entered():
+        services.change(now_of(new), actor=acme.system, at=LATER, values={"parent_id": other.pk})
+
+    do(acme, other, "hold", reason="awaiting_change")
+    do(acme, other, "resume")
+
+    assert states(acme, [new, other]) == [("on_hold", "awaiting_vendor"), ("in_progress", "")]
+
+
+def test_a_parent_that_waits_longer_lets_its_children_wait_as_long(acme, family):
+    parent, new, _, asking = family
+    first, second = (LATER + timedelta(days=days) for days in (1, 2))
+    do(acme, parent, "hold", reason="awaiting_vendor", until=first)
+    do(acme, parent, "hold", reason="awaiting_vendor", until=second)
+    told = len(facts(acme, new))
+
+    do(acme, parent, "hold", reason="awaiting_vendor", until=second)
+
+    with acme.entered():
+        assert (now_of(new).hold_until, now_of(asking).hold_until) == (second, None)
+    assert len(facts(acme, new)) == told

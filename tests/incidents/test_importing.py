@@ -607,3 +607,37 @@ def _shape(tenant):
         return list(rows), list(
             Event.objects.filter(subject_type="incident").order_by("at", "name").values_list("name", "at")
         )
+
+
+def test_what_the_source_goes_on_with_after_cancelling_is_told_and_changes_nothing(acme, tmp_path):
+    report = imported(
+        logs.write(
+            tmp_path / "log.csv",
+            line(NUMBER, "New", "1/3/2020 08:05"),
+            line(NUMBER, "Canceled", "1/3/2020 09:00"),
+            line(NUMBER, "Active", "1/3/2020 10:00", category="Network", assignment_group="Network"),
+        )
+    )
+
+    assert report["incidents"]["rejected"] == 0, report
+    assert (NUMBER, "cancelled_for_good") in remarks(report)
+    with acme.entered():
+        incident = Incident.objects.get(number=NUMBER)
+        assert (incident.status, incident.team.name, incident.category.parent.name) == ("cancelled", "Servers", "Mail")
+
+
+def test_what_changes_with_the_closing_line_is_kept(acme, tmp_path):
+    report = imported(
+        logs.write(
+            tmp_path / "log.csv",
+            line(NUMBER, "New", "1/3/2020 08:05"),
+            line(NUMBER, "Resolved", "1/3/2020 09:00"),
+            line(NUMBER, "Closed", "6/3/2020 09:07", category="Network", assignment_group="Network"),
+        )
+    )
+
+    assert report["incidents"]["rejected"] == 0, report
+    with acme.entered():
+        incident = Incident.objects.get(number=NUMBER)
+        assert (incident.status, incident.team.name, incident.category.parent.name) == ("closed", "Network", "Network")
+        assert incident.closed_at == instant("2020-03-06 09:07")

@@ -111,7 +111,8 @@ class Replay:
         is_over = not self.ticket.is_open
         if is_over and is_step and state.is_open:
             self._reopen(state)
-            self._change(entry)
+            if self.ticket.is_open:
+                self._change(entry)
         elif is_over:
             self._go_on_being_over(entry, state, is_step=is_step)
         else:
