@@ -46,7 +46,7 @@ def path_in(route: Route, tenant: Tenant) -> str:
         return route.path
     parents = route.view.model._meta.get_field(route.view.parent_field.removesuffix("_id")).remote_field.model
     with tenant.entered():
-        return re.sub("<uuid:[a-z_]+>", str(rows.factory_of(parents)().pk), route.path)
+        return re.sub("<(?:uuid|record):[a-z_]+>", str(rows.factory_of(parents)().pk), route.path)
 
 
 def _found(patterns: Any, prefix: str) -> Iterator[Route]:
