@@ -170,6 +170,8 @@ GOLDEN: dict[str, Fields] = {
     "views/": Fields(
         f"{ENVELOPE} owner {VIEW}", EVERYBODY, create=VIEW, creators=EVERYBODY, change=VIEW, changers=EVERYBODY
     ),
+    "views/<>/tickets/": Fields("next previous results", EVERYBODY),
+    "views/counts/": Fields("results", EVERYBODY),
     "tickets/": Fields(TICKET, EVERYBODY, change=TICKET_WRITTEN, changers=OFFICE),
     "incidents/": Fields(
         f"{INCIDENT} workaround commander communications_lead update_interval_minutes next_update_due_at"

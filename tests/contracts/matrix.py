@@ -53,7 +53,24 @@ VOCABULARIES = frozenset(
     f"{words}/{one}" for words in ("ci-classes", "categories", "custom-fields") for one in ("", "<uuid:pk>/")
 )
 # What a fresh row must be for its action to be possible: route -> columns.
+_RESOLVED: dict[str, Any] = {
+    "status": "resolved",
+    "phase": "resolved",
+    "resolution_code": "solution_provided",
+    "resolved_at": datetime(2026, 11, 2, tzinfo=UTC),
+    # A child that is reopened leaves its parent, which is a fact of its own.
+    "parent": None,
+}
 PREPARED: dict[str, dict[str, Any]] = {
+    **{
+        f"{address}/<record:pk>/{verb}/": _RESOLVED
+        for address in ("tickets", "incidents")
+        for verb in ("close", "reopen")
+    },
+    **{
+        f"{address}/<record:pk>/resume/": {"status": "on_hold", "phase": "pending", "hold_reason": "awaiting_vendor"}
+        for address in ("tickets", "incidents")
+    },
     "users/<uuid:pk>/activate/": {"is_active": False},
     "incidents/<record:pk>/major/propose/": {"parent": None},
     "incidents/<record:pk>/major/accept/": {"parent": None, "major_status": "candidate"},

@@ -44,8 +44,8 @@ def test_a_view_is_kept_changed_and_deleted_by_its_owner(acme, alice, api):
 @pytest.mark.parametrize(
     ("filters", "pointer", "code"),
     [
-        ({"colour": "blue"}, "/filters/colour", "unknown_field"),
-        ({"search": "vpn"}, "/filters/search", "unknown_field"),
+        ({"colour": "blue"}, "/filters/colour", "unknown_parameter"),
+        ({"search": "vpn"}, "/filters/search", "unknown_parameter"),
         ({"status__in": ["new", {}]}, "/filters/status__in", "invalid"),
         ({"impact": "high"}, "/filters/impact", "invalid"),
         ({"phase": "sleeping"}, "/filters/phase", "invalid_choice"),

@@ -70,7 +70,7 @@ class FiltersField(serializers.Field[Any, Any, Any, Any]):
             )
         accepted = TicketFilter.base_filters
         wrong = {
-            name: [serializers.ErrorDetail(_detail(name), "invalid" if name in accepted else "unknown_field")]
+            name: [serializers.ErrorDetail(_detail(name), "invalid" if name in accepted else "unknown_parameter")]
             for name, value in data.items()
             if name not in accepted or not _is_filter(value)
         }
