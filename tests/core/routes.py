@@ -46,7 +46,11 @@ def path_in(route: Route, tenant: Tenant) -> str:
         return route.path
     parents = route.view.model._meta.get_field(route.view.parent_field.removesuffix("_id")).remote_field.model
     with tenant.entered():
-        return re.sub("<(?:uuid|record):[a-z_]+>", str(rows.factory_of(parents)().pk), route.path)
+        parent = rows.factory_of(parents)()
+    # A parent that hangs from another itself names that one too.
+    return re.sub(
+        "<(?:uuid|record):([a-z_]+)_pk>", lambda found: str(getattr(parent, f"{found[1]}_id", parent.pk)), route.path
+    )
 
 
 def _found(patterns: Any, prefix: str) -> Iterator[Route]:
