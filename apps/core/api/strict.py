@@ -68,6 +68,11 @@ class BooleanField(serializers.BooleanField):
         return data
 
 
+@extend_schema_field({"type": "string", "description": "A word, or empty where there is none."})
+class WordField(serializers.CharField):
+    """A choice that may be empty, as answers show it."""
+
+
 class ChoiceField(serializers.ChoiceField):
     """One of the named choices, which the refusal lists. A number where numbers are chosen from is out of their range."""
 

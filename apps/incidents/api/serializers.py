@@ -21,6 +21,8 @@ LISTED = (*FIELDS[:-1], "is_major", "major_status", "parent", FIELDS[-1])
 class IncidentRowSerializer(TicketSerializer):
     """An incident in a list: its base row alone."""
 
+    major_status = strict.WordField(read_only=True)
+
     class Meta(TicketSerializer.Meta):
         fields = LISTED
         read_only_fields = tuple(name for name in LISTED if name not in WRITABLE)
@@ -28,6 +30,8 @@ class IncidentRowSerializer(TicketSerializer):
 
 class IncidentSerializer(TicketSerializer):
     """An incident on its own page."""
+
+    major_status = strict.WordField(read_only=True)
 
     # Any: below a serializer, `parent` is also who contains it.
     parent: Any = strict.ReferenceField(queryset=Incident.objects, required=False, allow_null=True)

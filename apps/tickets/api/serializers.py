@@ -69,6 +69,8 @@ class TicketSerializer(RecordSerializer):
     custom_fields = CustomFieldsField(required=False)
     # In the words of whoever waits for it.
     friendly_status = serializers.CharField(read_only=True)
+    hold_reason = strict.WordField(read_only=True)
+    resolution_code = strict.WordField(read_only=True)
     allowed_transitions = serializers.SerializerMethodField()
 
     class Meta:
