@@ -13,7 +13,7 @@ from apps.organizations.models import Site, Team
 from apps.users.models import User
 
 KEY = RegexValidator(
-    r"\A[a-z][a-z0-9]*(?:_[a-z0-9]+)*\Z", "Lower-case letters, digits and single inner underscores, a letter first."
+    r"\A(?!.*__)[a-z][a-z0-9_]*(?<!_)\Z", "Lower-case letters, digits and single inner underscores, a letter first."
 )
 OWN_AND_TEAM: ReachColumns = {Reach.OWN: ("owner_id",), Reach.TEAM: ("support_team_id",)}
 

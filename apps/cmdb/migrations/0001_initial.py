@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                         max_length=60,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "\\A[a-z][a-z0-9]*(?:_[a-z0-9]+)*\\Z",
+                                "\\A(?!.*__)[a-z][a-z0-9_]*(?<!_)\\Z",
                                 "Lower-case letters, digits and single inner underscores, a letter first.",
                             )
                         ],
