@@ -294,7 +294,7 @@ class Walk:
         will_change = method not in {"GET", "HEAD", "OPTIONS"} and self.refusal(principal, method) is None
         if target == "own" and not will_change and model is User:
             return owner
-        if target == "own" and not will_change and not bodies.owned(model):
+        if target == "own" and not will_change and not (bodies.owned(model) or hasattr(model, "ticket_id")):
             return self.world.own[model]
         row = self.world.fresh(model, self.world.peer if target == "peer" else owner)
         prepared = {"deleted_at": timezone.now()} if target == "deleted" else PREPARED.get(str(self.route), {})
@@ -438,7 +438,7 @@ class Walk:
             path = self.own_path(principal)
             for name, filter_ in self.route.view.filterset_class.base_filters.items():  # type: ignore[attr-defined]
                 value = getattr(row, str(filter_.field_name), None)
-                if value is None or not _is_particular(row, str(filter_.field_name)):
+                if value in (None, "") or not _is_particular(row, str(filter_.field_name)):
                     continue
                 nothing = str(uuid4())
                 yield (
@@ -490,7 +490,8 @@ class Walk:
         row = self.world.foreign[self.route.model]  # type: ignore[index]
         for name, filter_ in self.route.view.filterset_class.base_filters.items():  # type: ignore[attr-defined]
             value = getattr(row, str(filter_.field_name), None)
-            if value is not None and not _is_particular(row, str(filter_.field_name)):
+            # A blank choice is nothing that one can ask for.
+            if value not in (None, "") and not _is_particular(row, str(filter_.field_name)):
                 given = value.isoformat() if hasattr(value, "isoformat") else value
                 yield {name: str(given).lower() if isinstance(given, bool) else given}
 

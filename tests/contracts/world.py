@@ -42,6 +42,8 @@ SHAPED = {
 BEGINS = {("users_user", "password"): "!"}
 # Columns that cannot hold the canary although no choices bind them, and why.
 CANNOT_HOLD: dict[tuple[str, str], str] = {
+    ("organizations_numberseries", "prefix"): "a few capitals by which a ticket's number is read, and too short",
+    ("tickets_tag", "colour"): "a colour, and too short",
     ("tickets_attachment", "storage_key"): "names a file, and no answer shows it",
     ("users_rotaversion", "time_zone"): "a zone that is none has no shifts to show",
     ("users_rotaversion", "handover_time"): "as its zone, and too short",
