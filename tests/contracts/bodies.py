@@ -21,13 +21,14 @@ from apps.core.models import new_id
 from apps.core.secrets import encrypt
 from apps.incidents.models import Incident
 from apps.organizations.models import Site, Team
+from apps.tickets.models import Ticket
 from apps.users import mfa_tokens
 from apps.users.links import mint
 from apps.users.models import LinkPurpose, Role, Skill, TotpDevice, User
 from tests.contracts import rows
 from tests.contracts.routes import Route
 from tests.contracts.world import World, session_of
-from tests.factories import PASSWORD, hashed_password
+from tests.factories import PASSWORD, CommentFactory, hashed_password
 
 Body = dict[str, Any]
 
@@ -166,6 +167,8 @@ SAID: dict[str, Callable[[World], Body]] = {
     "close/": lambda world: {"comment": ""},
     "escalate/": lambda world: {"to": "functional", "team": str(world.own[Team].pk), "reason": "network"},
     "override-priority/": lambda world: {"priority": 2, "reason": "the board waits"},
+    # There is one kind so far, which it is already.
+    "convert/": lambda world: {"to": "incident"},
     "merge/": lambda world: {"into": str(world.fresh(Incident, world.peer).pk)},
     "": lambda world: {"title": f"Renamed {new_id()}"},
 }
@@ -191,6 +194,16 @@ GIVEN |= {
     ("custom-fields/<uuid:pk>/", "PATCH"): lambda world: {"label": f"Renamed {new_id()}"},
     ("priority-matrix/<uuid:pk>/", "PATCH"): lambda world: {"priority": next(_hours) % 5 + 1},
 }
+# What must hang from the very row of the address: route -> that part of the body.
+OF_ROW: dict[str, Callable[[World, Any], Body]] = {
+    f"{address}/<record:pk>/split/": lambda world, row: {"comment": comment_on(world, row)}
+    for address in ("tickets", "incidents")
+}
+
+
+def comment_on(world: World, ticket: Any) -> str:
+    with world.acme.entered():
+        return str(CommentFactory(ticket=Ticket.objects.get(pk=ticket.pk), author=world.peer).pk)
 
 
 def many(world: World, model: type[Any]) -> Body:

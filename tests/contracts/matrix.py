@@ -90,6 +90,10 @@ AUTHORS_ALONE = frozenset(
     for route in (_COMMENT, _FILE)
     for verb, method in (("", "PATCH"), ("", "DELETE"), ("restore/", "POST"))
 )
+# What is its owner's alone while they share it with nobody, as a fresh row is.
+PRIVATE = frozenset({"views/<uuid:pk>/", "views/<uuid:pk>/tickets/"})
+# What bodies.GIVEN asks for beyond the grant of the view: (route, method) -> another grant.
+ASKED_BESIDES = {("tickets/<record:ticket_pk>/attachments/<uuid:pk>/", "PATCH"): (Action.CREATE, "internal_comments")}
 # What is left of a rate limit is less with each request.
 COUNTED = re.compile(r"'RateLimit[A-Za-z-]*': '[^']*'")
 # Where the record says which grant it takes: (route, method) -> what bodies.GIVEN and the factory make it name.
@@ -235,6 +239,11 @@ class Walk:
         reads = decide(self.actor(principal), Action.READ, self.route.view.resource)  # type: ignore[attr-defined]
         return reads.is_allowed and reads.reach is not Reach.ORGANIZATION
 
+    def finds_deleted(self, method: str) -> bool:
+        """Whether this action is one of those that find what is deleted; where the view does not say, it may."""
+        finding = getattr(self.route.view, "finds_hidden", None)
+        return finding is None or self.route.action(method) in finding
+
     def on_own(self, principal: str, method: str, target: str) -> frozenset[int]:
         refusal = self.refusal(principal, method)
         if refusal == 403 and (target == "deleted" or (target == "peer" and self.sees_only_own(principal))):
@@ -244,12 +253,20 @@ class Walk:
             return frozenset({refusal})
         if method == "OPTIONS":
             return frozenset({204})
+        if target == "deleted" and not self.finds_deleted(method):
+            return frozenset({404})
+        if target == "peer" and str(self.route) in PRIVATE:
+            return frozenset({404})
+        besides = ASKED_BESIDES.get((str(self.route), method))
+        if besides is not None and not may(self.actor(principal), *besides):
+            return frozenset({404 if target == "peer" and self.sees_only_own(principal) else 403})
         named = NAMED_BY_RECORD.get((str(self.route), method))
         if named is not None and not may(self.actor(principal), *named):
             return frozenset({404 if target == "peer" else 403})
         usual = {"create": {201}, "partial_update": {200}, "destroy": {204}, "list": {200}, "retrieve": {200}}
         statuses = frozenset(usual.get(str(self.route.action(method)), SUCCESS | DOMAIN_REFUSALS))
-        if (str(self.route), method) in AUTHORS_ALONE and target == "peer":
+        if (str(self.route), method) in AUTHORS_ALONE and target != "own":
+            # Who deleted a fresh row nobody knows.
             statuses |= {403, 404}
         if self.route.is_protected and self.route.grant(method) is None and target == "peer":
             # Being signed in is enough for what is one's own; a colleague's is perhaps not there at all.
@@ -294,7 +311,9 @@ class Walk:
         will_change = method not in {"GET", "HEAD", "OPTIONS"} and self.refusal(principal, method) is None
         if target == "own" and not will_change and model is User:
             return owner
-        if target == "own" and not will_change and not (bodies.owned(model) or hasattr(model, "ticket_id")):
+        # What hangs from a ticket is there for those alone whose ticket it is.
+        hangs = hasattr(model, "ticket_id")
+        if target == "own" and not will_change and not hangs and not bodies.owned(model):
             return self.world.own[model]
         row = self.world.fresh(model, self.world.peer if target == "peer" else owner)
         prepared = {"deleted_at": timezone.now()} if target == "deleted" else PREPARED.get(str(self.route), {})
@@ -313,6 +332,8 @@ class Walk:
                 path = self.route.url(**self.ids(row)) if row is not None else self.route.url()
                 has_body = self.route.action(method) is not None and method in {"POST", "PATCH", "PUT"}
                 body = valid_body(self.world, self.route, method) if has_body else None
+                if body is not None and str(self.route) in bodies.OF_ROW:
+                    body = {**body, **bodies.OF_ROW[str(self.route)](self.world, row)}
                 request = Request(method, path, query=valid_query(self.world, self.route, method), body=body)
                 answer = self.expect(principal, request, self.on_own(principal, method, target))
                 if answer.status_code in SUCCESS | DOMAIN_REFUSALS and self.route.action(method):
