@@ -490,7 +490,10 @@ class Walk:
         """Everything a list can be asked: order, fields, expansion, search, count, ranges, and mallory's own cursor."""
         view: Any = self.route.view
         if self.route.is_list():
-            shape = {"fields": ",".join(view().readable_fields()), "page_size": 200}
+            asked = view()
+            # A list may show less of a record than its own page does.
+            asked.action = "list"
+            shape = {"fields": ",".join(asked.readable_fields()), "page_size": 200}
             expand = ",".join(view().expandable())
             queries: list[dict[str, Any]] = [{"count": "true", "page_size": 200}, shape]
             queries += [{"format": "csv"}] if view.is_exportable else []
