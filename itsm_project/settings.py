@@ -310,6 +310,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.core.api.schema.refuse_unknown_fields",
+        "apps.core.api.schema.drop_unreferenced",
         "apps.core.api.schema.declare_tags",
     ],
     "APPEND_COMPONENTS": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}},
@@ -361,6 +362,8 @@ STORAGES["exports"] = {
     },
 }
 WHITENOISE_USE_FINDERS = ITSM_MODE != "production"
+# Every test client builds the middleware anew: a file is looked for when it is asked for, instead of all at each start.
+WHITENOISE_AUTOREFRESH = IS_TEST
 
 LOG_LEVEL: str = env("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "apps.core.logs.configure"

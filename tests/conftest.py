@@ -19,7 +19,7 @@ from apps.core.actors import Actor
 from apps.organizations.models import Organization
 from apps.users.models import User, UserType
 from apps.users.services import Device, open_session
-from tests import databases, factories
+from tests import databases, factories, hashing, sampling
 
 IS_FULL_RUN = os.environ.get("ITSM_TEST_ALL") == "1"
 
@@ -56,6 +56,20 @@ def django_db_setup(django_db_blocker: Any, worker_id: str) -> Iterator[None]:
         yield
         connections.close_all()
         databases.drop(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_hashes() -> Iterator[None]:
+    """A sign-in costs what its queries cost; for tests about hashes and their price there is `real_hashes`."""
+    with hashing.hashed_by("tests.hashing.CheapHasher"):
+        yield
+
+
+@pytest.fixture
+def real_hashes() -> Iterator[None]:
+    """As in production. Asked for before the people whose passwords matter."""
+    with hashing.hashed_by(*hashing.REAL):
+        yield
 
 
 @pytest.fixture
@@ -174,6 +188,17 @@ BAR = range(1, 55)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--bar", action="store_true", help="say which numbers of the security bar have tests, with --co")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is beyond the tests' budgets, unless everything or something in particular is asked for."""
+    is_particular = config.option.keyword or any("::" in argument for argument in config.args)
+    if IS_FULL_RUN or is_particular:
+        return
+    beyond = sampling.left_out(items)
+    if beyond:
+        config.hook.pytest_deselected(items=list(beyond))
+        items[:] = [item for item in items if item not in beyond]
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:

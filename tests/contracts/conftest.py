@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,21 +72,3 @@ def log_lines() -> Iterator[list[str]]:
     root.addHandler(handler)
     yield lines
     root.removeHandler(handler)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With one wall taken down every second case is tried by default, evenly over routes and models; all of them with --all."""
-    if conftest.IS_FULL_RUN:
-        return
-    one_wall = [
-        item
-        for item in items
-        if isinstance(item, pytest.Function)
-        and item.path.parent == Path(__file__).parent
-        and getattr(item, "callspec", None) is not None
-        and item.callspec.params.get("walls") in {"row-level security alone", "the ORM alone"}
-    ]
-    left_out = set(one_wall[::2])
-    if left_out:
-        config.hook.pytest_deselected(items=list(left_out))
-        items[:] = [item for item in items if item not in left_out]

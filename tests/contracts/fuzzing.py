@@ -123,10 +123,9 @@ class Fuzz:
     def sent(self) -> int:
         return sum(self.statuses.values())
 
-    def run(self, cases: int) -> None:
-        """Send at least `cases`, as many to each operation."""
-        each = -(-cases // len(operations()))
-        for route, operation in operations():
+    def run(self, each: int, share: slice) -> None:
+        """Send `each` cases to every operation of a share of them."""
+        for route, operation in operations()[share]:
             chance = random.Random(self.seed_of(operation.label))
             for case in sampled(operation, self.principal, each, chance):
                 self.send(route, case, chance)

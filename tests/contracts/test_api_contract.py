@@ -66,6 +66,7 @@ def test_a_grant_is_named_for_nothing_that_does_not_exist() -> None:
     assert unknown == set()
 
 
+@pytest.mark.budget(56)
 @pytest.mark.bar(13)
 @pytest.mark.parametrize(("route", "method"), WRITES, ids=names(WRITES))
 def test_every_write_and_every_denial_records_exactly_one_event_and_other_refusals_none(

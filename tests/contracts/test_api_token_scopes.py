@@ -71,6 +71,7 @@ def got(status: int) -> str:
     return {403: "denied", 404: "hidden"}.get(status, "passed" if status < 500 and status != 401 else str(status))
 
 
+@pytest.mark.budget(40)
 @pytest.mark.bar(31)
 @pytest.mark.parametrize("route", PROTECTED, ids=str)
 def test_a_scope_lets_through_what_the_table_says(

@@ -1,6 +1,7 @@
 """The OpenAPI document is the router, no more and no less; and migrations are what the models say."""
 
 import io
+import json
 import re
 from typing import Any
 
@@ -122,6 +123,12 @@ def test_every_operation_has_an_id_of_its_own(document: dict[str, Any]) -> None:
     ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
 
     assert sorted(ids) == sorted(set(ids))
+
+
+def test_the_document_holds_no_schema_that_nothing_refers_to(document: dict[str, Any]) -> None:
+    used = set(re.findall(r'"#/components/schemas/([^"/]+)"', json.dumps(document, default=str)))
+
+    assert set(document["components"]["schemas"]) - used == set()
 
 
 def test_migrations_are_current(db: None) -> None:

@@ -22,6 +22,7 @@ READABLE = [route for route in ROUTES if "GET" in route.implemented() and str(ro
 pytestmark = pytest.mark.timeout(120)
 
 
+@pytest.mark.budget(96)
 @pytest.mark.bar(5)
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 def test_a_foreign_record_is_like_one_that_never_was(
@@ -36,6 +37,7 @@ def test_a_foreign_record_is_like_one_that_never_was(
     assert [line for line in log_lines if TRACE.search(line)] == []
 
 
+@pytest.mark.budget(64)
 @pytest.mark.bar(1)
 @pytest.mark.bar(5)
 @pytest.mark.parametrize("route", ROUTES, ids=str)
@@ -52,6 +54,7 @@ def test_everybody_gets_from_their_own_tenant_what_their_grants_say(
     assert [line for line in log_lines if TRACE.search(line)] == []
 
 
+@pytest.mark.budget(48)
 @pytest.mark.bar(5)
 @pytest.mark.parametrize("route", [route for route in READABLE if not set(route.keys) - {"pk"}], ids=str)
 def test_the_owner_reads_the_canary_that_others_must_not(world: World, route: Route) -> None:
@@ -116,6 +119,7 @@ OWN = {"auth/sessions/", "auth/sessions/<uuid:pk>/"}
 LEAKING = [route for route in READABLE if (route.is_list() or route.keys) and str(route) not in OWN]
 
 
+@pytest.mark.budget(16)
 @pytest.mark.bar(3)
 @pytest.mark.bar(4)
 @pytest.mark.parametrize("route", LEAKING, ids=str)

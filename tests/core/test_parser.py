@@ -192,9 +192,9 @@ def test_what_is_just_within_the_limits_is_accepted():
 def test_a_text_as_large_as_the_body_may_be_is_read_in_linear_time():
     def seconds(length: int) -> float:
         raw = b"[" * 31 + b'"' + b'\\"' * length + b'"' + b"]" * 31
-        started = time.perf_counter()
+        started = time.thread_time()
         parse_json(raw)
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     seconds(1000)
     small = min(seconds(50_000) for _ in range(3))

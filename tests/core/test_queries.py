@@ -300,12 +300,12 @@ USERS = filters.filters_for(User, ("version", "user_type", "deleted_at", "depart
     ],
 )  # fmt: skip
 def test_a_number_or_choice_that_is_none_is_refused(acme, query):
-    started = time.perf_counter()
+    started = time.thread_time()
     with acme.entered(), pytest.raises(Invalid) as refusal:
         filters.apply_filters(User.objects.all(), USERS, query)
 
     assert [error.pointer for error in refusal.value.errors] == [f"/{name}" for name in query]
-    assert time.perf_counter() - started < 0.2
+    assert time.thread_time() - started < 0.2, "seconds of processor time"
 
 
 @pytest.mark.asvs("1.3.12")

@@ -28,9 +28,6 @@ PASSWORD_CHANGE = "/api/v1/auth/password/change/"
 # As many seconds may lie between two requests on a busy machine.
 SLOW = 15
 
-# What is counted does not depend on what a guess costs, so it costs little here: the same algorithm with less memory.
-pytestmark = pytest.mark.usefixtures("cheap_hashes")
-
 
 @cache
 def nobody():

@@ -23,7 +23,8 @@ RESET = "/api/v1/auth/password/reset/"
 CONFIRM = f"{RESET}confirm/"
 TOKEN = "/api/v1/auth/token/"
 NEW = "staple battery horse correct"
-ROUNDS = 200 if IS_FULL_RUN else 5
+# As for the sign-in: a few timings on a busy machine show a missing pace, the full run all of the rest.
+ROUNDS, BOUND = (200, 0.05) if IS_FULL_RUN else (7, 0.5)
 
 
 def minted(tenant, user, purpose=LinkPurpose.RESET, at=None) -> str:
@@ -64,20 +65,19 @@ def test_nobody_can_tell_by_the_answer_whether_an_address_exists(*, acme, globex
 
 @pytest.mark.bar(26)
 @pytest.mark.asvs("6.3.8")
-def test_nobody_can_tell_by_the_time_either(acme, api, bob):
+def test_nobody_can_tell_by_the_time_either(real_hashes, acme, api, bob):
     client = api()
-
-    def median(email):
-        times = []
-        for _ in range(ROUNDS):
+    taken: dict[str, list[float]] = {bob.email: [], "nobody@acme.example": []}
+    # In turns, so that what slows the machine down meets both.
+    for _ in range(ROUNDS):
+        for email, times in taken.items():
             started = time.perf_counter()
             client.post(RESET, {"email": email})
             times.append(time.perf_counter() - started)
-        return statistics.median(times)
+    known, unknown = (statistics.median(times) for times in taken.values())
 
-    known, unknown = median(bob.email), median("nobody@acme.example")
-
-    assert abs(known - unknown) / unknown < 0.05
+    print(f"medians: known {known * 1000:.1f} ms, unknown {unknown * 1000:.1f} ms")
+    assert abs(known - unknown) / unknown < BOUND
 
 
 def test_nobody_is_flooded(acme, api, bob):

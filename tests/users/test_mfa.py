@@ -95,7 +95,7 @@ def test_somebody_sets_up_a_second_factor_and_is_asked_for_it_from_then_on(acme,
 
 
 @pytest.mark.asvs("6.5.2", "6.5.3", "11.3.3")
-def test_secrets_are_encrypted_and_codes_hashed_and_no_log_holds_either(acme, bob, api):
+def test_secrets_are_encrypted_and_codes_hashed_and_no_log_holds_either(real_hashes, acme, bob, api):
     client = api(bob)
     secret = client.post(SETUP).json()["secret"]
     codes = client.post(CONFIRM, {"code": Authenticator(secret).code()}).json()["recovery_codes"]

@@ -159,7 +159,7 @@ def test_changing_needs_a_session(api):
 
 
 @pytest.mark.bar(27)
-def test_none_of_the_last_twelve_comes_back_and_the_thirteenth_may(acme, bob, cheap_hashes):
+def test_none_of_the_last_twelve_comes_back_and_the_thirteenth_may(acme, bob):
     def set_password(number):
         with acme.entered():
             user = User.objects.get(pk=bob.pk)
@@ -189,7 +189,7 @@ def test_no_log_holds_a_password_or_its_hash(acme, bob, api):
 
 
 @pytest.mark.asvs("11.4.2")
-def test_an_old_hash_is_upgraded_when_its_owner_signs_in(acme, bob, api):
+def test_an_old_hash_is_upgraded_when_its_owner_signs_in(real_hashes, acme, bob, api):
     class Weaker(Argon2PasswordHasher):
         memory_cost, time_cost, parallelism = 8192, 1, 1
 

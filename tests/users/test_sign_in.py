@@ -146,7 +146,7 @@ def test_a_password_is_taken_to_the_letter(acme, bob, api, stored, given):
 
 
 @pytest.mark.asvs("11.4.2")
-def test_passwords_are_hashed_by_argon2id_at_the_minimum_of_owasp():
+def test_passwords_are_hashed_by_argon2id_at_the_minimum_of_owasp(real_hashes):
     hashed = make_password("correct horse battery")
 
     assert identify_hasher(hashed).algorithm == "argon2"
@@ -214,6 +214,8 @@ def test_a_refresh_gives_the_next_pair_and_prolongs_the_idle_time(acme, bob, api
     assert (session.absolute_until, session.generation) == (before.absolute_until, 2)
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
 @pytest.mark.bar(20)
 @pytest.mark.asvs("15.4.2")
 def test_of_sixteen_with_one_refresh_token_one_wins_and_the_session_lives(fresh_database, acme, bob, api):

@@ -229,6 +229,24 @@ def refuse_unknown_fields(result: Any, **kwargs: Any) -> Any:
     return result
 
 
+def drop_unreferenced(result: Any, **kwargs: Any) -> Any:
+    """Leave out the schemas that nothing refers to: the request's half of a serializer that others only nest to be read."""
+    schemas = result.get("components", {}).get("schemas", {})
+    while unused := schemas.keys() - _referenced(result):
+        for name in unused:
+            del schemas[name]
+    return result
+
+
+def _referenced(node: Any) -> set[str]:
+    """Names of the schemas that a part of the document refers to."""
+    if isinstance(node, dict):
+        reference = node.get("$ref")
+        here = {reference.rpartition("/")[2]} if isinstance(reference, str) else set()
+        return here.union(*map(_referenced, node.values()))
+    return set().union(*map(_referenced, node)) if isinstance(node, list | tuple) else set()
+
+
 def declare_tags(result: Any, **kwargs: Any) -> Any:
     """Name at the top every tag that operations are grouped by."""
     used = {

@@ -18,8 +18,8 @@ from apps.core.api import strict
 
 Represent = Callable[[Any, "RecordSerializer"], dict[str, Any]]
 
-# Whoever sends more wrong keys than this learns nothing from the rest.
-MAX_UNKNOWN = 100
+# Whoever sends more wrong keys, or more wrong objects in a list, than this learns nothing from the rest.
+MAX_WRONG = 100
 
 
 class RecordSerializer(serializers.ModelSerializer[Any]):
@@ -104,6 +104,26 @@ class StrictInput(serializers.Serializer[Any]):
         return refusing_unknown(self, data, super().to_internal_value)
 
 
+class ObjectList(serializers.ListSerializer[Any]):
+    """A list of objects, such as `ObjectList(child=…, max_length=500)`. After MAX_WRONG wrong ones it reads no further."""
+
+    wrong = 0
+
+    def to_internal_value(self, data: Any) -> Any:
+        self.wrong = 0
+        return super().to_internal_value(data)
+
+    def run_child_validation(self, data: Any) -> Any:
+        if self.wrong == MAX_WRONG:
+            # The list is refused already: nobody sees what stands for the rest.
+            return {}
+        try:
+            return super().run_child_validation(data)
+        except serializers.ValidationError:
+            self.wrong += 1
+            raise
+
+
 def refusing_unknown(serializer: serializers.Serializer[Any], data: Any, read: Callable[[Any], Any]) -> Any:
     """`read(data)`, with every unknown or read-only key among the errors: one answer names all that is wrong."""
     problems: dict[str, Any] = {}
@@ -126,7 +146,7 @@ def _unknown(serializer: serializers.Serializer[Any], data: Mapping[str, Any]) -
     fields = serializer.fields
     writable = ", ".join(name for name, field in fields.items() if not field.read_only) or "none"
     for name in data:
-        if len(problems) == MAX_UNKNOWN:
+        if len(problems) == MAX_WRONG:
             break
         if name not in fields:
             problems[str(name)] = [serializers.ErrorDetail(f"Unknown field; accepted: {writable}.", "unknown_field")]

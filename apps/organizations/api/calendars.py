@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.core.api import strict
-from apps.core.api.serializers import StrictInput
+from apps.core.api.serializers import ObjectList, StrictInput
 
 
 class WindowSerializer(StrictInput):
@@ -57,7 +57,7 @@ def refuse_overlaps(stretches: Sequence[Mapping[str, Any]], key: str) -> None:
             raise serializers.ValidationError({str(position): {"start": [serializers.ErrorDetail(detail, "overlap")]}})
 
 
-class WindowsField(serializers.ListSerializer[Any]):
+class WindowsField(ObjectList):
     """All windows of a week."""
 
     def validate(self, attrs: Any) -> Any:
@@ -65,7 +65,7 @@ class WindowsField(serializers.ListSerializer[Any]):
         return attrs
 
 
-class ExceptionsField(serializers.ListSerializer[Any]):
+class ExceptionsField(ObjectList):
     """All days that differ."""
 
     def validate(self, attrs: Any) -> Any:

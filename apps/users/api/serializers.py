@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from apps.core.api import strict
 from apps.core.api.resources import ENVELOPE
-from apps.core.api.serializers import RecordSerializer, StrictInput
+from apps.core.api.serializers import ObjectList, RecordSerializer, StrictInput
 from apps.core.authorization import Action, Reach
 from apps.organizations.api.resources import SITES
 from apps.organizations.api.serializers import DepartmentOutlineSerializer
@@ -112,7 +112,7 @@ class GrantSerializer(StrictInput):
 class RoleSerializer(RecordSerializer):
     """A role and everything it grants."""
 
-    grants: Any = serializers.ListSerializer(child=GrantSerializer(), required=False, max_length=500)
+    grants: Any = ObjectList(child=GrantSerializer(), required=False, max_length=500)
     is_built_in = serializers.BooleanField(read_only=True)
 
     class Meta:
@@ -129,7 +129,7 @@ class RoleAssignmentSerializer(RecordSerializer):
     """A role, or direct grants without one, for a user or a team."""
 
     valid_from = strict.InstantField(required=False)
-    grants: Any = serializers.ListSerializer(child=GrantSerializer(), required=False, max_length=500)
+    grants: Any = ObjectList(child=GrantSerializer(), required=False, max_length=500)
 
     class Meta:
         model = RoleAssignment

@@ -11,7 +11,7 @@ from apps.core.api import strict
 from apps.core.api.filters import filters_for
 from apps.core.api.record_views import RecordViewSet
 from apps.core.api.resources import ENVELOPE, Resource
-from apps.core.api.serializers import RecordSerializer, StrictInput
+from apps.core.api.serializers import ObjectList, RecordSerializer, StrictInput
 from apps.core.authorization import Action, within_reach
 from apps.organizations.api.resources import COST_CENTRES
 from apps.organizations.api.serializers import DepartmentOutlineSerializer as StructureSerializer
@@ -45,7 +45,7 @@ class MemberSkillSerializer(StrictInput):
 class TeamMemberSerializer(RecordSerializer):
     """A person's place in a team. `skills` is replaced as a whole."""
 
-    skills: Any = serializers.ListSerializer(child=MemberSkillSerializer(), required=False, max_length=MAX_SKILLS)
+    skills: Any = ObjectList(child=MemberSkillSerializer(), required=False, max_length=MAX_SKILLS)
     presence = serializers.ChoiceField(choices=PresenceStatus.choices, source="availability.presence", read_only=True)
     out_of_office = OutOfOffice(source="availability", read_only=True)
 
