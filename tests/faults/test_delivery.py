@@ -148,7 +148,8 @@ def test_without_a_broker_the_relay_delivers_itself_and_with_one_celery_does(pro
     wait_until(
         lambda: "Connected to redis" in worker.said().rpartition("Connection to broker lost")[2],
         "the worker is back",
-        60,
+        # Celery waits longer after each attempt, up to half a minute.
+        150,
     )
     time.sleep(relay_module.BROKER_REST_SECONDS)
     ledger.write(20)
