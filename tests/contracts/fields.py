@@ -200,9 +200,9 @@ GOLDEN: dict[str, Fields] = {
     "custom-fields/": catalogue("kind key label field_type choices is_required is_public is_active position"),
     "tags/": written_by_admin("name colour description", "name colour description"),
     "priority-matrix/": Fields(f"{ENVELOPE} kind impact urgency priority", OFFICE, change="priority", changers=ADMIN),
-    # End users those of their own tickets to their own tickets; the one at hand is nobody's.
+    # End users those of their own tickets to their own tickets.
     "tickets/<>/links/": Fields(
-        f"{ENVELOPE} type direction to to_number to_title to_status", OFFICE, create="type to", creators=OFFICE
+        f"{ENVELOPE} type direction to to_number to_title to_status", EVERYBODY, create="type to", creators=OFFICE
     ),
     # Agents change their own.
     "tickets/<>/worklogs/": Fields(
