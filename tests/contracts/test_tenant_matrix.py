@@ -21,9 +21,7 @@ NEEDS_MORE = {
     "tickets/<record:pk>/timeline/": "facts: a factory records none",
 }
 READABLE = [route for route in ROUTES if "GET" in route.implemented() and str(route) not in NEEDS_MORE]
-# Where one record has no other that is alike.
-UNLIKE = {"incidents/<record:pk>/suspected-duplicates/"}
-TOLD_TO_OWNER = [route for route in READABLE if not set(route.keys) - {"pk"} and str(route) not in UNLIKE]
+TOLD_TO_OWNER = [route for route in READABLE if not set(route.keys) - {"pk"}]
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -120,9 +118,7 @@ def test_every_walled_table_has_rows_on_both_sides(world: World) -> None:
 
 # Routes whose view asks for the caller's own rows besides, so that they show nobody else's even with both walls down.
 OWN = {"auth/sessions/", "auth/sessions/<uuid:pk>/", "views/"}
-# A record that a factory makes has none below it to be shown.
-CHILDLESS = {"incidents/<record:pk>/children/"}
-LEAKING = [route for route in READABLE if (route.is_list() or route.keys) and str(route) not in OWN | CHILDLESS]
+LEAKING = [route for route in READABLE if (route.is_list() or route.keys) and str(route) not in OWN]
 
 
 @pytest.mark.budget(12)
@@ -156,4 +152,4 @@ def test_what_the_matrix_is_told_by_hand_names_routes_that_exist() -> None:
     assert set(bodies.GIVEN) <= operations
     assert {(route, "GET") for route in {*bodies.ASKED, *bodies.ASKED_FOR}} <= operations
     assert set(FORGED) <= operations
-    assert {(route, "GET") for route in OWN | CHILDLESS | UNLIKE} <= operations
+    assert {(route, "GET") for route in OWN} <= operations
