@@ -58,4 +58,4 @@ def test_a_patch_of_owner_and_fields_is_two_facts_or_none(acme, alice, api):
     assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "/custom_fields/unheard_of")
     assert (changed.json()["version"], changed.headers["ETag"]) == (incident["version"] + 2, '"3"')
     told = agent.get(f"/api/v1/tickets/{incident['id']}/timeline/").json()["results"]
-    assert [fact["event"] for fact in told] == ["incident.created", "incident.assigned", "incident.updated"]
+    assert [fact["event"] for fact in told] == ["incident.created", "incident.updated", "incident.assigned"]
