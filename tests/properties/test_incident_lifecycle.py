@@ -92,13 +92,13 @@ class Life(RuleBasedStateMachine):
         if not is_source or is_late:
             return IllegalTransition
         # The platform is nobody who could have it.
-        return LookupError if who == "platform" and verb == "claim" else None
+        return Denied if who == "platform" and verb == "claim" else None
 
     def do(self, verb, who, **given):
         try:
             with transaction.atomic():
                 verbs.do(self.incident, verb, actor=self.actors[who], at=self.at, **(given or GIVEN.get(verb, {})))
-        except (DomainError, LookupError) as refusal:
+        except DomainError as refusal:
             return type(refusal)
         return None
 
