@@ -58,6 +58,9 @@ INSTALLED_APPS = [
     "apps.audit",
     "apps.organizations",
     "apps.users",
+    "apps.cmdb",
+    "apps.tickets",
+    "apps.incidents",
     "apps.notifications",
 ]
 if IS_TEST:
@@ -306,7 +309,14 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SERVERS": [{"url": BASE_URL}],
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
-    "ENUM_NAME_OVERRIDES": {"PresenceStatus": "apps.users.models.PresenceStatus"},
+    "ENUM_NAME_OVERRIDES": {
+        "PresenceStatus": "apps.users.models.PresenceStatus",
+        "CiStatus": "apps.cmdb.models.CiStatus",
+        "CiEnvironment": "apps.cmdb.models.Environment",
+        "TicketKind": "apps.tickets.choices.Kind",
+        "Level": "apps.tickets.choices.Level",
+        "HoldReason": "apps.tickets.choices.HoldReason",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.core.api.schema.refuse_unknown_fields",
@@ -361,6 +371,17 @@ STORAGES["exports"] = {
         "directory_permissions_mode": 0o700,
     },
 }
+# Files of tickets: private too, and kept. What one may be, and all of an organization together, in bytes.
+ATTACHMENTS_ROOT = Path(env.str("ATTACHMENTS_ROOT", default="") or BASE_DIR / ".local" / "attachments")
+STORAGES["attachments"] = {
+    "BACKEND": env.str("ATTACHMENTS_STORAGE", default="") or "apps.core.storage.DurableFiles",
+    "OPTIONS": env.json("ATTACHMENTS_STORAGE_OPTIONS", default=None)
+    or {"location": ATTACHMENTS_ROOT, "base_url": None},
+}
+ATTACHMENT_LIMIT_BYTES: int = env.int("ATTACHMENT_LIMIT_BYTES", default=25 * 1024 * 1024)
+ATTACHMENT_QUOTA_BYTES: int = env.int("ATTACHMENT_QUOTA_BYTES", default=10 * 1024**3)
+# A function that reads a file and says clean, infected or error (apps/tickets/scanning.py).
+ATTACHMENT_SCANNER: str = env.str("ATTACHMENT_SCANNER", default="") or "apps.tickets.scanning.nothing"
 WHITENOISE_USE_FINDERS = ITSM_MODE != "production"
 # Every test client builds the middleware anew: a file is looked for when it is asked for, instead of all at each start.
 WHITENOISE_AUTOREFRESH = IS_TEST

@@ -73,6 +73,26 @@ NAVIGATION: list[dict[str, Any]] = [
         ]
     },
     section(
+        "Work",
+        records("Queue", "inbox", "tickets.ticket"),
+        records("Incidents", "emergency", "incidents.incident"),
+        records("Tasks", "checklist", "tickets.task"),
+        records("Work logs", "timer", "tickets.worklog"),
+        records("Comments", "chat", "tickets.comment"),
+        records("Files", "attach_file", "tickets.attachment"),
+        records("Links", "link", "tickets.link"),
+        records("Watchers", "visibility", "tickets.watcher"),
+    ),
+    section(
+        "Work set-up",
+        records("Priority matrix", "grid_on", "tickets.prioritycell"),
+        records("Categories", "account_tree", "tickets.category"),
+        records("Custom fields", "tune", "tickets.customfield"),
+        records("Tags", "sell", "tickets.tag"),
+        records("Canned replies", "quickreply", "tickets.cannedreply"),
+        records("Saved views", "filter_list", "tickets.savedview"),
+    ),
+    section(
         "People",
         records("Users", "group", "users.user"),
         records("Teams", "groups", "organizations.team"),

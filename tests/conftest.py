@@ -10,7 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.db import connections, transaction
+from django.test import override_settings
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -148,8 +150,28 @@ def mallory(globex: Tenant) -> User:
     return person(globex, "mallory", UserType.ADMIN)
 
 
+@pytest.fixture
+def operators(database: None) -> Tenant:
+    return Tenant(factories.make_organization(slug="operators", name="Operators", is_operator=True))
+
+
+@pytest.fixture
+def operator(operators: Tenant) -> User:
+    """Somebody who looks after the platform and lives in an organization of their own."""
+    return person(operators, "olga", UserType.ADMIN)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _files_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Attachments of the suite lie in no directory that anybody works with."""
+    root = tmp_path_factory.mktemp("attachments")
+    ours = {**settings.STORAGES["attachments"], "OPTIONS": {"location": root, "base_url": None}}
+    with override_settings(STORAGES={**settings.STORAGES, "attachments": ours}):
+        yield
+
+
 class Api(APIClient):
-    """Speaks JSON, signed in as somebody or as nobody."""
+    """Speaks JSON, and forms where a file is in them; signed in as somebody or as nobody."""
 
     def __init__(self, user: User | None = None, **headers: str) -> None:
         super().__init__()
@@ -157,6 +179,13 @@ class Api(APIClient):
         self.raise_request_exception = False
         if user is not None:
             self.credentials(HTTP_AUTHORIZATION=f"Bearer {access_token(user)}", **headers)
+
+    def _encode_data(self, data: Any, format: str | None = None, content_type: str | None = None) -> Any:
+        files = [value for value in data.values() if isinstance(value, UploadedFile)] if isinstance(data, dict) else []
+        for file in files:
+            # The same body may be sent again.
+            file.seek(0)
+        return super()._encode_data(data, "multipart" if files else format, content_type)
 
 
 def access_token(user: User) -> str:

@@ -5,16 +5,39 @@ from typing import Any
 
 import factory
 from django.contrib.auth.hashers import make_password
+from django.core.files.base import ContentFile
 from django.db import transaction
 from django.utils import timezone
 
 from apps.audit.models import Dispatch, Event
+from apps.cmdb.models import CiClass, ConfigurationItem, Service
 from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.models import DenialCount, IdempotencyKey, Job, JobTick, new_id
 from apps.core.secrets import encrypt
+from apps.incidents.models import DuplicateSuspicion, ImportedIncident, Incident
 from apps.notifications.models import Mail, MailboxMessage
-from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
+from apps.organizations.models import BusinessCalendar, CostCentre, Department, NumberSeries, Organization, Site, Team
+from apps.tickets import attachment_files
+from apps.tickets.models import (
+    Attachment,
+    CannedReply,
+    Category,
+    Comment,
+    CommentEdit,
+    CustomField,
+    Link,
+    Merge,
+    PriorityCell,
+    SavedView,
+    SearchDocument,
+    Tag,
+    Task,
+    TaskDependency,
+    Ticket,
+    Watcher,
+    Worklog,
+)
 from apps.users.access import assign_built_in, create_built_in_roles
 from apps.users.models import (
     Absence,
@@ -494,3 +517,239 @@ class OperatorVisitFactory(TenantFactory):
 
     session_key = factory.LazyFunction(new_id)
     at = factory.LazyFunction(timezone.now)
+
+
+class NumberSeriesFactory(TenantFactory):
+    class Meta:
+        model = NumberSeries
+
+    prefix = factory.Sequence(lambda n: chr(ord("A") + n // 26 % 26) + chr(ord("A") + n % 26))
+    last = 7
+
+
+class ServiceFactory(VersionedFactory):
+    class Meta:
+        model = Service
+
+    name = factory.Sequence(lambda n: f"Service {n}")
+    description = "What people call it"
+
+
+class CiClassFactory(VersionedFactory):
+    class Meta:
+        model = CiClass
+
+    name = "Server"
+    key = factory.Sequence(lambda n: f"server_{n}")
+
+
+class ConfigurationItemFactory(VersionedFactory):
+    class Meta:
+        model = ConfigurationItem
+
+    number = factory.Sequence(lambda n: f"CI{n + 5_000_000:07d}")
+    name = "mail-1"
+    ci_class = factory.SubFactory(CiClassFactory)
+    environment = "production"
+    serial_number = factory.Sequence(lambda n: f"SN-{n}")
+    asset_tag = factory.Sequence(lambda n: f"TAG-{n}")
+    description = "Takes mail"
+
+
+class CategoryFactory(VersionedFactory):
+    class Meta:
+        model = Category
+
+    name = factory.Sequence(lambda n: f"Category {n}")
+
+
+class TagFactory(VersionedFactory):
+    class Meta:
+        model = Tag
+
+    name = factory.Sequence(lambda n: f"tag-{n}")
+
+
+class CustomFieldFactory(VersionedFactory):
+    class Meta:
+        model = CustomField
+
+    kind = "incident"
+    key = factory.Sequence(lambda n: f"field_{n}")
+    label = factory.Sequence(lambda n: f"Field {n}")
+    field_type = "text"
+
+
+class PriorityCellFactory(VersionedFactory):
+    """One of the nine of a matrix, of three kinds in turn, however often it is asked for."""
+
+    class Meta:
+        model = PriorityCell
+        django_get_or_create = ("organization_id", "kind", "impact", "urgency")
+
+    kind = factory.Sequence(lambda n: ("change", "problem", "service_request")[n // 9 % 3])
+    impact = factory.Sequence(lambda n: n // 3 % 3 + 1)
+    urgency = factory.Sequence(lambda n: n % 3 + 1)
+    priority = 4
+
+
+class SavedViewFactory(VersionedFactory):
+    class Meta:
+        model = SavedView
+
+    name = factory.Sequence(lambda n: f"View {n}")
+    owner = factory.SubFactory(UserFactory)
+    filters = factory.LazyFunction(lambda: {"phase": "open"})
+
+    @classmethod
+    def _adjust_kwargs(cls, **values: Any) -> dict[str, Any]:
+        """A team goes with being shared with it."""
+        return {**values, "shared_with": "team"} if values.get("team") else values
+
+
+class CannedReplyFactory(VersionedFactory):
+    class Meta:
+        model = CannedReply
+
+    name = factory.Sequence(lambda n: f"Reply {n}")
+    body = "We are looking into it."
+
+
+class TicketFactory(VersionedFactory):
+    """A new incident's base row."""
+
+    class Meta:
+        model = Ticket
+
+    number = factory.Sequence(lambda n: f"INC{9_000_000 + n}")
+    kind = "incident"
+    title = factory.Sequence(lambda n: f"Something is broken {n}")
+    status = "new"
+    phase = "new"
+    priority = 5
+    requester = factory.SubFactory(UserFactory)
+    opened_at = factory.LazyFunction(timezone.now)
+
+
+class IncidentFactory(TicketFactory):
+    class Meta:
+        model = Incident
+
+    number = factory.Sequence(lambda n: f"INC{8_000_000 + n}")
+    tenant = factory.SelfAttribute("organization_id")
+
+
+class CommentFactory(VersionedFactory):
+    class Meta:
+        model = Comment
+
+    ticket = factory.SubFactory(TicketFactory)
+    body = "Hello"
+    html = "<p>Hello</p>"
+    author = factory.SubFactory(UserFactory)
+
+
+class CommentEditFactory(TenantFactory):
+    class Meta:
+        model = CommentEdit
+
+    comment = factory.SubFactory(CommentFactory)
+    body = "Before"
+    at = factory.LazyFunction(timezone.now)
+
+
+class AttachmentFactory(VersionedFactory):
+    class Meta:
+        model = Attachment
+
+    ticket = factory.SubFactory(TicketFactory)
+    name = "notes.txt"
+    content_type = "text/plain"
+    size_bytes = 5
+    sha256 = "0" * 64
+    storage_key = factory.LazyFunction(
+        lambda: attachment_files.store(tenancy.required_organization_id(), ContentFile(b"words"))
+    )
+
+
+class WorklogFactory(VersionedFactory):
+    class Meta:
+        model = Worklog
+
+    ticket = factory.SubFactory(TicketFactory)
+    author = factory.SubFactory(UserFactory)
+    minutes = 15
+    started_at = factory.LazyFunction(timezone.now)
+
+
+class TaskFactory(VersionedFactory):
+    class Meta:
+        model = Task
+
+    ticket = factory.SubFactory(TicketFactory)
+    title = factory.Sequence(lambda n: f"Task {n}")
+
+
+class TaskDependencyFactory(TenantFactory):
+    class Meta:
+        model = TaskDependency
+
+    task = factory.SubFactory(TaskFactory)
+    depends_on = factory.SubFactory(TaskFactory)
+
+
+class WatcherFactory(TenantFactory):
+    class Meta:
+        model = Watcher
+
+    ticket = factory.SubFactory(TicketFactory)
+    user = factory.SubFactory(UserFactory)
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class LinkFactory(VersionedFactory):
+    class Meta:
+        model = Link
+
+    ticket = factory.SubFactory(TicketFactory)
+    link_type = "relates_to"
+    to = factory.SubFactory(TicketFactory)
+
+
+class MergeFactory(TenantFactory):
+    class Meta:
+        model = Merge
+
+    ticket = factory.SubFactory(TicketFactory)
+    into = factory.SubFactory(TicketFactory)
+    merged_at = factory.LazyFunction(timezone.now)
+
+
+class SearchDocumentFactory(TenantFactory):
+    class Meta:
+        model = SearchDocument
+
+    ticket = factory.SubFactory(TicketFactory)
+    kind = "incident"
+    public_words = "broken"
+    all_words = "broken"
+
+
+class DuplicateSuspicionFactory(TenantFactory):
+    class Meta:
+        model = DuplicateSuspicion
+
+    incident = factory.SubFactory(TicketFactory)
+    other = factory.SubFactory(TicketFactory)
+    percent = 80
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class ImportedIncidentFactory(TenantFactory):
+    class Meta:
+        model = ImportedIncident
+
+    number = factory.Sequence(lambda n: f"INC{n + 7_000_000:07d}")
+    fingerprint = "0" * 64
+    source = "servicenow"
+    imported_at = factory.LazyFunction(timezone.now)

@@ -21,6 +21,11 @@ NOT_CAPTURED = {
     "core_denialcount": "counts refusals by the minute; the events it lets through are the log",
     "users_apitokenuse": "last use, stamped at most once a minute",
     "users_operatorvisit": "remembers that an event was written",
+    "organizations_numberseries": "counts up with every record that has a number; the record itself is captured",
+    "tickets_commentedit": "is history itself: what a comment said before",
+    "tickets_searchdocument": "the words of what is captured elsewhere",
+    "incidents_duplicatesuspicion": "found by the platform, not by a person",
+    "incidents_importedincident": "remembers what an import has read; the incident itself is captured",
     "core_job": "progress of work whose every write is captured; who asked and how it ended are events",
 }
 

@@ -16,11 +16,28 @@ from apps.audit.models import Dispatch, Event
 from apps.core import events, tenancy
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, DomainError
+from apps.core.models import new_id
 from apps.core.records import noun
 
+COLUMNS: list[Any] = list(Event._meta.concrete_fields)
+INSERT = (
+    f'INSERT INTO "{Event._meta.db_table}"'  # noqa: S608 - our table
+    f" ({', '.join(field.column for field in COLUMNS)})"
+    f" VALUES ({', '.join('%s' for _ in COLUMNS)})"
+)
 log = structlog.get_logger(__name__)
 
 CHANNEL = "itsm_dispatch"
+# Due by the database's clock, as everything about a delivery: one process with a wrong clock delays nothing. PostgreSQL hands
+# the notice over at commit, and never if the transaction fails; equal notices are folded into one.
+QUEUE = f"""
+WITH queued AS (
+    INSERT INTO audit_dispatch (id, organization_id, event_id, consumer, next_at, attempts, last_error)
+    SELECT id, %(organization)s, %(event)s, consumer, statement_timestamp(), 0, ''
+    FROM unnest(%(ids)s::uuid[], %(consumers)s::text[]) AS wanted (id, consumer)
+)
+SELECT pg_notify('{CHANNEL}', '')
+"""  # noqa: S608 - our table
 # Covers only the wait between claim and worker: while a consumer runs, its row lock keeps others away. What a broker forgot
 # is sent again after this.
 LEASE = timedelta(seconds=6)
@@ -50,7 +67,7 @@ def record(
     A historic event (import, load, demo) moves clocks through the inside subscribers but is delivered to nobody.
     """
     context = tenancy.current()
-    event = Event.objects.create(
+    event = Event(
         organization_id=actor.organization_id,
         name=name,
         subject_type=noun(subject),
@@ -66,11 +83,21 @@ def record(
         changes={key: list(pair) for key, pair in (changes or {}).items()},
         data={**data, **_from_elsewhere(actor), **_by_token(actor)},
     )
+    _insert(event)
     for handle in events.subscribers_inside(name):
         handle(event)
     if not is_historic:
         _queue(event)
     return event
+
+
+def _insert(event: Event) -> None:
+    """What save() arrives at, at a third of its price; every fact pays it."""
+    fields = Event._meta.concrete_fields
+    values = [field.get_db_prep_save(getattr(event, field.attname), connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT, values)
+    event._state.adding, event._state.db = False, connection.alias
 
 
 def _from_elsewhere(actor: Actor) -> dict[str, str]:
@@ -88,16 +115,17 @@ def _queue(event: Event) -> None:
     consumers = events.consumers_of(event.name)
     if not consumers:
         return
-    # Due by the database's clock, as everything about a delivery: one process with a wrong clock delays nothing.
-    Dispatch.objects.bulk_create(
-        Dispatch(organization_id=event.organization_id, event_id=event.pk, consumer=consumer.name, next_at=Now())
-        for consumer in consumers
-    )
-    _wake_relay()
+    parameters: dict[str, Any] = {
+        "organization": event.organization_id,
+        "event": event.pk,
+        "ids": [new_id() for _ in consumers],
+        "consumers": [consumer.name for consumer in consumers],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(QUEUE, parameters)
 
 
 def _wake_relay() -> None:
-    """PostgreSQL hands this over at commit, and never if the transaction fails; equal notices are folded into one."""
     with connection.cursor() as cursor:
         cursor.execute(f"NOTIFY {CHANNEL}")
 

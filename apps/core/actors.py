@@ -43,5 +43,10 @@ class Actor:
         return self.id
 
     @property
+    def local_id(self) -> UUID | None:
+        """The person's id where they are at home; None for an operator elsewhere, whom no row there can name, and the platform."""
+        return self.id if self.home_organization_id in {None, self.organization_id} else None
+
+    @property
     def is_system(self) -> bool:
         return self.kind is ActorKind.SYSTEM

@@ -164,7 +164,7 @@ class RecordAdmin(ModelAdmin):
                     count += 1
             except (DomainError, IntegrityError) as error:
                 denials.note(request, error)
-                self.message_user(request, _words_of(error), messages.ERROR)
+                self.message_user(request, words_of(error), messages.ERROR)
         if count:
             self.message_user(request, f"{done}: {count}", messages.SUCCESS)
 
@@ -178,7 +178,7 @@ class RecordAdmin(ModelAdmin):
             return answer()
         except (DomainError, IntegrityError) as error:
             denials.note(request, error)
-            self.message_user(request, _words_of(error), messages.ERROR)
+            self.message_user(request, words_of(error), messages.ERROR)
             return self.response_post_save_change(request, None)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -295,7 +295,7 @@ def _parameter(entry: Any) -> str:
     return str(entry[0] if isinstance(entry, tuple) else entry.parameter_name)
 
 
-def _words_of(error: DomainError | IntegrityError) -> str:
+def words_of(error: DomainError | IntegrityError) -> str:
     refusal = constraints.explain(error) if isinstance(error, IntegrityError) else error
     details = [wrong.detail for wrong in refusal.errors]
     return " ".join(details if details and refusal.detail == refusal.title else [refusal.detail, *details])

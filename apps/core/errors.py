@@ -111,6 +111,14 @@ class Unavailable(DomainError):
     title = "The service is temporarily unavailable"
 
 
+class StorageFull(DomainError):
+    """A file could not be written; nothing of it is left."""
+
+    status = 507
+    code = "storage_full"
+    title = "There is no room for the file now"
+
+
 class TenantRequired(RuntimeError):
     """Code ran outside a tenant that needs one: a programming error, never the caller's."""
 

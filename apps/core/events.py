@@ -3,7 +3,7 @@
 Floor 0 knows how facts travel; the audit app, one floor up, keeps them and installs the recorder in its ready().
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -142,17 +142,31 @@ def consumer(name: str) -> Consumer | None:
     return _after.get(name)
 
 
-_historic: ContextVar[bool] = ContextVar("historic", default=False)
+# None: the present. Else what the history does not tell, or did not keep to.
+_historic: ContextVar[frozenset[str] | None] = ContextVar("historic", default=None)
 
 
 @contextmanager
-def historic() -> Iterator[None]:
-    """Everything recorded in the block is history (imports, load, demo): it moves clocks and is delivered to nobody."""
-    token = _historic.set(True)
+def historic(*, lacking: Iterable[str] = ()) -> Iterator[None]:
+    """Everything recorded in the block is history (imports, load, demo): it moves clocks and is delivered to nobody.
+
+    `lacking` names the requirements of the present that this history cannot meet, such as `reason`: they are not asked for.
+    """
+    token = _historic.set(frozenset(lacking))
     try:
         yield
     finally:
         _historic.reset(token)
+
+
+def is_historic() -> bool:
+    """Whether what is recorded now is history."""
+    return _historic.get() is not None
+
+
+def is_lacking(requirement: str) -> bool:
+    """Whether what is recorded now is history that cannot meet this requirement."""
+    return requirement in (_historic.get() or ())
 
 
 def install_recorder(recorder: Recorder) -> None:
@@ -173,5 +187,11 @@ def record(
     if name not in _declared:
         raise LookupError(f"event {name} is not declared")
     return _recorder[0](
-        name, subject, actor=actor, at=at, changes=changes, is_historic=is_historic or _historic.get(), **data
+        name,
+        subject,
+        actor=actor,
+        at=at,
+        changes=changes,
+        is_historic=is_historic or _historic.get() is not None,
+        **data,
     )

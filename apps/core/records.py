@@ -21,8 +21,9 @@ S = TypeVar("S", bound=SoftDeleteModel)
 
 
 def noun(model: type[models.Model] | models.Model) -> str:
-    """The word that a model's events start with: BusinessCalendar is `business_calendar`."""
-    return str(model._meta.verbose_name).replace(" ", "_")
+    """The word that a model's events start with: BusinessCalendar is `business_calendar`. A ticket says its kind."""
+    own: str | None = getattr(model, "event_noun", None)
+    return own if isinstance(own, str) else str(model._meta.verbose_name).replace(" ", "_")
 
 
 def declare_events(model: type[models.Model], *verbs: str) -> None:

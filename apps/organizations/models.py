@@ -9,7 +9,7 @@ from django.db.models import F, Q
 
 from apps.core.authorization import Reach, ReachColumns
 from apps.core.fields import TenantForeignKey
-from apps.core.models import SoftDeleteModel, VersionedModel, new_id
+from apps.core.models import SoftDeleteModel, TenantModel, VersionedModel, new_id
 from apps.core.querysets import SoftDeleteObjects
 from apps.core.validators import validate_language, validate_time_zone
 from apps.organizations.lifecycle import OrganizationStatus
@@ -136,6 +136,21 @@ class Department(VersionedModel):
 
     def __str__(self) -> str:
         return self.name
+
+
+class NumberSeries(TenantModel):
+    """The last number given under one prefix. Its row is the lock: whoever takes the next one waits here for the other."""
+
+    prefix = models.CharField(max_length=4)
+    last = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "number series"
+        verbose_name_plural = "number series"
+        constraints = [models.UniqueConstraint(fields=["organization_id", "prefix"], name="number_series_prefix")]
+
+    def __str__(self) -> str:
+        return f"{self.prefix} {self.last}"
 
 
 class Team(SoftDeleteModel):

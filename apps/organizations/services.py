@@ -148,7 +148,7 @@ def _transition(
     organization: Organization, verb: str, event: str, *, actor: Actor, at: datetime, **given: Any
 ) -> Organization:
     locked: Organization = Organization.objects.select_for_update().get(pk=organization.pk)
-    target = LIFECYCLE.check(locked, verb, actor=actor, at=at, given=given).target
+    target = LIFECYCLE.check(locked, verb, actor=actor, at=at, given=given).target_from(locked.status)
     before, locked.status = locked.status, target
     locked.version += 1
     locked.updated_at = at

@@ -34,6 +34,7 @@ class TestOptions:
 
     data: Path
     is_complete: bool
+    is_measured: bool
     pytest: tuple[str, ...]
 
 
@@ -62,9 +63,10 @@ def test_options(arguments: list[str]) -> TestOptions:
     )
     parser = _parser("bin/test", "Run the test suite against its own PostgreSQL and Valkey, on every core.", epilog)
     parser.add_argument("--all", action="store_true", help="long rounds in full, too")
+    parser.add_argument("--coverage", action="store_true", help="say which lines and branches of the domain ran")
     given, pytest = parser.parse_known_args(arguments)
     data = _directory(os.environ.get("ITSM_TEST_DATA") or str(DEFAULT_DATA / "test"))
-    return TestOptions(data=data, is_complete=given.all, pytest=tuple(pytest))
+    return TestOptions(data=data, is_complete=given.all, is_measured=given.coverage, pytest=tuple(pytest))
 
 
 def _parser(program: str, description: str, epilog: str) -> ArgumentParser:

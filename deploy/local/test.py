@@ -45,7 +45,9 @@ def test(options: TestOptions, home: Home, stop: StopRequest) -> int:
 
 def run_pytest(options: TestOptions, environment: dict[str, str], supervisor: Supervisor) -> int:
     """Its exit code. It stays in the terminal's foreground: --pdb works, and Ctrl-C is pytest's as much as ours."""
-    command = [sys.executable, "-m", "pytest", *distribution(options.pytest), *options.pytest]
+    # What pyproject.toml names is measured, in pytest's workers too; each leaves a file, which `tell_coverage` puts together.
+    runner = ["-m", "coverage", "run"] if options.is_measured else []
+    command = [sys.executable, *runner, "-m", "pytest", *distribution(options.pytest), *options.pytest]
     if options.is_complete:
         environment = {**environment, "ITSM_TEST_ALL": "1"}
     with subprocess.Popen(OURSELVES.wrap(command), env=environment, cwd=PROJECT) as pytest:
@@ -56,7 +58,15 @@ def run_pytest(options: TestOptions, environment: dict[str, str], supervisor: Su
         except BaseException:
             dismiss(pytest, supervisor.stop.signal)
             raise
+    if options.is_measured:
+        tell_coverage()
     return pytest.returncode if pytest.returncode >= 0 else 128 - pytest.returncode
+
+
+def tell_coverage() -> None:
+    """What ran, file by file; the run's own answer stays pytest's."""
+    for step in ("combine", "report"):
+        subprocess.run([sys.executable, "-m", "coverage", step], cwd=PROJECT, check=False)
 
 
 def distribution(arguments: tuple[str, ...]) -> list[str]:

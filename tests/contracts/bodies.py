@@ -7,24 +7,28 @@ from typing import Any
 
 import orjson
 import pyotp
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.utils import timezone
 from rest_framework import serializers
 
+from apps.cmdb.models import ConfigurationItem, Service
 from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.api import strict
 from apps.core.api.renderers import dumps
 from apps.core.models import new_id
 from apps.core.secrets import encrypt
+from apps.incidents.models import Incident
 from apps.organizations.models import Site, Team
+from apps.tickets.models import Ticket
 from apps.users import mfa_tokens
 from apps.users.links import mint
 from apps.users.models import LinkPurpose, Role, Skill, TotpDevice, User
 from tests.contracts import rows
 from tests.contracts.routes import Route
 from tests.contracts.world import World, session_of
-from tests.factories import PASSWORD, hashed_password
+from tests.factories import PASSWORD, CommentFactory, hashed_password
 
 Body = dict[str, Any]
 
@@ -140,10 +144,66 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     ("on-call/rotas/<uuid:rota_pk>/overrides/<uuid:pk>/", "PATCH"): lambda world: {"reason": "swapped"},
     ("teams/bulk/", "POST"): lambda world: many(world, Team),
     ("sites/bulk/", "POST"): lambda world: many(world, Site),
+    ("services/bulk/", "POST"): lambda world: many(world, Service),
+    ("configuration-items/bulk/", "POST"): lambda world: many(world, ConfigurationItem),
+    # With whom it is shared decides whether it names a team.
+    ("views/", "POST"): lambda world: {"name": f"View {new_id()}", "filters": {"phase": "new"}, "ordering": "priority"},
+    ("views/<uuid:pk>/", "PATCH"): lambda world: {"name": f"View {new_id()}"},
     ("exports/", "POST"): lambda world: {"resource": "sites", "format": "csv"},
     # Whose and what it is cannot be changed.
     ("role-assignments/<uuid:pk>/", "PATCH"): lambda world: {"valid_until": "2027-03-01T09:00:00Z"},
 }
+# What stays as it is would be no change.
+GIVEN |= {
+    ("tickets/<record:ticket_pk>/comments/<uuid:pk>/", "PATCH"): lambda world: {"body": f"Changed {new_id()}"},
+    ("tickets/<record:ticket_pk>/attachments/<uuid:pk>/", "PATCH"): lambda world: {"visibility": "internal"},
+}
+# The verbs of a ticket, at the queue's address and at its practice's.
+SAID: dict[str, Callable[[World], Body]] = {
+    "assign/": lambda world: {"team": str(world.own[Team].pk)},
+    "hold/": lambda world: {"reason": "awaiting_vendor"},
+    "resume/": lambda world: {"comment": ""},
+    "resolve/": lambda world: {"resolution_code": "solution_provided", "resolution_notes": "Restarted."},
+    "close/": lambda world: {"comment": ""},
+    "escalate/": lambda world: {"to": "functional", "team": str(world.own[Team].pk), "reason": "network"},
+    "override-priority/": lambda world: {"priority": 2, "reason": "the board waits"},
+    # There is one kind so far, which it is already.
+    "convert/": lambda world: {"to": "incident"},
+    "merge/": lambda world: {"into": str(world.fresh(Incident, world.peer).pk)},
+    "": lambda world: {"title": f"Renamed {new_id()}"},
+}
+for address in ("tickets/", "incidents/"):
+    GIVEN |= {(f"{address}<record:pk>/{verb}", "POST" if verb else "PATCH"): made for verb, made in SAID.items()}
+    GIVEN[f"{address}bulk/", "POST"] = lambda world: {
+        "ids": [str(world.fresh(Incident, world.peer).pk)],
+        "action": "update",
+        "params": {"title": f"Renamed {new_id()}"},
+    }
+GIVEN["incidents/", "POST"] = lambda world: {"title": "Mail is down", "impact": 2, "urgency": 2}
+# What is there already would be a duplicate, and what stays as it is would be no change.
+GIVEN |= {
+    ("tickets/<record:ticket_pk>/links/", "POST"): lambda world: {
+        "type": "relates_to",
+        "to": str(world.fresh(Incident, world.peer).pk),
+    },
+    ("tickets/<record:ticket_pk>/tasks/", "POST"): lambda world: {"title": "Order", "team": str(world.own[Team].pk)},
+    ("tickets/<record:ticket_pk>/tasks/<uuid:pk>/", "PATCH"): lambda world: {"title": f"Renamed {new_id()}"},
+    ("tickets/<record:ticket_pk>/worklogs/", "POST"): lambda world: {"minutes": 30},
+    ("tickets/<record:ticket_pk>/worklogs/<uuid:pk>/", "PATCH"): lambda world: {"note": f"Looked {new_id()}"},
+    ("tags/<uuid:pk>/", "PATCH"): lambda world: {"description": f"Described {new_id()}"},
+    ("custom-fields/<uuid:pk>/", "PATCH"): lambda world: {"label": f"Renamed {new_id()}"},
+    ("priority-matrix/<uuid:pk>/", "PATCH"): lambda world: {"priority": next(_hours) % 5 + 1},
+}
+# What must hang from the very row of the address: route -> that part of the body.
+OF_ROW: dict[str, Callable[[World, Any], Body]] = {
+    f"{address}/<record:pk>/split/": lambda world, row: {"comment": comment_on(world, row)}
+    for address in ("tickets", "incidents")
+}
+
+
+def comment_on(world: World, ticket: Any) -> str:
+    with world.acme.entered():
+        return str(CommentFactory(ticket=Ticket.objects.get(pk=ticket.pk), author=world.peer).pk)
 
 
 def many(world: World, model: type[Any]) -> Body:
@@ -255,6 +315,7 @@ def sample(world: World, route: Route, serializer: Any, name: str, field: serial
 
 
 _SAMPLES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (serializers.FileField, lambda field: SimpleUploadedFile("notes.txt", b"some words")),
     (serializers.BooleanField, lambda field: True),
     (serializers.ChoiceField, lambda field: next(str(choice) for choice in field.choices if choice != "")),
     (serializers.IntegerField, lambda field: field.min_value if field.min_value is not None else 1),

@@ -21,6 +21,8 @@ class Fields:
     change: str = ""
     changers: str = ""
     once: str = ""
+    # What a row of the list shows, where that is less than the record's own page.
+    listed: str = ""
     # Who reads less than `read`: role -> keys.
     narrowed: Mapping[str, str] = field(default_factory=dict)
 
@@ -28,12 +30,34 @@ class Fields:
 OFFICE, LEADING, ADMIN = "agent,manager,admin", "manager,admin", "admin"
 ENVELOPE = "id created_at updated_at version"
 PERSON = "email full_name username employee_number job_title phone user_type is_vip department site manager time_zone language"
+SERVICE = "name description criticality owner support_team is_active"
+CI = "name ci_class status environment criticality serial_number asset_tag owner support_team service site description"
 ROTA = "name team is_active time_zone starts_on handover_weekday handover_time weeks_per_turn members"
+TICKET_SUBJECT = "title description impact urgency category service configuration_item requester"
+TICKET_WRITTEN = f"{TICKET_SUBJECT} assignee team source tags custom_fields"
+TICKET = (
+    f"{ENVELOPE} {TICKET_WRITTEN} number kind status phase priority priority_override_reason opened_by hold_reason hold_until"
+    " opened_at responded_at resolved_at closed_at sla_due_at resolution_code resolution_notes reopen_count"
+    " reassignment_count merged_into deleted_at friendly_status allowed_transitions"
+)
+VIEW = "name filters ordering shared_with team"
+INCIDENT = f"{TICKET} is_major major_status parent"
 
 
 def written_by_admin(read: str, write: str) -> Fields:
     """What Agents and Managers read, and only an Admin writes."""
     return Fields(f"{ENVELOPE} {read}", OFFICE, create=write, creators=ADMIN, change=write, changers=ADMIN)
+
+
+def catalogue(read: str) -> Fields:
+    """What administrators write and everybody reads, end users as far as they are entitled to it."""
+    return Fields(f"{ENVELOPE} {read}", EVERYBODY, create=read, creators=ADMIN, change=read, changers=ADMIN)
+
+
+def inventory(read: str, write: str, shown: str = "") -> Fields:
+    """What the office writes, and end users read as far as it is theirs."""
+    read = f"{ENVELOPE} {read} {shown}"
+    return Fields(read, EVERYBODY, create=write, creators=OFFICE, change=write, changers=OFFICE)
 
 
 GOLDEN: dict[str, Fields] = {
@@ -55,6 +79,10 @@ GOLDEN: dict[str, Fields] = {
     "departments/": written_by_admin("name parent cost_centre head", "name parent cost_centre head"),
     "teams/": written_by_admin("name description email calendar deleted_at", "name description email calendar"),
     "skills/": written_by_admin("name description", "name description"),
+    # End users what they own, and the names of the classes.
+    "services/": inventory(SERVICE, SERVICE, "deleted_at"),
+    "configuration-items/": inventory(CI, CI, "number deleted_at"),
+    "ci-classes/": inventory("name key parent", "name key parent"),
     # Managers of the teams that they are in themselves.
     "teams/<>/members/": Fields(
         f"{ENVELOPE} team user is_lead capacity skills presence out_of_office",
@@ -137,6 +165,82 @@ GOLDEN: dict[str, Fields] = {
         change="user starts_at ends_at reason",
         changers=LEADING,
     ),
+    # End users their own, and those that they watch.
+    # One's own, and shared ones to read; sharing is asked by the service.
+    "views/": Fields(
+        f"{ENVELOPE} owner {VIEW}", EVERYBODY, create=VIEW, creators=EVERYBODY, change=VIEW, changers=EVERYBODY
+    ),
+    "views/<>/tickets/": Fields("next previous results", EVERYBODY),
+    "views/counts/": Fields("results", EVERYBODY),
+    "tickets/": Fields(TICKET, EVERYBODY, change=TICKET_WRITTEN, changers=OFFICE),
+    "incidents/": Fields(
+        f"{INCIDENT} workaround commander communications_lead update_interval_minutes next_update_due_at"
+        " major_since review_due_at",
+        EVERYBODY,
+        create=f"{TICKET_WRITTEN} workaround parent",
+        creators=EVERYBODY,
+        change=f"{TICKET_WRITTEN} workaround parent",
+        changers=OFFICE,
+        listed=INCIDENT,
+    ),
+    "incidents/<>/children/": Fields("next previous results", EVERYBODY),
+    "incidents/<>/metrics/": Fields(
+        "acknowledged responded resolved on_hold_seconds business_calendar reassignment_count reopen_count"
+        " first_contact_resolution",
+        EVERYBODY,
+    ),
+    "incidents/<>/suspected-duplicates/": Fields("results", EVERYBODY),
+    "incidents/<>/major/report/": Fields(
+        "number title major_status commander communications_lead update_interval_minutes proposed_at accepted_at ended_at"
+        " proposed_to_accepted_seconds accepted_to_ended_seconds updates_given updates_missed children_count review_due_at"
+        " timeline",
+        EVERYBODY,
+    ),
+    "categories/": catalogue("name parent description is_active"),
+    "custom-fields/": catalogue("kind key label field_type choices is_required is_public is_active position"),
+    "tags/": written_by_admin("name colour description", "name colour description"),
+    "priority-matrix/": Fields(f"{ENVELOPE} kind impact urgency priority", OFFICE, change="priority", changers=ADMIN),
+    # End users those of their own tickets to their own tickets.
+    "tickets/<>/links/": Fields(
+        f"{ENVELOPE} type direction to to_number to_title to_status", EVERYBODY, create="type to", creators=OFFICE
+    ),
+    # Agents change their own.
+    "tickets/<>/worklogs/": Fields(
+        f"{ENVELOPE} ticket author minutes started_at note is_billable",
+        OFFICE,
+        create="minutes started_at note is_billable",
+        creators=OFFICE,
+        change="minutes started_at note is_billable",
+        changers=OFFICE,
+    ),
+    "tickets/<>/tasks/": Fields(
+        f"{ENVELOPE} ticket title team assignee order depends_on done_at done_by created_by",
+        OFFICE,
+        create="title team assignee order depends_on",
+        creators=OFFICE,
+        change="title team assignee order depends_on",
+        changers=OFFICE,
+    ),
+    # Participants on their own tickets; what is internal is not there for them.
+    "tickets/<>/comments/": Fields(
+        f"{ENVELOPE} body html visibility author is_automatic edited_at",
+        EVERYBODY,
+        create="body visibility",
+        creators=EVERYBODY,
+        change="body visibility",
+        changers=EVERYBODY,
+    ),
+    "tickets/<>/comments/<>/edits/": Fields("id body edited_by at", OFFICE),
+    "tickets/<>/attachments/": Fields(
+        f"{ENVELOPE} name content_type size_bytes sha256 visibility comment uploaded_by",
+        EVERYBODY,
+        create="file visibility comment",
+        creators=EVERYBODY,
+        change="visibility",
+        changers=EVERYBODY,
+    ),
+    "tickets/<>/watchers/": Fields("id user created_at", EVERYBODY, create="user", creators=EVERYBODY),
+    "canned-replies/": written_by_admin("name body visibility team is_active", "name body visibility team is_active"),
     # One's own; an Admin, who reads the audit log, everybody's. By which token it was asked for is not shown.
     "jobs/": Fields("id kind state progress total done errors result created_at started_at finished_at", EVERYBODY),
 }

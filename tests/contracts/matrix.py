@@ -7,16 +7,18 @@ import itertools
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 from django.core import signing
-from django.db import models
+from django.db import models, transaction
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from apps.audit.models import Event
+from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.authorization import Action, Reach, decide, may
 from apps.users.models import PasswordLink, Session, User
@@ -46,8 +48,52 @@ PUBLIC = {
 }
 # Lists of which some see a narrower form: whatever their filter, order or choice of fields would tell beyond it is 400.
 NARROWED: dict[str, frozenset[str]] = {"users/": frozenset({"end user"})}
+# Words that belong to nobody: whoever reads any record of their resource reads them all.
+VOCABULARIES = frozenset(
+    f"{words}/{one}" for words in ("ci-classes", "categories", "custom-fields") for one in ("", "<uuid:pk>/")
+)
 # What a fresh row must be for its action to be possible: route -> columns.
-PREPARED: dict[str, dict[str, Any]] = {"users/<uuid:pk>/activate/": {"is_active": False}}
+_RESOLVED: dict[str, Any] = {
+    "status": "resolved",
+    "phase": "resolved",
+    "resolution_code": "solution_provided",
+    "resolved_at": datetime(2026, 11, 2, tzinfo=UTC),
+    # A child that is reopened leaves its parent, which is a fact of its own.
+    "parent": None,
+}
+PREPARED: dict[str, dict[str, Any]] = {
+    **{
+        f"{address}/<record:pk>/{verb}/": _RESOLVED
+        for address in ("tickets", "incidents")
+        for verb in ("close", "reopen")
+    },
+    **{
+        f"{address}/<record:pk>/resume/": {"status": "on_hold", "phase": "pending", "hold_reason": "awaiting_vendor"}
+        for address in ("tickets", "incidents")
+    },
+    "users/<uuid:pk>/activate/": {"is_active": False},
+    "incidents/<record:pk>/major/propose/": {"parent": None},
+    "incidents/<record:pk>/major/accept/": {"parent": None, "major_status": "candidate"},
+    "incidents/<record:pk>/major/reject/": {"major_status": "candidate"},
+    "incidents/<record:pk>/major/demote/": {
+        "is_major": True,
+        "major_status": "accepted",
+        "update_interval_minutes": 30,
+        "major_since": datetime(2026, 11, 2, tzinfo=UTC),
+    },
+    "tickets/<record:ticket_pk>/tasks/<uuid:pk>/reopen/": {"done_at": datetime(2026, 11, 2, tzinfo=UTC)},
+}
+_COMMENT, _FILE = (f"tickets/<record:ticket_pk>/{what}/<uuid:pk>/" for what in ("comments", "attachments"))
+# Where somebody else's record takes more than one's own: the author's, or `update` of internal comments for all of them.
+AUTHORS_ALONE = frozenset(
+    (f"{route}{verb}", method)
+    for route in (_COMMENT, _FILE)
+    for verb, method in (("", "PATCH"), ("", "DELETE"), ("restore/", "POST"))
+)
+# What is its owner's alone while they share it with nobody, as a fresh row is.
+PRIVATE = frozenset({"views/<uuid:pk>/", "views/<uuid:pk>/tickets/"})
+# What bodies.GIVEN asks for beyond the grant of the view: (route, method) -> another grant.
+ASKED_BESIDES = {("tickets/<record:ticket_pk>/attachments/<uuid:pk>/", "PATCH"): (Action.CREATE, "internal_comments")}
 # What is left of a rate limit is less with each request.
 COUNTED = re.compile(r"'RateLimit[A-Za-z-]*': '[^']*'")
 # Where the record says which grant it takes: (route, method) -> what bodies.GIVEN and the factory make it name.
@@ -186,20 +232,42 @@ class Walk:
             return frozenset({404})
         return frozenset({refusal or 404})
 
+    def sees_only_own(self, principal: str) -> bool:
+        """Whether a record of this route may be there without this caller's learning of it."""
+        if str(self.route) in VOCABULARIES:
+            return False
+        reads = decide(self.actor(principal), Action.READ, self.route.view.resource)  # type: ignore[attr-defined]
+        return reads.is_allowed and reads.reach is not Reach.ORGANIZATION
+
+    def finds_deleted(self, method: str) -> bool:
+        """Whether this action is one of those that find what is deleted; where the view does not say, it may."""
+        finding = getattr(self.route.view, "finds_hidden", None)
+        return finding is None or self.route.action(method) in finding
+
     def on_own(self, principal: str, method: str, target: str) -> frozenset[int]:
         refusal = self.refusal(principal, method)
-        if refusal == 403 and target == "deleted":
+        if refusal == 403 and (target == "deleted" or (target == "peer" and self.sees_only_own(principal))):
             # Only those who may delete find what is hidden; to others it is like what never was.
             return self.on_foreign(principal, method)
         if refusal is not None:
             return frozenset({refusal})
         if method == "OPTIONS":
             return frozenset({204})
+        if target == "deleted" and not self.finds_deleted(method):
+            return frozenset({404})
+        if target == "peer" and str(self.route) in PRIVATE:
+            return frozenset({404})
+        besides = ASKED_BESIDES.get((str(self.route), method))
+        if besides is not None and not may(self.actor(principal), *besides):
+            return frozenset({404 if target == "peer" and self.sees_only_own(principal) else 403})
         named = NAMED_BY_RECORD.get((str(self.route), method))
         if named is not None and not may(self.actor(principal), *named):
             return frozenset({404 if target == "peer" else 403})
         usual = {"create": {201}, "partial_update": {200}, "destroy": {204}, "list": {200}, "retrieve": {200}}
         statuses = frozenset(usual.get(str(self.route.action(method)), SUCCESS | DOMAIN_REFUSALS))
+        if (str(self.route), method) in AUTHORS_ALONE and target != "own":
+            # Who deleted a fresh row nobody knows.
+            statuses |= {403, 404}
         if self.route.is_protected and self.route.grant(method) is None and target == "peer":
             # Being signed in is enough for what is one's own; a colleague's is perhaps not there at all.
             statuses |= {404}
@@ -223,9 +291,16 @@ class Walk:
             if key == getattr(self.route.view, "lookup_field", "pk") or (key == last and key in {"pk", "id"}):
                 found[key] = row.pk
             else:
-                assert hasattr(row, f"{name}_id"), f"{self.route}: {type(row).__name__} has no reference {name}"
-                found[key] = getattr(row, f"{name}_id")
+                found[key] = self._named(row, f"{name}_id")
         return found
+
+    def _named(self, row: Any, name: str) -> Any:
+        """A column of the row, or of what it hangs from."""
+        if name in vars(row):
+            return getattr(row, name)
+        with tenancy.tenant(row.organization_id), transaction.atomic():
+            assert hasattr(row, name), f"{self.route}: {type(row).__name__} has no reference {name}"
+            return getattr(row, name)
 
     def own_row(self, principal: str, method: str, target: str) -> Any:
         """A row of acme: a fresh one where it will be changed or must belong to the caller."""
@@ -236,7 +311,9 @@ class Walk:
         will_change = method not in {"GET", "HEAD", "OPTIONS"} and self.refusal(principal, method) is None
         if target == "own" and not will_change and model is User:
             return owner
-        if target == "own" and not will_change and not bodies.owned(model):
+        # What hangs from a ticket is there for those alone whose ticket it is.
+        hangs = hasattr(model, "ticket_id")
+        if target == "own" and not will_change and not hangs and not bodies.owned(model):
             return self.world.own[model]
         row = self.world.fresh(model, self.world.peer if target == "peer" else owner)
         prepared = {"deleted_at": timezone.now()} if target == "deleted" else PREPARED.get(str(self.route), {})
@@ -255,6 +332,8 @@ class Walk:
                 path = self.route.url(**self.ids(row)) if row is not None else self.route.url()
                 has_body = self.route.action(method) is not None and method in {"POST", "PATCH", "PUT"}
                 body = valid_body(self.world, self.route, method) if has_body else None
+                if body is not None and str(self.route) in bodies.OF_ROW:
+                    body = {**body, **bodies.OF_ROW[str(self.route)](self.world, row)}
                 request = Request(method, path, query=valid_query(self.world, self.route, method), body=body)
                 answer = self.expect(principal, request, self.on_own(principal, method, target))
                 if answer.status_code in SUCCESS | DOMAIN_REFUSALS and self.route.action(method):
@@ -264,7 +343,13 @@ class Walk:
         model = self.route.model
         if not self.route.keys or model is None or self.route.action(method) is None:
             return ("own",)
-        is_verb = self.route.action(method) not in {"partial_update", "destroy", "retrieve", "list", "create"}
+        is_verb = method not in {"GET", "HEAD"} and self.route.action(method) not in {
+            "partial_update",
+            "destroy",
+            "retrieve",
+            "list",
+            "create",
+        }
         found = ("own", "peer") if bodies.owned(model) else ("own",)
         return (*found, "deleted") if is_verb and hasattr(model, "deleted_at") else found
 
@@ -284,11 +369,18 @@ class Walk:
             if "format" in request.query and refusal is None:
                 view: Any = self.route.view
                 refusal = None if may(self.actor(principal), view.export_grant, view.resource) else 403
+            if "expand" in request.query and refusal is None:
+                refusal = None if self.may_expand(principal) else 403
             narrowed = {400} if self.is_narrowed(principal) else set()
             self.expect(principal, request, frozenset({refusal or 200, *narrowed}))
 
     def is_narrowed(self, principal: str) -> bool:
         return principal in NARROWED.get(str(self.route), frozenset())
+
+    def may_expand(self, principal: str) -> bool:
+        """Whether every reference of this list leads to what the caller may read some of."""
+        expandable = self.route.view().expandable()  # type: ignore[attr-defined]
+        return all(may(self.actor(principal), Action.READ, resource) for _, resource in expandable.values())
 
     def principals(self, method: str) -> list[str]:
         """Those who get as far as the handler; at least one, so that nothing is left out."""
@@ -364,15 +456,16 @@ class Walk:
             return
         row = self.world.foreign[self.route.model]
         for principal in self.principals("GET"):
+            path = self.own_path(principal)
             for name, filter_ in self.route.view.filterset_class.base_filters.items():  # type: ignore[attr-defined]
                 value = getattr(row, str(filter_.field_name), None)
-                if value is None or not _is_particular(row, str(filter_.field_name)):
+                if value in (None, "") or not _is_particular(row, str(filter_.field_name)):
                     continue
                 nothing = str(uuid4())
                 yield (
                     principal,
-                    Request("GET", self.own_path(), query={name: value}, marks=(str(value),)),
-                    Request("GET", self.own_path(), query={name: nothing}, marks=(nothing,)),
+                    Request("GET", path, query={name: value}, marks=(str(value),)),
+                    Request("GET", path, query={name: nothing}, marks=(nothing,)),
                     frozenset({400 if self.is_narrowed(principal) else 200}),
                 )
 
@@ -397,7 +490,10 @@ class Walk:
         """Everything a list can be asked: order, fields, expansion, search, count, ranges, and mallory's own cursor."""
         view: Any = self.route.view
         if self.route.is_list():
-            shape = {"fields": ",".join(view().readable_fields()), "page_size": 200}
+            asked = view()
+            # A list may show less of a record than its own page does.
+            asked.action = "list"
+            shape = {"fields": ",".join(asked.readable_fields()), "page_size": 200}
             expand = ",".join(view().expandable())
             queries: list[dict[str, Any]] = [{"count": "true", "page_size": 200}, shape]
             queries += [{"format": "csv"}] if view.is_exportable else []
@@ -408,21 +504,27 @@ class Walk:
             queries += (
                 [{"cursor": self.world.cursors[str(self.route)]}] if str(self.route) in self.world.cursors else []
             )
-            for principal, query in itertools.product(PRINCIPALS, queries):
-                yield principal, Request("GET", self.own_path(), query=query)
+            for principal in PRINCIPALS:
+                path = self.own_path(principal)
+                for query in queries:
+                    yield principal, Request("GET", path, query=query)
 
     def _ranges(self) -> Iterator[dict[str, Any]]:
         """Filters that own rows match too: the answer may hold those, and only those."""
         row = self.world.foreign[self.route.model]  # type: ignore[index]
         for name, filter_ in self.route.view.filterset_class.base_filters.items():  # type: ignore[attr-defined]
             value = getattr(row, str(filter_.field_name), None)
-            if value is not None and not _is_particular(row, str(filter_.field_name)):
+            # A blank choice is nothing that one can ask for.
+            if value not in (None, "") and not _is_particular(row, str(filter_.field_name)):
                 given = value.isoformat() if hasattr(value, "isoformat") else value
                 yield {name: str(given).lower() if isinstance(given, bool) else given}
 
-    def own_path(self) -> str:
+    def own_path(self, principal: str = "") -> str:
         if not self.route.keys or self.route.model is None:
             return self.route.url()
+        if principal and hasattr(self.route.model, "ticket_id"):
+            # What hangs from a ticket is there for those alone whose ticket it is.
+            return self.route.url(**self.ids(self.own_row(principal, "GET", "own")))
         return self.route.url(**self.ids(self.world.own[self.route.model]))
 
 

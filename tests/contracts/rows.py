@@ -76,10 +76,14 @@ def make(model: type[models.Model], owner: User | None = None) -> Any:
 def _join(row: Any, owner: User) -> None:
     """What a team's grants reach is the owner's by membership: of the row's own team, or of the one it hangs from."""
     for record in (row, *(getattr(row, field.name) for field in references(type(row)))):
-        if "team_id" in getattr(record, "reach_columns", {}).get(Reach.TEAM, ()):
+        is_of_team = "team_id" in getattr(record, "reach_columns", {}).get(Reach.TEAM, ())
+        if is_of_team and record.team_id is not None:
             key = {"organization_id": record.organization_id, "team_id": record.team_id, "user": owner}
             at = timezone.now()
             TeamMember.objects.get_or_create(**key, defaults={"created_at": at, "updated_at": at})
+        if "requester_id" in getattr(record, "reach_columns", {}).get(Reach.OWN, ()):
+            # What hangs from a ticket is on one of their own.
+            type(record).objects.filter(pk=record.pk).update(requester_id=owner.pk)
 
 
 def _fill(row: Any, field: TenantForeignKey) -> None:

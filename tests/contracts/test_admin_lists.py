@@ -34,7 +34,7 @@ def changelist(model):
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
-@pytest.mark.budget(24)
+@pytest.mark.budget(20)
 @EACH_MODEL
 def test_a_list_asks_as_much_for_twenty_rows_as_for_two_and_counts_nothing(acme, dan, model):
     browser, address = signed_in(dan), changelist(model)
@@ -56,7 +56,7 @@ def test_a_list_asks_as_much_for_twenty_rows_as_for_two_and_counts_nothing(acme,
     assert counting == []
 
 
-@pytest.mark.budget(24)
+@pytest.mark.budget(20)
 @EACH_MODEL
 def test_a_reference_is_searched_for_never_listed(acme, dan, model):
     """A form must not grow with the organization: no select has a choice for each row of another table."""

@@ -54,7 +54,7 @@ def shown(world: World, client: Client, path: str, query: dict[str, Any] | None 
     return answer.status_code, text
 
 
-@pytest.mark.budget(40)
+@pytest.mark.budget(24)
 @EACH_MODEL
 def test_lists_and_forms_hold_nothing_of_another_tenant(world: World, client: Client, model: Any) -> None:
     found = admin.site._registry[model]
@@ -68,7 +68,7 @@ def test_lists_and_forms_hold_nothing_of_another_tenant(world: World, client: Cl
     assert shown(world, client, address(model, "add"))[0] in ({403} if is_read_only else {200, 403})
 
 
-@pytest.mark.budget(40)
+@pytest.mark.budget(24)
 @EACH_MODEL
 def test_a_foreign_record_has_no_page(world: World, client: Client, model: Any) -> None:
     before = world.snapshot(world.globex.id)
@@ -86,7 +86,7 @@ def test_a_foreign_record_has_no_page(world: World, client: Client, model: Any) 
     assert world.snapshot(world.globex.id) == before
 
 
-@pytest.mark.budget(48)
+@pytest.mark.budget(32)
 @EACH_MODEL
 @pytest.mark.parametrize("principal", ["manager", "agent", "end user", "anonymous"])
 def test_whoever_is_no_administrator_sees_no_page(world: World, model: Any, principal: str) -> None:
@@ -98,7 +98,7 @@ def test_whoever_is_no_administrator_sees_no_page(world: World, model: Any, prin
         assert world.traces(text_of(answer), path) == []
 
 
-@pytest.mark.budget(16)
+@pytest.mark.budget(10)
 @EACH_MODEL
 def test_the_canary_would_be_seen(world: World, model: Any) -> None:
     """With mallory's cookie the same list shows what it hides from the others."""

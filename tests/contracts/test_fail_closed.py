@@ -71,7 +71,8 @@ def copy_of_a_row(world: World, model: Any, organization_id: Any) -> tuple[list[
         world.superuser, "SELECT to_jsonb(t) FROM {table} t WHERE {tenant} = %s LIMIT 1", model, organization_id
     )
     values = dict(found[0][0])
-    if model._meta.pk.column != tenant_column(model):
+    # The row of a child keeps the key of the base row that it hangs from: under another there is none.
+    if model._meta.pk.column != tenant_column(model) and model._meta.pk.remote_field is None:
         values[model._meta.pk.column] = str(new_id())
     return columns, values
 

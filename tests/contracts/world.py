@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from apps.core import tenancy
 from apps.core.querysets import TenantQuerySet, tenant_column
+from apps.incidents.models import Incident
 from apps.organizations.models import Organization
 from apps.users.models import User, UserType
 from apps.users.refresh_tokens import Pair
@@ -26,6 +27,7 @@ from apps.users.services import Device, open_session
 from tests import conftest
 from tests.contracts import rows
 from tests.contracts.routes import Route
+from tests.factories import DuplicateSuspicionFactory
 
 CANARY = "CANARY-GLOBEX"
 # As much of it as the shortest column holds, in any case.
@@ -42,6 +44,9 @@ SHAPED = {
 BEGINS = {("users_user", "password"): "!"}
 # Columns that cannot hold the canary although no choices bind them, and why.
 CANNOT_HOLD: dict[tuple[str, str], str] = {
+    ("organizations_numberseries", "prefix"): "a few capitals by which a ticket's number is read, and too short",
+    ("tickets_tag", "colour"): "a colour, and too short",
+    ("tickets_attachment", "storage_key"): "names a file, and no answer shows it",
     ("users_rotaversion", "time_zone"): "a zone that is none has no shifts to show",
     ("users_rotaversion", "handover_time"): "as its zone, and too short",
     ("users_grant", "resource"): "a word of the vocabulary; without it mallory would have no rights to be denied",
@@ -77,8 +82,8 @@ class World:
         with self.acme.entered():
             self.actors = {name: actor_for(user, at=timezone.now()) for name, user in self.people.items()}
         self.foreign = self._rows(self.globex, self.mallory)
-        # A second of each, so that a page of one has a next.
-        self._rows(self.globex, self.mallory)
+        # A second of each, so that a page of one has a next; and some that hang from the first.
+        self._relate(self.foreign, self._rows(self.globex, self.mallory))
         # Looked at before the first request: the matrix uses rows up, a person's recovery codes for one.
         self.without_rows = {
             tenant.organization.slug: self._without_rows(tenant) for tenant in (self.acme, self.globex)
@@ -100,6 +105,13 @@ class World:
                 if model is not Organization and model._meta.label not in rows.NO_FACTORY
             }
         return made | {Organization: tenant.organization}
+
+    def _relate(self, first: dict[type[models.Model], Any], second: dict[type[models.Model], Any]) -> None:
+        """What a factory cannot know: one incident below another, and suspected to be the same."""
+        above, below = first[Incident], second[Incident]
+        with self.globex.entered():
+            Incident.objects.filter(pk=below.pk).update(parent_id=above.pk)
+            DuplicateSuspicionFactory(incident=above, other=below)
 
     def _without_rows(self, tenant: conftest.Tenant) -> list[str]:
         return [model._meta.db_table for model in rows.tenant_models() if not self.count(model, tenant.id)]

@@ -6,10 +6,11 @@ import pytest
 from django.utils import timezone
 
 from apps.core.actors import Actor, ActorKind
-from apps.core.authorization import Action
+from apps.core.authorization import Action, Reach
 from apps.core.errors import Denied, IllegalTransition, Invalid
 from apps.core.lifecycle import Lifecycle, Phase, Transition
 from apps.core.models import new_id
+from apps.incidents.lifecycle import LIFECYCLE as INCIDENTS
 from apps.users.models import UserType
 from apps.users.rights import rights_from_table
 from apps.users.role_table import BUILT_IN
@@ -27,7 +28,7 @@ def actor(role):
 ADMIN, AGENT = actor(UserType.ADMIN), actor(UserType.AGENT)
 
 
-def not_on_hold(record, at):
+def not_on_hold(record, actor, at):
     return "It is on hold." if record.is_on_hold else None
 
 
@@ -172,3 +173,26 @@ def test_a_table_cannot_be_changed_afterwards():
         LIFECYCLE.initial = "open"
     with pytest.raises(AttributeError):
         LIFECYCLE.transitions["start"].target = "closed"
+
+
+@pytest.mark.parametrize("role", BUILT_IN)
+@pytest.mark.parametrize("status", ["new", "in_progress", "on_hold", "resolved", "closed", "cancelled"])
+def test_what_lists_ask_once_is_what_each_record_would_answer(role, status):
+    who, at = actor(role), timezone.now()
+    incident = SimpleNamespace(
+        status=status,
+        requester_id=new_id(),
+        team_id=None,
+        pk=new_id(),
+        merged_into_id=None,
+        is_major=False,
+        closed_at=at,
+        reach_columns={Reach.OWN: ("requester_id",), Reach.TEAM: ("team_id",)},
+    )
+
+    granted = INCIDENTS.granted(status, actor=who)
+
+    if granted is not None:
+        verbs = [name for name, guard in granted if guard is None or guard(incident, who, at) is None]
+        assert verbs == INCIDENTS.allowed(incident, actor=who, at=at)
+    assert (granted is None) == (role == UserType.END_USER and status in {"new", "resolved"})

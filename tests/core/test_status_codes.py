@@ -1,4 +1,4 @@
-"""Every row of API.md's table of status codes, and the form of every refusal."""
+"""Every row of the contract's table of status codes, and the form of every refusal."""
 
 import json
 

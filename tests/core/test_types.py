@@ -6,6 +6,8 @@ import pytest
 from rest_framework import serializers
 
 from apps.core.api import strict
+from apps.tickets.api.saved_views import FiltersField
+from apps.tickets.api.serializers import CustomFieldsField
 from tests.core import routes
 from tests.core.expectations import assert_problem, pointers
 
@@ -34,8 +36,12 @@ TYPES: list[tuple[type[Any], set[str]]] = [
     (strict.IdField, set()),
     (strict.ClockField, set()),
     (serializers.ListField, {"a list"}),
+    (CustomFieldsField, {"an object"}),
+    (FiltersField, {"an object"}),
 ]
-TOP_LEVEL_CODES = {"invalid", "null", "not_a_list", "invalid_choice", "does_not_exist", "unknown_zone", "blank"}
+TOP_LEVEL_CODES = {
+    "invalid", "null", "not_a_list", "invalid_choice", "out_of_range", "does_not_exist", "unknown_zone", "blank",
+}  # fmt: skip
 
 
 def accepted_samples(field: Any) -> set[str]:
@@ -49,7 +55,7 @@ def accepted_samples(field: Any) -> set[str]:
 def cases() -> list[Any]:
     found = []
     for route in routes.creations():
-        for name, field in route.view.serializer_class().fields.items():
+        for name, field in routes.input_of(route).fields.items():
             if not field.read_only:
                 refused = [sample for sample in SAMPLES if sample not in accepted_samples(field)]
                 found.append(pytest.param(route, name, refused, id=f"{route}{name}"))
@@ -77,7 +83,7 @@ def test_a_field_refuses_every_type_but_its_own(*, acme, dan, api, route, field,
 @pytest.mark.asvs("15.3.3")
 @pytest.mark.parametrize("route", routes.creations(), ids=str)
 def test_every_column_that_is_not_writable_is_refused_in_a_body(acme, dan, api, route):
-    writable = {name for name, field in route.view.serializer_class().fields.items() if not field.read_only}
+    writable = {name for name, field in routes.input_of(route).fields.items() if not field.read_only}
     columns = {name for field in route.view.model._meta.concrete_fields for name in (field.name, field.attname)}
     assert columns - writable
 
@@ -93,12 +99,20 @@ def test_every_column_that_is_not_writable_is_refused_in_a_body(acme, dan, api, 
 
 @pytest.mark.parametrize("route", routes.creations(), ids=str)
 def test_what_is_read_only_is_called_so(acme, dan, api, route):
-    read_only = [name for name, field in route.view.serializer_class().fields.items() if field.read_only]
-    assert {"id", "version", "created_at", "updated_at"} <= set(read_only)
+    given = routes.input_of(route)
+    writable = {name for name, field in given.fields.items() if not field.read_only}
+    shown = route.view.serializer_class().fields
+    read_only = {name for name, field in shown.items() if field.read_only} - writable
+    columns = {field.name for field in route.view.model._meta.concrete_fields}
+    assert {"id", "created_at"} | ({"version", "updated_at"} & columns) <= read_only
+    # An input of its own does not know what answers show.
+    codes = {name: "read_only" if name in given.fields else "unknown_field" for name in read_only}
+    if isinstance(given, route.view.serializer_class):
+        assert set(codes.values()) == {"read_only"}
 
     body = assert_problem(api(dan).post(routes.path_in(route, acme), dict.fromkeys(read_only, "x")), 400, "invalid")
 
-    assert {(f"/{name}", "read_only") for name in read_only} <= set(pointers(body))
+    assert set(codes.items()) <= {(pointer.removeprefix("/"), code) for pointer, code in pointers(body)}
 
 
 INSTANTS = {
@@ -138,6 +152,27 @@ def test_a_whole_number_is_a_json_integer_in_its_range(given):
         field.run_validation(given)
 
     assert field.run_validation(3) == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "code", "accepted"),
+    [
+        (strict.IntegerField(min_value=1, max_value=3), 0, "out_of_range", "1 to 3"),
+        (strict.IntegerField(min_value=1), 0, "out_of_range", "at least 1"),
+        (strict.IntegerField(max_value=3), 4, "out_of_range", "at most 3"),
+        (strict.ChoiceField(choices=[1, 2, 3]), 4, "out_of_range", "1, 2, 3"),
+        (strict.ChoiceField(choices=[1, 2, 3]), "high", "invalid_choice", "1, 2, 3"),
+        (strict.ChoiceField(choices=[1, 2, 3]), True, "invalid_choice", "1, 2, 3"),
+        (strict.ChoiceField(choices=["low", "high"]), 4, "invalid_choice", "low, high"),
+        (strict.ChoiceField(choices=["low", "high"]), "odd", "invalid_choice", "low, high"),
+    ],
+)
+def test_a_number_out_of_its_range_is_called_so_and_told_the_range(field, given, code, accepted):
+    with pytest.raises(serializers.ValidationError) as refusal:
+        field.run_validation(given)
+
+    (detail,) = refusal.value.detail
+    assert (detail.code, detail.endswith(f"accepted: {accepted}.")) == (code, True)
 
 
 @pytest.mark.parametrize("given", [True, 1, "4", "", None, [], {}])

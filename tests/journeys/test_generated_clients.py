@@ -20,7 +20,7 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 
 from tests.faults.processes import Processes, free_port, wait_until
-from tests.journeys.test_walking_slice import is_serving
+from tests.journeys.speaking import is_serving
 
 PACKAGE = "generated_itsm_client"
 TOKEN, LIST = "/api/v1/auth/token/", "/api/v1/teams/"

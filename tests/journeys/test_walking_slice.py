@@ -1,6 +1,5 @@
 """One thread through everything: HTTP, sign-in, a write, its event, broker, worker, relay and the consumer; and the wall."""
 
-import http.client
 import json
 import time
 from typing import Any
@@ -12,66 +11,14 @@ from django.db import transaction
 from apps.core import tenancy
 from apps.core.models import new_id
 from apps.organizations.services import find_organization
-from tests.faults.processes import Processes, free_port, is_ready, wait_until
+from tests.faults.processes import free_port, is_ready, wait_until
+from tests.journeys.speaking import API, Client, is_serving
 from tests.sink.models import Arrival
 from tests.sink.tasks import PULSE_SECONDS
 
 pytestmark = pytest.mark.journey
 
-API = "/api/v1"
 ARRIVES_WITHIN_SECONDS = 10
-
-
-class Client:
-    """Speaks JSON to the web process over real HTTP, signed in or not."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.token = ""
-
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], Any]:
-        """Status, headers by lower-case name, and the body as JSON."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        given = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        if body is not None:
-            given["Content-Type"] = "application/json"
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body), {**given, **headers})
-            answer = connection.getresponse()
-            text = answer.read()
-            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, json.loads(text) if text else None
-        finally:
-            connection.close()
-
-    def get(self, path: str) -> Any:
-        """The body of a 200."""
-        status, _, body = self.ask("GET", path)
-        assert status == 200, body
-        return body
-
-    def sign_in(self, account: dict[str, str]) -> None:
-        status, _, pair = self.ask(
-            "POST", f"{API}/auth/token/", {"email": account["email"], "password": account["password"]}
-        )
-        assert status == 200, pair
-        self.token = pair["access"]
-
-
-@pytest.fixture
-def accounts(processes: Processes) -> dict[str, Any]:
-    """The demo's people, as its loader writes them down."""
-    file = processes.directory / "demo.json"
-    processes.manage("load_demo", "--write", str(file))
-    assert file.stat().st_mode & 0o777 == 0o600
-    written: dict[str, Any] = json.loads(file.read_text())
-    return written["organizations"]
-
-
-def is_serving(port: int) -> bool:
-    try:
-        return Client(port).ask("GET", "/health/ready/")[0] == 200
-    except OSError:
-        return False
 
 
 def arrived(organization_id: UUID, event_id: str) -> int:

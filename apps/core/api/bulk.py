@@ -38,7 +38,7 @@ def _no_params(view: Any, data: Any) -> Mapping[str, Any]:
 
 def reading(serializer: type[StrictInput]) -> Callable[[Any, Any], Mapping[str, Any]]:
     """`params` as this serializer reads them."""
-    return lambda view, data: strict_input(serializer(data=data))
+    return lambda view, data: strict_input(serializer(data=data, context={"actor": view.actor}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ class BulkViewSet(RecordViewSet):
         before = sent.result(pk) if sent is not None else None
         if before is not None:
             return before
-        record = self.bulk_record(pk)
+        record = self.bulk_record(pk, params)
         grant = self.grants[chosen.verb]
         if grant is not None:
             require(self.actor, grant, self.resource, record)
@@ -161,8 +161,11 @@ class BulkViewSet(RecordViewSet):
             sent.keep(pk, result)
         return result
 
-    def bulk_record(self, pk: UUID) -> Any:
-        """The record, locked. Raises NotFound for what this caller cannot see, however that came to be."""
+    def bulk_record(self, pk: UUID, params: Mapping[str, Any]) -> Any:
+        """The record, locked; where `params` name others that have to be locked before it, these first.
+
+        Raises NotFound for what this caller cannot see, however that came to be.
+        """
         if the_one(self.visible(), pk) is None:
             raise NotFound
         record = records.lock(self.model, pk, actor=self.actor)

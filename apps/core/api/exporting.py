@@ -13,7 +13,7 @@ from apps.core import events, limits
 from apps.core.actors import Actor
 from apps.core.api import pagination, rates
 from apps.core.api.pagination import invalid_parameter
-from apps.core.authorization import require, within_reach
+from apps.core.authorization import require
 from apps.core.errors import Invalid
 from apps.core.tables import FORMATS, Format, cell_of
 
@@ -56,7 +56,7 @@ def exported(view: "RecordViewSet") -> tuple[Any, str]:
     """What the view's query finds of what its actor may export, and in which order. Raises Denied."""
     require(view.actor, view.export_grant, view.resource)
     queryset, ordering = view.found()
-    return within_reach(queryset, view.actor, view.export_grant, view.resource), ordering
+    return view.exported(queryset), ordering
 
 
 def at_most(queryset: Any, limit: int) -> int:

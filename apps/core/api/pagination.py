@@ -131,7 +131,11 @@ def _after(keys: Sequence[SortKey], values: Sequence[Any], *, is_reversed: bool)
 
 
 def _link(request: Request, ordering: str, keys: Sequence[SortKey], row: Any, *, is_reversed: bool) -> str:
-    values = [getattr(row, key.column) for key in keys]
+    return link(request, ordering, [getattr(row, key.column) for key in keys], is_reversed=is_reversed)
+
+
+def link(request: Request, ordering: str, values: Sequence[Any], *, is_reversed: bool) -> str:
+    """The same list from `values` on, forwards or backwards, by a cursor that nobody else can make."""
     payload = json.dumps([ordering, int(is_reversed), values], cls=PreciseEncoder)
     parameters = {**request.query_params.dict(), "cursor": signing.Signer(salt=SALT).sign_object(json.loads(payload))}
     return f"{request.build_absolute_uri(request.path)}?{urlencode(parameters)}"

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSetMixin
 
 from apps.core import records
-from apps.core.api import exporting, filters, pagination
+from apps.core.api import exporting, filters, lookup, pagination
 from apps.core.api.pagination import invalid_parameter
 from apps.core.api.serializers import RecordSerializer, strict_input
 from apps.core.api.versions import expected_version
@@ -43,6 +43,8 @@ class RecordViewSet(ViewSetMixin, TenantView):
     default_ordering: ClassVar[str] = "-created_at"
     lookup_field = "pk"
     lookup_value_converter = "uuid"
+    # With the converter `record`: what the numbers begin with by which an address may name a record instead of its id.
+    number_prefixes: ClassVar[frozenset[str]] = frozenset()
     # What it takes to have the list as a file; where the role table knows no `export`, who configures may also export.
     export_grant: ClassVar[Action] = Action.EXPORT
     # False for a list that no grant guards, and so none would let out as a file.
@@ -63,10 +65,13 @@ class RecordViewSet(ViewSetMixin, TenantView):
         return record
 
     def record_id(self) -> UUID:
-        try:
-            return UUID(str(self.kwargs[self.lookup_field]))
-        except ValueError as error:
-            raise NotFound from error
+        """The id of the URL's record. Raises NotFound for a number that no record has which this caller may see."""
+        named = self.kwargs[self.lookup_field]
+        if not isinstance(named, UUID):
+            # Looked up once: from here on the request names the id.
+            self.kwargs[self.lookup_field] = lookup.id_of(named, self.visible(), self.number_prefixes)
+        found: UUID = self.kwargs[self.lookup_field]
+        return found
 
     def check_visible(self) -> None:
         if self.lookup_field in self.kwargs:
@@ -103,6 +108,10 @@ class RecordViewSet(ViewSetMixin, TenantView):
         if "search" in self.query:
             queryset = filters.apply_search(queryset, self.search_columns, self.query["search"])
         return queryset, ordering
+
+    def exported(self, queryset: Any) -> Any:
+        """What of it the caller may have as a file. Raises Denied."""
+        return within_reach(queryset, self.actor, self.export_grant, self.resource)
 
     def writes_down_reading(self, request: Request) -> bool:
         return self.action == "list" and "format" in request.query_params

@@ -38,9 +38,12 @@ class SoftDeleteViewSet(RecordViewSet):
     def delete_record(self, record: Any) -> None:
         records.soft_delete(record, actor=self.actor, at=timezone.now())
 
+    def restore_record(self, record: Any) -> Any:
+        return records.restore(record, actor=self.actor, at=timezone.now())
+
     @extend_schema(request=None, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def restore(self, request: Request, pk: Any) -> Response:
         """Bring a deleted record back; 409 when it is not deleted."""
         no_input(request.data)
-        return self.single(records.restore(self.locked(request), actor=self.actor, at=timezone.now()))
+        return self.single(self.restore_record(self.locked(request)))

@@ -1,7 +1,7 @@
 """Serializer fields that accept one JSON type each and say what that is."""
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -35,14 +35,26 @@ class EmailField(serializers.EmailField):
 
 
 class IntegerField(serializers.IntegerField):
-    """A JSON integer; neither "3" nor 3.0 nor true."""
+    """A JSON integer within its bounds; neither "3" nor 3.0 nor true."""
 
-    default_error_messages = {"invalid": "Not a whole number; accepted: a JSON integer."}
+    default_error_messages = {
+        "invalid": "Not a whole number; accepted: a JSON integer.",
+        "out_of_range": "Out of range; accepted: {accepted}.",
+    }
 
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, bool) or not isinstance(data, int):
             self.fail("invalid")
+        least, most = self.min_value, self.max_value
+        if (least is not None and data < least) or (most is not None and data > most):
+            self.fail("out_of_range", accepted=self.accepted())
         return int(data)
+
+    def accepted(self) -> str:
+        """The bounds in words; there is one at least."""
+        if self.max_value is None:
+            return f"at least {self.min_value}"
+        return f"at most {self.max_value}" if self.min_value is None else f"{self.min_value} to {self.max_value}"
 
 
 class BooleanField(serializers.BooleanField):
@@ -56,13 +68,26 @@ class BooleanField(serializers.BooleanField):
         return data
 
 
+@extend_schema_field({"type": "string", "description": "A word, or empty where there is none."})
+class WordField(serializers.CharField):
+    """A choice that may be empty, as answers show it."""
+
+
 class ChoiceField(serializers.ChoiceField):
-    """One of the named choices, which the refusal lists."""
+    """One of the named choices, which the refusal lists. A number where numbers are chosen from is out of their range."""
+
+    default_error_messages = {
+        "invalid_choice": "Not a choice; accepted: {accepted}.",
+        "out_of_range": "Out of range; accepted: {accepted}.",
+    }
 
     def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, str | int) or isinstance(data, bool) or str(data) not in self.choice_strings_to_values:
-            accepted = ", ".join(str(choice) for choice in self.choices if choice != "")
-            raise serializers.ValidationError(f"Not a choice; accepted: {accepted}.", code="invalid_choice")
+        is_text, is_number = isinstance(data, str), isinstance(data, int) and not isinstance(data, bool)
+        if not (is_text or is_number) or str(data) not in self.choice_strings_to_values:
+            choices = [choice for choice in self.choices if choice != ""]
+            is_range = is_number and all(isinstance(choice, int) for choice in choices)
+            accepted = ", ".join(str(choice) for choice in choices)
+            self.fail("out_of_range" if is_range else "invalid_choice", accepted=accepted)
         return super().to_internal_value(data)
 
 
@@ -88,7 +113,8 @@ class InstantField(serializers.DateTimeField):
             self.fail("naive")
         if not EARLIEST_YEAR <= instant.year <= LATEST_YEAR:
             self.fail("out_of_range")
-        return instant
+        # The answer to a write shows it as every later one does.
+        return instant.astimezone(UTC)
 
 
 class DateField(serializers.DateField):

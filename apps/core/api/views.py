@@ -1,6 +1,6 @@
 """The base views: one transaction in one tenant, the grant asked, keys and versions honoured, and no way around any of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -217,16 +217,21 @@ class TenantView(ApiView):
     def _answer_once(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Honour Idempotency-Key around the handler of a POST."""
         is_kept = request.method == "POST" and self.honours_idempotency_key
-        key = keys.idempotency_key(request) if is_kept else None
-        if key is None:
+        if not is_kept or keys.idempotency_key(request) is None:
             return self.handle(request, *args, **kwargs)
+        return self.once(request, keys.read_body(request), lambda: self.handle(request, *args, **kwargs))
+
+    def once(self, request: Request, body: bytes, do: Callable[[], Response]) -> Response:
+        """`do`, or the answer that the request's Idempotency-Key got before; in one transaction. `body` is what it stands for."""
+        key = keys.idempotency_key(request)
+        if key is None:
+            return do()
         at = timezone.now()
-        body = keys.read_body(request)
         print_ = idempotency.fingerprint("POST", request.get_full_path(), body)
         kept = idempotency.begin(self.actor, key, print_, at=at)
         if kept is not None:
             return keys.replayed(kept)
-        response = self.handle(request, *args, **kwargs)
+        response = do()
         if 200 <= response.status_code < 300:
             idempotency.keep(self.actor, key, print_, self._kept(response), at=at)
         return response

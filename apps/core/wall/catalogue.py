@@ -24,7 +24,8 @@ SELECT tablename, policyname, permissive, roles::text[], cmd, qual, with_check F
 # Every foreign key with the number of its columns, and whether its column is the primary key (a parent link).
 FOREIGN_KEYS = """
 SELECT c.conname, s.relname, t.relname, cardinality(c.conkey),
-       EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = s.oid AND i.indisprimary AND i.indkey::int2[] = c.conkey)
+       EXISTS (SELECT 1 FROM pg_index i WHERE i.indrelid = s.oid AND i.indisprimary
+               AND string_to_array(i.indkey::text, ' ')::int2[] = c.conkey)
 FROM pg_constraint c JOIN pg_class s ON s.oid = c.conrelid JOIN pg_class t ON t.oid = c.confrelid
 WHERE c.contype = 'f' AND s.relnamespace = 'public'::regnamespace
 """

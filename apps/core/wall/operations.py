@@ -53,14 +53,14 @@ class Wall(WallOperation):
     ) -> None:
         models = [to_state.apps.get_model(app_label, name) for name in self.models]
         for model in models:
-            for statement in wall_statements(model._meta.db_table, self.column):
+            for statement in wall_statements(model._meta.db_table, self.column, model._meta.pk.column):
                 schema_editor.execute(statement, params=None)
         for model in models:
             for statement in reference_statements(model, self.column):
                 schema_editor.execute(statement, params=None)
 
 
-def wall_statements(table: str, column: str) -> list[str]:
+def wall_statements(table: str, column: str, key_column: str = "id") -> list[str]:
     """The policy, the key that composite references need, and the grants of one table."""
     writers = f"{APP}, {WORKER}"
     statements = [
@@ -73,9 +73,8 @@ def wall_statements(table: str, column: str) -> list[str]:
     ]
     if column != "id":
         key = f"{table}_tenant_key"
-        statements += [
-            _unless_constraint(table, key, f'ALTER TABLE "{table}" ADD CONSTRAINT "{key}" UNIQUE ("{column}", id)')
-        ]
+        unique = f'ALTER TABLE "{table}" ADD CONSTRAINT "{key}" UNIQUE ("{column}", "{key_column}")'
+        statements += [_unless_constraint(table, key, unique)]
     return statements
 
 
@@ -86,8 +85,11 @@ def reference_statements(model: type[Model], column: str) -> list[str]:
     """
     table = model._meta.db_table
     statements = []
-    for field in model._meta.local_fields:
-        if isinstance(field, TenantForeignKey):
+    fields: list[Any] = list(model._meta.local_fields)
+    for field in fields:
+        # A child's row is of the same tenant as the base row that it hangs from.
+        is_parent_link = getattr(field.remote_field, "parent_link", False)
+        if isinstance(field, TenantForeignKey) or is_parent_link:
             target = field.remote_field.model._meta.db_table
             statements.append(_composite_key(table, column, field.column, target))
     if column == "organization_id":
@@ -169,14 +171,23 @@ class GrantWrites(WallOperation):
 class Door(WallOperation):
     """One function that may look before the tenant is known. It returns ids, to enter the tenant with, and no content."""
 
-    def __init__(self, signature: str, returns: str, body: str, *, reads: Sequence[str]) -> None:
+    def __init__(self, signature: str, returns: str, body: str, *, reads: Sequence[str], language: str = "sql") -> None:
         self.signature = signature
         self.returns = returns
         self.body = body
         self.reads = reads
+        # plpgsql, where the plan has to follow the values.
+        self.language = language
 
     def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
-        return self.__class__.__name__, [self.signature, self.returns, self.body], {"reads": self.reads}
+        return (
+            self.__class__.__name__,
+            [self.signature, self.returns, self.body],
+            {
+                "reads": self.reads,
+                "language": self.language,
+            },
+        )
 
     def describe(self) -> str:
         return f"Open the door {self.signature}"
@@ -187,7 +198,8 @@ class Door(WallOperation):
         name = self.signature.split("(", 1)[0]
         for statement in (
             *(f'GRANT SELECT ON "{table}" TO {DOOR}' for table in self.reads),
-            f"CREATE OR REPLACE FUNCTION {self.signature} RETURNS {self.returns} LANGUAGE sql STABLE SECURITY DEFINER"
+            f"CREATE OR REPLACE FUNCTION {self.signature} RETURNS {self.returns} LANGUAGE {self.language} STABLE"
+            " SECURITY DEFINER"
             f" SET search_path = pg_catalog, public, pg_temp AS $$ {self.body} $$",
             f"ALTER FUNCTION {name} OWNER TO {DOOR}",
             f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC",

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from apps.core.api import strict
 from apps.core.api.filters import filters_for
+from apps.core.api.nested import NestedViewSet
 from apps.core.api.pagination import invalid_parameter
 from apps.core.api.record_views import RecordViewSet
 from apps.core.api.resources import ENVELOPE
@@ -23,7 +24,6 @@ from apps.core.api.views import TenantView
 from apps.core.authorization import Action, require, within_reach
 from apps.users import rotas
 from apps.users.api.availability import ColleagueSerializer
-from apps.users.api.nested import NestedViewSet
 from apps.users.models import OnCallOverride, OnCallRota
 from apps.users.on_call import Shift, plan_at
 

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from apps.core.api import strict
 from apps.core.api.filters import filters_for
+from apps.core.api.nested import NestedViewSet
 from apps.core.api.record_views import RecordViewSet
 from apps.core.api.resources import ENVELOPE, Resource
 from apps.core.api.serializers import ObjectList, RecordSerializer, StrictInput
@@ -19,7 +20,6 @@ from apps.organizations.api.views import DepartmentViewSet as StructureViewSet
 from apps.organizations.models import CostCentre, Department, Team
 from apps.users import heads, membership
 from apps.users.api.availability import ColleagueSerializer, OutOfOffice, ShowsAvailability
-from apps.users.api.nested import NestedViewSet
 from apps.users.models import CostCentreOwner, DepartmentHead, PresenceStatus, Skill, TeamMember, User
 
 MAX_SKILLS = 100

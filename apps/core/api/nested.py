@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.core.api import lookup
 from apps.core.api.record_views import RecordViewSet, the_one
 from apps.core.errors import NotFound
 
@@ -14,6 +15,8 @@ class NestedViewSet(RecordViewSet):
 
     parent_key: ClassVar[str]
     parent_field: ClassVar[str]
+    # With the converter `record`: what the numbers begin with by which an address may name the parent instead of its id.
+    parent_prefixes: ClassVar[frozenset[str]] = frozenset()
 
     def parents(self) -> Any:
         """The parents this caller may see."""
@@ -21,7 +24,9 @@ class NestedViewSet(RecordViewSet):
 
     def parent(self) -> Any:
         """The parent of the URL. Raises NotFound."""
-        found = the_one(self.parents(), self.kwargs[self.parent_key])
+        parents = self.parents()
+        self.kwargs[self.parent_key] = lookup.id_of(self.kwargs[self.parent_key], parents, self.parent_prefixes)
+        found = the_one(parents, self.kwargs[self.parent_key])
         if found is None:
             raise NotFound
         return found

@@ -1,0 +1,153 @@
+"""Major incidents: so grave that one person leads, another speaks to everybody, and a clock says when to speak again."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from apps.audit.models import Event
+from apps.core.actors import Actor
+from apps.core.errors import FieldError, Invalid
+from apps.incidents import services as incidents
+from apps.incidents.lifecycle import MAJOR
+from apps.incidents.models import Incident
+from apps.organizations.models import Organization
+from apps.tickets import services, work
+from apps.tickets.choices import Priority, Visibility
+
+USUAL_INTERVAL_MINUTES = 30
+REVIEW_BUSINESS_DAYS = 5
+REVIEW = "Major incident review"
+LEAD = ("commander_id", "communications_lead_id", "update_interval_minutes")
+SATURDAY = 5
+
+
+def propose(incident: Incident, *, actor: Actor, at: datetime, reason: str, **lead: Any) -> Incident:
+    """Ask those who approve to make it a major one; who would lead it may be named already.
+
+    Raises Denied, IllegalTransition (also for a child, and for what is over), Invalid.
+    """
+    locked = incidents.lock(incident.pk, actor=actor)
+    named = {name: lead.get(name) for name in LEAD}
+    return _move(locked, "propose", past="major_proposed", actor=actor, at=at, reason=reason, own=named)
+
+
+def accept(incident: Incident, *, actor: Actor, at: datetime, reason: str, **lead: Any) -> Incident:
+    """Make a candidate a major incident: led, critical, with the next public update due one interval after `at` (UTC).
+
+    Who is not named here was named with the proposal, or is the caller. Raises Denied, IllegalTransition, Invalid.
+    """
+    locked = incidents.lock(incident.pk, actor=actor)
+    named = {name: lead.get(name) or getattr(locked, name) for name in LEAD}
+    commander_id = named["commander_id"] or _caller(actor)
+    minutes = named["update_interval_minutes"] or USUAL_INTERVAL_MINUTES
+    own = {
+        "commander_id": commander_id,
+        "communications_lead_id": named["communications_lead_id"] or commander_id,
+        "update_interval_minutes": minutes,
+        "next_update_due_at": at + timedelta(minutes=minutes),
+        "major_since": at,
+    }
+    shared = {"is_major": True, **_critical(locked, reason)}
+    return _move(locked, "accept", past="major_accepted", actor=actor, at=at, reason=reason, own=own, shared=shared)
+
+
+def reject(incident: Incident, *, actor: Actor, at: datetime, reason: str) -> Incident:
+    """It stays an incident like others. Raises Denied, IllegalTransition."""
+    locked = incidents.lock(incident.pk, actor=actor)
+    return _move(locked, "reject", past="major_rejected", actor=actor, at=at, reason=reason)
+
+
+def demote(incident: Incident, *, actor: Actor, at: datetime, reason: str) -> Incident:
+    """It is no major incident any more. Who led it stays written, and its priority: that is for people to give back."""
+    locked = incidents.lock(incident.pk, actor=actor)
+    own, shared = {"next_update_due_at": None}, {"is_major": False}
+    return _move(locked, "demote", past="major_demoted", actor=actor, at=at, reason=reason, own=own, shared=shared)
+
+
+def _move(
+    locked: Incident,
+    verb: str,
+    *,
+    past: str,
+    actor: Actor,
+    at: datetime,
+    reason: str,
+    own: Mapping[str, Any] | None = None,
+    shared: Mapping[str, Any] | None = None,
+) -> Incident:
+    """One step of the second life: columns of both rows, one version, one fact."""
+    given = dict(own or {})
+    step = MAJOR.check(locked, verb, actor=actor, at=at, given={"reason": reason})
+    for name in ("commander_id", "communications_lead_id"):
+        services.refuse_unassignable(given.get(name), pointer=f"/{name.removesuffix('_id')}")
+    changes = incidents.differing(locked, given)
+    incidents.save_own(locked, changes)
+    event, moved = f"{locked.kind}.{past}", {"major_status": step.target_from(locked.major_status), **(shared or {})}
+    services.write(locked, moved, event=event, actor=actor, at=at, is_fact=True, beside=changes, reason=reason)
+    return locked
+
+
+def _caller(actor: Actor) -> UUID:
+    if actor.local_id is None:
+        refusal = "Say who leads it; the caller is nobody of this organization."
+        raise Invalid(errors=[FieldError("/commander", "required", refusal)])
+    return actor.local_id
+
+
+def _critical(incident: Incident, reason: str) -> dict[str, Any]:
+    """The highest priority, set by hand so that no change of impact or urgency takes it away."""
+    if incident.priority == Priority.CRITICAL and incident.is_overridden:
+        return {}
+    return {"priority": Priority.CRITICAL.value, "priority_override_reason": f"Major incident: {reason}"}
+
+
+# --- the clock of updates, and the review; moved by facts (subscribers), so they make no version
+
+
+def note_update(incident: Incident, event: Event) -> None:
+    """Everybody was told something; the next update is due one interval later."""
+    if incident.is_major and incident.is_open and event.data.get("visibility") == Visibility.PUBLIC:
+        start_clock(incident, at=event.at)
+
+
+def start_clock(incident: Incident, *, at: datetime) -> None:
+    """The next update is due one interval after `at` (UTC)."""
+    incident.next_update_due_at = at + timedelta(minutes=incident.update_interval_minutes or USUAL_INTERVAL_MINUTES)
+    incident.save(update_fields=["next_update_due_at"])
+
+
+def stop_clock(incident: Incident) -> None:
+    """Nobody waits for an update of what is over."""
+    incident.next_update_due_at = None
+    incident.save(update_fields=["next_update_due_at"])
+
+
+def plan_review(incident: Incident, *, at: datetime) -> None:
+    """Five business days after its resolution at `at` (UTC) it has been looked back at; the commander's task says so, once."""
+    zone = ZoneInfo(Organization.objects.values_list("time_zone", flat=True).get(pk=incident.organization_id))
+    incident.review_due_at = business_days_after(at, REVIEW_BUSINESS_DAYS, zone)
+    incident.next_update_due_at = None
+    incident.save(update_fields=["review_due_at", "next_update_due_at"])
+    if not incident.tasks.filter(title=REVIEW).exists():
+        platform = Actor.system(incident.organization_id, "incidents")
+        work.add_task(incident, actor=platform, at=at, title=REVIEW, assignee_id=_reviewer(incident))
+
+
+def _reviewer(incident: Incident) -> UUID | None:
+    """Its commander, unless they have left meanwhile: that must not keep anybody from resolving it."""
+    try:
+        services.refuse_unassignable(incident.commander_id)
+    except Invalid:
+        return None
+    return incident.commander_id
+
+
+def business_days_after(at: datetime, days: int, zone: ZoneInfo) -> datetime:
+    """The same time of day in `zone`, so many days from Monday to Friday later; in UTC as all instants."""
+    local = at.astimezone(zone)
+    while days:
+        local += timedelta(days=1)
+        days -= local.weekday() < SATURDAY
+    return local.astimezone(at.tzinfo)

@@ -1,0 +1,62 @@
+"""Where tickets live."""
+
+from typing import Any
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from apps.tickets.api.attachments import AttachmentDownloadView, AttachmentViewSet
+from apps.tickets.api.canned_replies import CannedReplyViewSet
+from apps.tickets.api.comments import CommentEditViewSet, CommentViewSet
+from apps.tickets.api.configuration import (
+    CategoryViewSet,
+    CustomFieldViewSet,
+    PriorityMatrixViewSet,
+    TagViewSet,
+)
+from apps.tickets.api.links import LinkViewSet
+from apps.tickets.api.saved_views import SavedViewViewSet
+from apps.tickets.api.timeline import TimelineView
+from apps.tickets.api.views import TicketViewSet
+from apps.tickets.api.watchers import WatcherViewSet
+from apps.tickets.api.work import TaskViewSet, WorklogViewSet
+
+
+class QueueRouter(SimpleRouter):
+    """Leaves out what a view has taken away: a ticket is opened at its practice's address."""
+
+    def get_method_map(self, viewset: Any, method_map: Any) -> dict[str, str]:
+        return {method: name for method, name in method_map.items() if getattr(viewset, name, None) is not None}
+
+
+router = SimpleRouter(use_regex_path=False)
+router.register("tickets/<record:ticket_pk>/links", LinkViewSet, basename="ticket-links")
+router.register("tickets/<record:ticket_pk>/worklogs", WorklogViewSet, basename="ticket-worklogs")
+router.register("tickets/<record:ticket_pk>/tasks", TaskViewSet, basename="ticket-tasks")
+router.register("categories", CategoryViewSet, basename="categories")
+router.register("tags", TagViewSet, basename="tags")
+router.register("custom-fields", CustomFieldViewSet, basename="custom-fields")
+router.register("priority-matrix", PriorityMatrixViewSet, basename="priority-matrix")
+router.register("tickets/<record:ticket_pk>/comments", CommentViewSet, basename="ticket-comments")
+router.register("tickets/<record:ticket_pk>/attachments", AttachmentViewSet, basename="ticket-attachments")
+router.register("tickets/<record:ticket_pk>/watchers", WatcherViewSet, basename="ticket-watchers")
+router.register("canned-replies", CannedReplyViewSet, basename="canned-replies")
+router.register("views", SavedViewViewSet, basename="views")
+queue = QueueRouter(use_regex_path=False)
+queue.register("tickets", TicketViewSet, basename="tickets")
+
+urlpatterns = [
+    path(
+        "tickets/<record:ticket_pk>/comments/<uuid:comment_pk>/edits/",
+        CommentEditViewSet.as_view({"get": "list"}),
+        name="comment-edits",
+    ),
+    path(
+        "tickets/<record:ticket_pk>/attachments/<uuid:pk>/download/",
+        AttachmentDownloadView.as_view(),
+        name="attachment-download",
+    ),
+    path("tickets/<record:pk>/timeline/", TimelineView.as_view(), name="ticket-timeline"),
+    *router.urls,
+    *queue.urls,
+]

@@ -1,0 +1,157 @@
+"""What PostgreSQL does for the queues: every statement about tickets goes by an index that the tenant leads, however many rows."""
+
+import json
+import re
+
+import psycopg
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from apps.core import tenancy
+from apps.incidents import load
+from apps.tickets.models import Ticket
+from apps.users.models import UserType
+from tests.conftest import IS_FULL_RUN, Api, make_tenant, person, superuser
+
+MANY = 20_000 if IS_FULL_RUN else 4_000
+# Tables that the load has filled; small ones may be read from end to end.
+GROWING = {"tickets_ticket", "incidents_incident", "tickets_comment", "tickets_searchdocument"}
+READS = {
+    "the newest": "/api/v1/incidents/",
+    "the newest of all kinds": "/api/v1/tickets/",
+    "closed ones": "/api/v1/incidents/?status=closed",
+    "open work": "/api/v1/tickets/?phase__in=new,open,pending&ordering=priority",
+    "one's own work": "/api/v1/tickets/?assignee=me",
+    "those of a requester": "/api/v1/tickets/?requester={requester}",
+    "those of a team": "/api/v1/tickets/?team={team}",
+    "one": "/api/v1/incidents/{id}/",
+    "one by number": "/api/v1/tickets/{number}/",
+    "a rare word": "/api/v1/incidents/?search={rare}",
+    "a common word": "/api/v1/incidents/?search=vpn",
+    "a common word and a filter": "/api/v1/incidents/?search=the&status=new",
+    "hits by another ordering": "/api/v1/tickets/?search=printer&ordering=-updated_at",
+    "a count": "/api/v1/incidents/?phase=new&count=true&page_size=1",
+    "counts of views": "/api/v1/views/counts/",
+}
+
+
+@pytest.fixture
+def queue(fresh_database):
+    """Two organizations of many tickets each, an agent and an end user of the first, and what requests can name."""
+    acme, globex = make_tenant("acme", "Acme"), make_tenant("globex", "Globex")
+    alice, bob = person(acme, "alice", UserType.AGENT), person(acme, "bob", UserType.END_USER)
+    for tenant, seed in ((acme, 1), (globex, 2)):
+        load.generate(tenant.id, MANY, seed=seed, at=timezone.now(), with_events=False)
+    with superuser() as admin:
+        admin.execute("VACUUM ANALYZE")
+    with acme.entered():
+        ticket = Ticket.objects.filter(title__contains="LT-").order_by("opened_at").first()
+    rare = next(word for word in ticket.title.split() if word.startswith("LT-"))
+    names = {
+        "id": ticket.pk,
+        "number": ticket.number,
+        "requester": ticket.requester_id,
+        "team": ticket.team_id,
+        "rare": rare,
+    }
+    return acme, alice, bob, names
+
+
+def statements_of(client, path):
+    """What the request sent about tickets, as SQL with its values."""
+    sent = []
+
+    def note(execute, sql, params, many, context):
+        if any(table in sql for table in GROWING) and sql.lstrip().upper().startswith("SELECT"):
+            sent.append(psycopg.ClientCursor(connection.connection).mogrify(sql, params) if params else sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        answer = client.get(path)
+    assert answer.status_code == 200, answer.content
+    return sent, answer.json()
+
+
+def nodes(plan):
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def plan_of(sql):
+    """As the application's role, inside the tenant in force."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}")
+        found = cursor.fetchone()[0]
+    return (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+
+
+def led_by_the_tenant():
+    with superuser() as admin:
+        rows = admin.execute("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'").fetchall()
+    return {name for name, definition in rows if re.search(r"\((organization_id|tenant)\b", definition)}
+
+
+def test_every_read_goes_by_an_index_that_the_tenant_leads(queue, monkeypatch):
+    acme, alice, bob, names = queue
+    # As ten thousand are to a million: where most rows of a table are wanted, reading it from end to end is right.
+    for limit in (
+        "apps.tickets.finding.MOST_LOOKED_THROUGH",
+        "apps.tickets.api.searching.EXACT_COUNT_LIMIT",
+        "apps.tickets.saved_views.MOST_COUNTED",
+        "apps.core.api.pagination.EXACT_COUNT_LIMIT",
+    ):
+        monkeypatch.setattr(limit, MANY // 50)
+    client = Api(alice)
+    for view, filters in {"open": {"phase__in": "new,open"}, "mine": {"assignee": "me"}}.items():
+        assert client.post("/api/v1/views/", {"name": view, "filters": filters}).status_code == 201
+    led, explained = led_by_the_tenant(), 0
+    for user in (alice, bob):
+        for name, path in READS.items():
+            if user is bob and name in {"one", "one by number"}:
+                continue
+            sent, _ = statements_of(Api(user), path.format(**names))
+            with acme.entered():
+                for sql in sent:
+                    for node in nodes(plan_of(sql)):
+                        if node.get("Relation Name") not in GROWING and "Index Name" not in node:
+                            continue
+                        explained += 1
+                        assert node["Node Type"] != "Seq Scan", (name, user.full_name, sql, node)
+                        index = node.get("Index Name")
+                        # By its key alone: a row that the tenant's own index, or a join, has found already.
+                        assert index is None or index in led or index.endswith("_pkey"), (name, sql, node)
+    assert explained > len(READS)
+
+
+@pytest.mark.parametrize("column", ["public_words", "all_words"])
+def test_the_door_to_the_words_follows_the_word(queue, column):
+    """The statement behind `tickets_hits`: a rare word by the GIN index, a common one back from the newest."""
+    acme, *_, names = queue
+    with superuser() as admin:
+
+        def plan(word, most):
+            sql = f"""EXPLAIN (FORMAT JSON) SELECT d.ticket_id FROM tickets_searchdocument d
+                WHERE d.organization_id = '{acme.id}' AND d.{column} @@ to_tsquery('itsm_words', '{word}')
+                ORDER BY d.ticket_id DESC LIMIT {most}"""
+            return {node.get("Index Name") for node in nodes(admin.execute(sql).fetchone()[0][0]["Plan"])} - {None}
+
+        assert plan(names["rare"].lower(), 500) == {f"search_document_{'all' if column == 'all_words' else 'public'}"}
+        assert plan("the", 5) == {"search_document_once"}
+
+
+def test_a_list_costs_as_many_queries_for_two_hundred_rows_as_for_two(queue):
+    _, alice, bob, _ = queue
+    for user in (alice, bob):
+        for path in ("/api/v1/incidents/?", "/api/v1/tickets/?", "/api/v1/tickets/?search=the&"):
+            numbers = []
+            for size in (2, 200):
+                sent, body = statements_of(Api(user), f"{path}page_size={size}")
+                assert user is bob or len(body["results"]) == size
+                numbers.append(len(sent))
+            assert numbers[0] == numbers[1], (user.full_name, path)
+
+
+def test_the_tenant_is_left_as_it_was(queue):
+    assert tenancy.current() is None
