@@ -57,6 +57,7 @@ def signed_out(world: World) -> conftest.Api:
 
 @pytest.mark.bar(17)
 @pytest.mark.asvs("16.3.2")
+@pytest.mark.budget(130)
 @pytest.mark.parametrize(("route", "method"), OPERATIONS, ids=[f"{method} {route}" for route, method in OPERATIONS])
 def test_every_refusal_is_told_once_with_who_what_and_from_where(world: World, route: Route, method: str) -> None:
     walk = Walk(world, route)
@@ -88,6 +89,7 @@ def test_every_refusal_is_told_once_with_who_what_and_from_where(world: World, r
 
 
 @pytest.mark.bar(17)
+@pytest.mark.budget(50)
 @pytest.mark.parametrize("route", PROTECTED, ids=str)
 def test_of_a_stranger_whom_no_tenant_knows_only_the_log_tells(
     world: World, route: Route, log_lines: list[str]

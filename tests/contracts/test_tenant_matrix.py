@@ -26,7 +26,7 @@ TOLD_TO_OWNER = [route for route in READABLE if not set(route.keys) - {"pk"}]
 pytestmark = pytest.mark.timeout(120)
 
 
-@pytest.mark.budget(64)
+@pytest.mark.budget(48)
 @pytest.mark.bar(5)
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 def test_a_foreign_record_is_like_one_that_never_was(
@@ -41,7 +41,7 @@ def test_a_foreign_record_is_like_one_that_never_was(
     assert [line for line in log_lines if TRACE.search(line)] == []
 
 
-@pytest.mark.budget(40)
+@pytest.mark.budget(26)
 @pytest.mark.bar(1)
 @pytest.mark.bar(5)
 @pytest.mark.parametrize("route", ROUTES, ids=str)
@@ -58,7 +58,7 @@ def test_everybody_gets_from_their_own_tenant_what_their_grants_say(
     assert [line for line in log_lines if TRACE.search(line)] == []
 
 
-@pytest.mark.budget(32)
+@pytest.mark.budget(24)
 @pytest.mark.bar(5)
 @pytest.mark.parametrize("route", TOLD_TO_OWNER, ids=str)
 def test_the_owner_reads_the_canary_that_others_must_not(world: World, route: Route) -> None:

@@ -93,6 +93,7 @@ def test_no_value_reaches_sql_as_anything_but_a_value(acme, dan, api, route):
 
 
 @pytest.mark.bar(42)
+@pytest.mark.budget(80)
 @pytest.mark.parametrize("route", routes.lists(), ids=str)
 @pytest.mark.parametrize("parameter", ["ordering", "fields", "expand", "cursor", "count", "page_size", "format"])
 def test_what_shapes_a_list_is_an_allow_list(acme, dan, api, route, parameter):

@@ -64,6 +64,7 @@ def cases() -> list[Any]:
 
 @pytest.mark.bar(6)
 @pytest.mark.asvs("15.3.5")
+@pytest.mark.budget(90)
 @pytest.mark.parametrize(("route", "field", "refused"), cases())
 def test_a_field_refuses_every_type_but_its_own(*, acme, dan, api, route, field, refused):
     client, path = api(dan), routes.path_in(route, acme)

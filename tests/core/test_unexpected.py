@@ -75,6 +75,7 @@ def test_every_action_of_every_record_view_names_its_grant(route):
 
 
 @pytest.mark.asvs("8.2.1", "8.3.1")
+@pytest.mark.budget(50)
 @pytest.mark.parametrize("route", routes.record_routes(), ids=str)
 def test_strangers_are_401_on_every_record_route_whatever_the_method(db, api, route):
     path = re.sub("<(?:uuid|record):[a-z_]+>", "01a1fd93-36eb-72eb-a2d4-cfb1944d6e69", route.path)
