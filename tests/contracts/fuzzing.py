@@ -141,7 +141,7 @@ class Fuzz:
             answer = case.call(headers=self._headers())
             self.statuses[answer.status_code] += 1
             for name, detail in self._wrong(route, case, answer):
-                shown = f"{detail}\n{case.as_curl_command()}\n{answer.status_code} {answer.text[:600]}"
+                shown = f"{detail}\n{case.as_curl_command()}\n{answer.status_code} {text_of(answer)[:600]}"
                 self.problems.setdefault(f"{case.operation.label}: {name}", shown)
 
     # --- who
@@ -195,13 +195,18 @@ class Fuzz:
         except Failure as failure:
             yield type(failure).__name__, str(failure)
         sent = f"{answer.request.url} {answer.request.body} {answer.request.headers}"
-        if traces := self.world.traces(f"{answer.text}\n{answer.headers}", sent):
+        if traces := self.world.traces(f"{text_of(answer)}\n{answer.headers}", sent):
             yield "a trace of another tenant", str(sorted(set(traces)))
         if answer.status_code >= 400:
             yield from _as_problem(answer)
         was_signed_in = self._token and answer.request.headers.get("Authorization") == f"Bearer {self._token}"
         if was_signed_in and answer.status_code == 401 and route.is_protected:
             yield "the sign-in was lost", "a signed-in caller was taken for nobody"
+
+
+def text_of(answer: Any) -> str:
+    """What was answered as text, whatever it is: a download need not be any."""
+    return str(answer.content.decode(errors="replace"))
 
 
 def _as_problem(answer: Any) -> Iterator[tuple[str, str]]:
@@ -211,7 +216,7 @@ def _as_problem(answer: Any) -> Iterator[tuple[str, str]]:
         yield "an error that is no problem+json", media_type
     elif not body.get("request_id") or body["request_id"] != answer.headers.get("x-request-id", [""])[0]:
         yield "an error without its request's id", str(body.get("request_id"))
-    elif "Traceback" in answer.text or 'File "' in answer.text:
+    elif "Traceback" in text_of(answer) or 'File "' in text_of(answer):
         yield "an error that shows a trace", ""
 
 

@@ -1,5 +1,6 @@
 """T31: each scope on each route. What a token of an administrator gets is what the vocabulary says of its scope."""
 
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from apps.users import api_tokens
 from apps.users.role_table import VOCABULARY
 from apps.users.scopes import GROUPS, granted_by
 from tests.conftest import IS_FULL_RUN, Api, signed_in_now
+from tests.contracts.fuzzing import undone
 from tests.contracts.matrix import Walk
 from tests.contracts.routes import Route, routes
 from tests.contracts.world import World
@@ -95,7 +97,10 @@ def test_a_scope_lets_through_what_the_table_says(
             # Far enough to see whether the handler was reached, and no further.
             body = {"data": {"no_such_field": 1}} if method in {"POST", "PATCH"} else {}
             stale = {"If-Match": '"999"'} if method in {"PATCH", "DELETE"} else {}
-            answer = getattr(clients[scope], method.lower())(path, **body, headers=stale)
+            # Without a version to be stale, a row would be gone for the next scope.
+            is_final = method == "DELETE" and not hasattr(route.model, "version")
+            with undone() if is_final else nullcontext():
+                answer = getattr(clients[scope], method.lower())(path, **body, headers=stale)
             tried += 1
             due = expected(route, method, scope)
             # A verb may refuse its input before it looks for the record, which tells as little.
