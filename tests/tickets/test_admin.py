@@ -181,6 +181,24 @@ def test_a_comment_is_split_off_and_only_those_that_one_reads_are_offered(acme, 
     assert facts(acme, incident) == ["incident.split"]
 
 
+@pytest.mark.usefixtures("requests")
+def test_a_ticket_is_converted_to_another_kind(acme, dan, incident):
+    browser = signed_in(dan)
+    page = f"{INCIDENTS}{incident.pk}/do/convert/"
+
+    assert page in text(browser, f"{INCIDENTS}{incident.pk}/change/")
+    assert "Select a valid choice" in text(browser, page, {"to": "incident"})
+    assert row(acme, incident).status == "new"
+    browser.post(page, {"to": "service_request"})
+
+    with acme.entered():
+        made = Ticket.objects.get(kind="service_request")
+    assert (made.title, row(acme, incident).status) == ("Mail is down", "cancelled")
+    assert facts(acme, incident) == ["incident.converted"]
+    assert f"{INCIDENTS}{incident.pk}/do/split/" not in text(browser, f"{INCIDENTS}{incident.pk}/change/")
+    assert "Cannot convert from cancelled" in text(browser, page, {"to": "service_request"})
+
+
 def test_nothing_is_converted_where_there_is_no_other_kind(acme, dan, incident):
     assert f"{INCIDENTS}{incident.pk}/do/convert/" not in text(signed_in(dan), f"{INCIDENTS}{incident.pk}/change/")
 
