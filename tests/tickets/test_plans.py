@@ -200,7 +200,7 @@ ADMIN_LISTS = {
     "incidents": "/admin/incidents/incident/",
     "another page": "/admin/incidents/incident/?p=3",
     "new ones": "/admin/tickets/ticket/?phase__exact=new",
-    "a priority": "/admin/incidents/incident/?priority__exact=1",
+    "open ones of a priority": "/admin/incidents/incident/?phase__exact=open&priority__exact=1",
     "of a team": "/admin/tickets/ticket/?team__exact={team}",
     "of a requester": "/admin/tickets/ticket/?requester__exact={requester}",
 }
