@@ -5,11 +5,15 @@ from datetime import datetime, timedelta
 from typing import IO, Any
 from uuid import UUID, uuid4
 
+import structlog
 from django.core.files import File
 from django.core.files.storage import storages
 from django.db.models import Q
 
 from apps.core.models import Job
+from apps.core.storage import unavailable
+
+log = structlog.get_logger(__name__)
 
 KIND = "export"
 KEPT = timedelta(hours=24)
@@ -28,16 +32,30 @@ def keep(name: str, content: IO[bytes]) -> str:
 
 
 def read(name: str) -> Any:
-    """The open file. Raises FileNotFoundError."""
-    return storages["exports"].open(name, "rb")
+    """The open file. Raises FileNotFoundError, and Unavailable where the storage does not answer."""
+    try:
+        return storages["exports"].open(name, "rb")
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        # Storages of other servers raise what their libraries raise.
+        log.exception("export_not_read", name=name)
+        raise unavailable() from error
 
 
 def remove(name: str) -> None:
     storages["exports"].delete(name)
 
 
-def delete(job: Job) -> None:
-    remove(job.parameters["file"])
+def is_deleted(job: Job) -> bool:
+    """Delete the job's file; one that cannot be deleted now keeps no other from going, and is tried again."""
+    try:
+        remove(job.parameters["file"])
+    except Exception:
+        # Storages of other servers raise what their libraries raise.
+        log.exception("export_not_removed", job=str(job.pk))
+        return False
+    return True
 
 
 def expired(organization_id: UUID, *, at: datetime) -> list[Job]:

@@ -1,4 +1,4 @@
-"""Files on a disk that are there as a whole, for good, or not at all."""
+"""Files on a disk that are there as a whole, for good, or not at all; and what callers read when a storage fails."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,16 @@ from typing import Any
 
 from django.core.files.storage import FileSystemStorage
 
+from apps.core.errors import Unavailable
+
 PRIVATE_FILE, PRIVATE_DIRECTORY = 0o600, 0o700
+RETRY_AFTER_SECONDS = 60
+
+
+def unavailable() -> Unavailable:
+    return Unavailable(
+        "The storage of files does not answer.", retry_after=RETRY_AFTER_SECONDS, code="storage_unavailable"
+    )
 
 
 class DurableFiles(FileSystemStorage):

@@ -13,7 +13,10 @@ def note(incident: Incident, event: Event) -> None:
 
 
 def is_agents_word(incident: Incident, event: Event) -> bool:
-    """Whether a comment is of somebody who works on it: neither its requester, nor a watcher, nor the platform."""
+    """Whether a comment is of somebody who works on it: neither its requester, nor a watcher, nor the platform.
+
+    Who is nobody of the organization is an operator of the platform.
+    """
     if event.actor_id in {None, incident.requester_id}:
         return False
-    return User.objects.filter(pk=event.actor_id).exclude(user_type=UserType.END_USER).exists()
+    return not User.objects.filter(pk=event.actor_id, user_type=UserType.END_USER).exists()

@@ -133,9 +133,8 @@ class IncidentAdmin(TicketPages):
         beside = [f"{BESIDE}{name}" for name in MAJOR.allowed(ticket, actor=actor, at=at)]
         return [*super().possible(ticket, actor=actor, at=at), *beside]
 
-    def do(self, ticket: Any, verb: str, *, actor: Actor, at: datetime, **given: Any) -> None:
+    def do(self, ticket: Any, verb: str, *, actor: Actor, at: datetime, **given: Any) -> Ticket:
         if verb.startswith(BESIDE):
             _, _, move = MAJOR_VERBS[verb.removeprefix(BESIDE)]
-            move(ticket, actor=actor, at=at, **given)
-        else:
-            super().do(ticket, verb, actor=actor, at=at, **given)
+            return move(ticket, actor=actor, at=at, **given)
+        return super().do(ticket, verb, actor=actor, at=at, **given)

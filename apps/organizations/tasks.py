@@ -24,7 +24,5 @@ def forget_exports(due_at: datetime) -> None:
     for_each_organization(
         "forget_exports", lambda actor: expired.extend(export_files.expired(actor.organization_id, at=due_at))
     )
-    for job in expired:
-        export_files.delete(job)
-    gone = [job.pk for job in expired]
+    gone = [job.pk for job in expired if export_files.is_deleted(job)]
     for_each_organization("forget_exports", lambda actor: export_files.forget(actor.organization_id, gone))

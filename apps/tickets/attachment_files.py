@@ -1,8 +1,8 @@
 """Where the files of attachments lie: one directory per organization, under names that nobody guesses."""
 
+import errno
 import hashlib
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import IO, Any
@@ -12,7 +12,8 @@ import structlog
 from django.core.files import File
 from django.core.files.storage import Storage, storages
 
-from apps.core.errors import StorageFull, Unavailable
+from apps.core.errors import StorageFull
+from apps.core.storage import unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +22,8 @@ LONGEST_NAME = 255
 PIECE = 256 * 1024
 # A file without a row may be one whose row is being written; after this it is none.
 ORPHANED_AFTER = timedelta(days=1)
-RETRY_AFTER_SECONDS = 60
+# The disk is full, or what the platform may have of it.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,12 @@ def store(organization_id: UUID, file: IO[bytes]) -> str:
     file.seek(0)
     try:
         kept: str = _storage().save(key, File(file))
-    except OSError as error:
-        log.exception("attachment_not_stored")
-        raise StorageFull("The file cannot be stored now; nothing of it was kept.") from error
     except Exception as error:
-        # Storages of other servers raise what their libraries raise.
+        # Storages of other servers raise what their libraries raise, and some of that is an OSError too.
         log.exception("attachment_not_stored")
         remove(key)
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise StorageFull("The file cannot be stored now; nothing of it was kept.") from error
         raise unavailable() from error
     return kept
 
@@ -92,23 +93,21 @@ def remove(key: str) -> None:
         log.exception("attachment_not_removed", key=key)
 
 
-def abandoned(organization_id: UUID, *, at: datetime) -> Iterator[str]:
-    """Keys of one organization's files that have been there since before ORPHANED_AFTER; some of them may have a row."""
-    storage = _storage()
+def keys(organization_id: UUID) -> list[str]:
+    """Of all of one organization's files, whether they have a row or not."""
     try:
-        _, names = storage.listdir(str(organization_id))
+        _, names = _storage().listdir(str(organization_id))
     except FileNotFoundError:
-        return
-    for name in names:
-        key = f"{organization_id}/{name}"
-        if storage.get_modified_time(key) < at - ORPHANED_AFTER:
-            yield key
+        return []
+    return [f"{organization_id}/{name}" for name in names]
 
 
-def unavailable() -> Unavailable:
-    return Unavailable(
-        "The storage of files does not answer.", retry_after=RETRY_AFTER_SECONDS, code="storage_unavailable"
-    )
+def is_abandoned(key: str, *, at: datetime) -> bool:
+    """Whether a file without a row has been there since before ORPHANED_AFTER. Of another server this is one question."""
+    try:
+        return _storage().get_modified_time(key) < at - ORPHANED_AFTER
+    except FileNotFoundError:
+        return False
 
 
 def _storage() -> Storage:

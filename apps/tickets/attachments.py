@@ -18,6 +18,7 @@ from apps.tickets.choices import Visibility
 from apps.tickets.file_types import media_type_of
 from apps.tickets.models import Attachment, Comment, Ticket
 
+KEYS_AT_ONCE = 1_000
 # Not run, not read by pages of other origins, not kept by caches.
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -167,8 +168,11 @@ def shown(rows: Any) -> Any:
 
 def orphans(organization_id: UUID, keys: list[str]) -> list[str]:
     """Those of these keys that no row names, deleted rows included; asked in the organization's own tenant."""
-    rows = Attachment.objects.in_tenant(organization_id).filter(storage_key__in=keys)
-    known = set(rows.values_list("storage_key", flat=True))
+    rows = Attachment.objects.in_tenant(organization_id)
+    known: set[str] = set()
+    for first in range(0, len(keys), KEYS_AT_ONCE):
+        part = keys[first : first + KEYS_AT_ONCE]
+        known.update(rows.filter(storage_key__in=part).values_list("storage_key", flat=True))
     return [key for key in keys if key not in known]
 
 

@@ -80,13 +80,15 @@ def refuse_merged(ticket: Ticket) -> None:
 def _respond(ticket: Ticket, comment: Comment, *, actor: Actor, at: datetime) -> None:
     """Write the first response down: no change of the ticket by a person, so no new version.
 
-    A watcher who says something has not answered the requester; that takes somebody who may work on the ticket.
+    A watcher who says something has not answered the requester; that takes somebody who may work on the ticket. It may be
+    an operator of the platform, whom the comment does not name; the platform itself answers nobody.
     """
     is_response = (
         ticket.responded_at is None
         and comment.visibility == Visibility.PUBLIC
         and not comment.is_automatic
-        and comment.author_id not in {None, ticket.requester_id}
+        and not actor.is_system
+        and comment.author_id != ticket.requester_id
         and may(actor, Action.UPDATE, kinds.get(ticket.kind).resource, ticket)
     )
     if is_response:
@@ -122,7 +124,8 @@ def edit_comment(
         setattr(comment, name, value)
     comment.html, comment.edited_at = as_html(comment.body), at
     _save(comment, ("body", "html", "visibility", "edited_at"), at=at)
-    if comment.author_id == actor.id:
+    is_published = comment.author_id is None and "visibility" in values
+    if comment.author_id == actor.id or is_published:
         _respond(ticket, comment, actor=actor, at=at)
     search.write(ticket)
     called = mentions.mentioned(ticket, comment.body, comment.visibility, at=at)

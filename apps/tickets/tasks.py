@@ -17,12 +17,13 @@ def sweep_attachments(due_at: datetime) -> None:
     """
     organizations: list[UUID] = []
     for_each_organization("sweep_attachments", lambda actor: organizations.append(actor.organization_id))
-    found = {each: list(attachment_files.abandoned(each, at=due_at)) for each in organizations}
-    gone: list[str] = []
+    found = {each: attachment_files.keys(each) for each in organizations}
+    orphans: list[str] = []
 
     def ask(actor: Actor) -> None:
-        gone.extend(attachments.orphans(actor.organization_id, found.get(actor.organization_id, [])))
+        orphans.extend(attachments.orphans(actor.organization_id, found.get(actor.organization_id, [])))
 
     for_each_organization("sweep_attachments", ask)
-    for key in gone:
-        attachment_files.remove(key)
+    for key in orphans:
+        if attachment_files.is_abandoned(key, at=due_at):
+            attachment_files.remove(key)

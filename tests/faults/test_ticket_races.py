@@ -3,15 +3,18 @@
 import itertools
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Lock
 
 import pytest
-from django.db import connection
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from apps.audit.models import Event
+from apps.core import tenancy
 from apps.incidents import services
+from apps.tickets import merging
 from apps.tickets.models import Link, Ticket
 from apps.users.models import UserType
 from tests.conftest import IS_FULL_RUN, access_token, person
@@ -170,3 +173,64 @@ def test_brothers_of_whom_one_becomes_the_others_parent_while_theirs_moves_all_s
     assert set(answers[0]) | set(answers[2]) <= {200, 409}
     assert set(answers[1]) == {200}
     assert deadlocks() == 0
+
+
+def waits():
+    """Whether somebody waits for a lock that another one has."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["the first into the second", "the second into the first"])
+def test_a_merge_waits_for_the_first_of_its_tickets_and_holds_no_other_meanwhile(acme, incidents, bob, turned):
+    """Tickets without parents are locked by their ids, whichever is absorbed: so no two merges wait for each other."""
+    first, second = sorted(incidents[:2], key=lambda incident: incident.pk)
+    absorbed, survivor = (second, first) if turned else (first, second)
+
+    def merge():
+        with tenancy.tenant(acme.id), transaction.atomic():
+            merging.merge(absorbed, actor=acme.system, at=timezone.now(), into_id=survivor.pk)
+
+    with ThreadPoolExecutor(1) as pool:
+        with acme.entered():
+            Ticket.objects.select_for_update().get(pk=first.pk)
+            merging_now = pool.submit(closing, merge)
+            ends_at = time.monotonic() + 30
+            while not waits():
+                assert time.monotonic() < ends_at
+                time.sleep(0.01)
+            # Refused at once if the merge had it.
+            Ticket.objects.select_for_update(nowait=True).get(pk=second.pk)
+        merging_now.result(30)
+
+    with acme.entered():
+        assert Ticket.objects.get(pk=absorbed.pk).merged_into_id == survivor.pk
+
+
+def closing(call):
+    try:
+        call()
+    finally:
+        connections.close_all()
+
+
+def test_merges_in_a_ring_all_at_once_meet_no_deadlock(acme, incidents, api, deadlocks):
+    agents = [person(acme, f"agent{n}", UserType.AGENT) for n in range(TICKETS)]
+    clients = [signed_in(api, agent) for agent in agents]
+    ids = [str(incident.pk) for incident in incidents]
+
+    def go_round(turn):
+        codes = []
+        for _ in range(ROUNDS):
+            address = f"{URL}{ids[turn]}/"
+            codes.append(clients[turn].post(f"{address}merge/", {"into": ids[(turn + 1) % TICKETS]}).status_code)
+            codes.append(clients[turn].post(f"{address}unmerge/", {}).status_code)
+        return codes
+
+    answers = at_once([partial(go_round, turn) for turn in range(TICKETS)])
+
+    assert deadlocks() == 0
+    codes = Counter(itertools.chain.from_iterable(answers))
+    assert set(codes) <= {200, 409}
+    assert codes[200] > 0

@@ -10,8 +10,11 @@ from apps.tickets.models import CannedReply, Category, CustomField, PriorityCell
 from apps.tickets.priorities import create_default_matrix
 from tests import factories
 from tests.tickets.test_attachments import send
+from tests.tickets.test_merging import requests
 from tests.users.test_admin_people import grant, limited_admin, text
 from tests.users.test_admin_sign_in import signed_in
+
+__all__ = ["requests"]
 
 QUEUE, INCIDENTS, MATRIX = "/admin/tickets/ticket/", "/admin/incidents/incident/", "/admin/tickets/prioritycell/"
 SET_UP = "/admin/tickets/"
@@ -153,6 +156,75 @@ def test_a_ticket_is_merged_into_another_by_its_number_and_unmerged(acme, globex
 
     assert (row(acme, incident).merged_into_id, row(acme, incident).status) == (None, "new")
     assert facts(acme, incident) == ["incident.merged", "incident.unmerged"]
+
+
+def test_a_comment_is_split_off_and_only_those_that_one_reads_are_offered(acme, globex, dan, alice, bob, incident):
+    with acme.entered():
+        public = factories.CommentFactory(ticket=incident, author=bob, body="The printer jams too.")
+        factories.CommentFactory(ticket=incident, author=alice, body="He forgets.", visibility="internal")
+        other = factories.CommentFactory(body="Elsewhere.")
+    browser = signed_in(dan)
+    page = f"{INCIDENTS}{incident.pk}/do/split/"
+
+    assert page in text(browser, f"{INCIDENTS}{incident.pk}/change/")
+    shown = text(browser, page)
+    assert [words in shown for words in ("The printer jams too.", "He forgets.", "Elsewhere.")] == [True, True, False]
+    assert "Select a valid choice" in text(browser, page, {"comment": str(other.pk), "title": "Printer"})
+    assert "This field is required." in text(browser, page, {"comment": str(public.pk), "title": ""})
+    assert facts(acme, incident) == []
+    told = text(browser, page, {"comment": str(public.pk), "title": "Printer jams"})
+
+    with acme.entered():
+        made = Ticket.objects.get(title="Printer jams")
+    assert (made.kind, made.requester_id, made.description) == ("incident", bob.pk, "The printer jams too.")
+    assert f"Split off: {incident.number}, as {made.number}" in told
+    assert facts(acme, incident) == ["incident.split"]
+
+
+@pytest.mark.usefixtures("requests")
+def test_a_ticket_is_converted_to_another_kind(acme, dan, incident):
+    browser = signed_in(dan)
+    page = f"{INCIDENTS}{incident.pk}/do/convert/"
+
+    assert page in text(browser, f"{INCIDENTS}{incident.pk}/change/")
+    assert "Select a valid choice" in text(browser, page, {"to": "incident"})
+    assert row(acme, incident).status == "new"
+    browser.post(page, {"to": "service_request"})
+
+    with acme.entered():
+        made = Ticket.objects.get(kind="service_request")
+    assert (made.title, row(acme, incident).status) == ("Mail is down", "cancelled")
+    assert facts(acme, incident) == ["incident.converted"]
+    assert f"{INCIDENTS}{incident.pk}/do/split/" not in text(browser, f"{INCIDENTS}{incident.pk}/change/")
+    assert "Cannot convert from cancelled" in text(browser, page, {"to": "service_request"})
+
+
+def test_nothing_is_converted_where_there_is_no_other_kind(acme, dan, incident):
+    assert f"{INCIDENTS}{incident.pk}/do/convert/" not in text(signed_in(dan), f"{INCIDENTS}{incident.pk}/change/")
+
+
+@pytest.mark.usefixtures("requests")
+def test_whoever_may_only_read_splits_and_converts_nothing(acme, globex, bob, mallory, incident):
+    reader = limited_admin(acme, grant("incidents", "read"), grant("incidents", "participate"))
+    with acme.entered():
+        public = factories.CommentFactory(ticket=incident, author=bob, body="The printer jams too.")
+        factories.CommentFactory(ticket=incident, author=bob, body="He forgets.", visibility="internal")
+    browser = signed_in(reader)
+    page = f"{INCIDENTS}{incident.pk}/do/"
+
+    shown = text(browser, f"{INCIDENTS}{incident.pk}/change/")
+    assert (f"{page}split/" in shown, f"{page}convert/" in shown) == (False, False)
+    assert "He forgets." not in text(browser, f"{page}split/")
+    for verb, form in {
+        "split": {"comment": str(public.pk), "title": "Printer jams"},
+        "convert": {"to": "service_request"},
+    }.items():
+        assert "incidents.update" in text(browser, f"{page}{verb}/", form)
+        assert signed_in(mallory).post(f"{page}{verb}/", form).status_code == 404
+
+    with acme.entered():
+        assert Ticket.objects.count() == 1
+    assert row(acme, incident).status == "new"
 
 
 def test_a_major_incident_is_proposed_rejected_accepted_and_demoted_on_its_pages(acme, dan, alice, incident):

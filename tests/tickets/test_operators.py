@@ -3,6 +3,7 @@
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from apps.audit.models import Event
+from apps.incidents.models import Incident
 from apps.tickets.models import Attachment, Comment, CommentEdit, Merge, Task
 from tests.tickets.desk import SOLVED, incident, opened, part, refused, stored
 
@@ -52,3 +53,23 @@ def test_an_operator_is_nobody_of_the_organization_who_claims_logs_work_or_asks_
     assert "people of the organization" in claim["detail"]
     assert asked["errors"][0]["pointer"] == "/requester"
     assert stored(acme, ticket).assignee_id is None
+
+
+def test_an_operators_public_answer_is_the_first_response_and_their_note_is_none(acme, alice, bob, operator, api):
+    client = api(operator, HTTP_X_ORGANIZATION="acme")
+    ticket, other = (opened(client, requester=str(bob.pk)) for _ in range(2))
+
+    note = client.post(part(ticket, "comments"), {"body": "Their disk is full.", "visibility": "internal"}).json()
+    assert stored(acme, ticket).responded_at is None
+    answer = client.post(part(ticket, "comments"), {"body": "We look into it."}).json()
+    client.post(part(ticket, "comments"), {"body": "It is done."})
+
+    assert api(bob).get(incident(ticket)).json()["responded_at"] == answer["created_at"]
+    assert (note["author"], answer["author"]) == (None, None)
+    with acme.entered():
+        row = Incident.objects.get(pk=ticket["id"])
+        assert f"{row.acknowledged_at:%Y-%m-%dT%H:%M:%S.%fZ}" == note["created_at"]
+    # A note that becomes public is an answer from then on.
+    note = client.post(part(other, "comments"), {"body": "Their disk is full.", "visibility": "internal"}).json()
+    told = client.patch(part(other, "comments", note["id"]), {"visibility": "public"}).json()
+    assert api(bob).get(incident(other)).json()["responded_at"] == told["edited_at"]

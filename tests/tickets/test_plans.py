@@ -2,17 +2,23 @@
 
 import json
 import re
+from contextlib import contextmanager
 
 import psycopg
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.core import tenancy
 from apps.incidents import load
+from apps.incidents.admin import IncidentAdmin
+from apps.tickets.admin.queue import TicketAdmin
 from apps.tickets.models import Ticket
 from apps.users.models import UserType
 from tests.conftest import IS_FULL_RUN, Api, make_tenant, person, superuser
+from tests.core.test_exports import body, rows_of_csv
+from tests.users.test_admin_sign_in import signed_in
 
 MANY = 20_000 if IS_FULL_RUN else 4_000
 # Tables that the load has filled; small ones may be read from end to end.
@@ -58,9 +64,10 @@ def queue(fresh_database):
     return acme, alice, bob, names
 
 
-def statements_of(client, path):
-    """What the request sent about tickets, as SQL with its values."""
-    sent = []
+@contextmanager
+def noted():
+    """What is sent about tickets meanwhile, as SQL with its values."""
+    sent: list[str] = []
 
     def note(execute, sql, params, many, context):
         if any(table in sql for table in GROWING) and sql.lstrip().upper().startswith("SELECT"):
@@ -68,6 +75,12 @@ def statements_of(client, path):
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(note):
+        yield sent
+
+
+def statements_of(client, path):
+    """What the request sent about tickets, and what it answered."""
+    with noted() as sent:
         answer = client.get(path)
     assert answer.status_code == 200, answer.content
     return sent, answer.json()
@@ -113,16 +126,106 @@ def test_every_read_goes_by_an_index_that_the_tenant_leads(queue, monkeypatch):
                 continue
             sent, _ = statements_of(Api(user), path.format(**names))
             with acme.entered():
-                for sql in sent:
-                    for node in nodes(plan_of(sql)):
-                        if node.get("Relation Name") not in GROWING and "Index Name" not in node:
-                            continue
-                        explained += 1
-                        assert node["Node Type"] != "Seq Scan", (name, user.full_name, sql, node)
-                        index = node.get("Index Name")
-                        # By its key alone: a row that the tenant's own index, or a join, has found already.
-                        assert index is None or index in led or index.endswith("_pkey"), (name, sql, node)
+                explained += sum(by_the_tenant(sql, led, (name, user.full_name)) for sql in sent)
     assert explained > len(READS)
+
+
+def by_the_tenant(sql, led, name):
+    """How many times the statement reads a growing table, each time by an index that the tenant leads."""
+    found = 0
+    for node in nodes(plan_of(sql)):
+        if node.get("Relation Name") not in GROWING and "Index Name" not in node:
+            continue
+        found += 1
+        assert node["Node Type"] != "Seq Scan", (name, sql, node)
+        index = node.get("Index Name")
+        # By its key alone: a row that the tenant's own index, or a join, has found already.
+        assert index is None or index in led or index.endswith("_pkey"), (name, sql, node)
+    return found
+
+
+# --- guardrail G4 of exports and of the admin's lists
+
+CHILD = "incidents_incident"
+
+
+def bounded(sql):
+    """It says how much it reads at most: a limit, or the ids it asks about."""
+    return " LIMIT " in sql or " IN (" in sql or "= ANY" in sql
+
+
+def newest(acme, number):
+    """A parameter that keeps just so many of the newest incidents."""
+    with acme.entered():
+        opened = Ticket.objects.order_by("-opened_at", "-id").values_list("opened_at", flat=True)[number - 1]
+    return f"opened_at__gte={opened:%Y-%m-%dT%H:%M:%S.%fZ}"
+
+
+EXPORTS = ("/api/v1/incidents/", "/api/v1/tickets/")
+
+
+def test_g4_an_export_reads_base_rows_in_bounded_batches_by_the_tenants_index(queue, monkeypatch):
+    acme, *_ = queue
+    client, led = Api(person(acme, "dan", UserType.ADMIN)), led_by_the_tenant()
+    for path in EXPORTS:
+        with monkeypatch.context() as limits, noted() as sent:
+            # Two batches and a rest.
+            limits.setattr("apps.core.api.exporting.BATCH", 40)
+            limits.setattr("apps.core.api.exporting.MAX_ROWS", 100)
+            assert exported(client, f"{path}?{newest(acme, 90)}") == 90
+        assert len(sent) >= 4
+        assert [sql for sql in sent if CHILD in sql] == []
+        assert [sql for sql in sent if not bounded(sql)] == []
+        with acme.entered():
+            assert sum(by_the_tenant(sql, led, path) for sql in sent) >= len(sent)
+        costs = []
+        for rows in (2, 200):
+            address = f"{path}?{newest(acme, rows)}"
+            with CaptureQueriesContext(connection) as captured:
+                assert exported(client, address) == rows
+            costs.append(len(captured))
+        assert costs[0] == costs[1], path
+
+
+def exported(client, address):
+    """How many rows the file has."""
+    answer = client.get(f"{address}&format=csv")
+    assert answer.status_code == 200, answer.content
+    # Without its head.
+    return len(rows_of_csv(body(answer))) - 1
+
+
+ADMIN_LISTS = {
+    "the queue": "/admin/tickets/ticket/",
+    "incidents": "/admin/incidents/incident/",
+    "another page": "/admin/incidents/incident/?p=3",
+    "new ones": "/admin/tickets/ticket/?phase__exact=new",
+    "open ones of a priority": "/admin/incidents/incident/?phase__exact=open&priority__exact=1",
+    "of a team": "/admin/tickets/ticket/?team__exact={team}",
+    "of a requester": "/admin/tickets/ticket/?requester__exact={requester}",
+}
+
+
+def test_g4_the_admins_lists_read_bounded_pages_of_base_rows_by_the_tenants_index(queue, monkeypatch):
+    acme, *_, names = queue
+    browser, led = signed_in(person(acme, "dan", UserType.ADMIN)), led_by_the_tenant()
+    for name, path in ADMIN_LISTS.items():
+        with noted() as sent:
+            answer = browser.get(path.format(**names))
+        assert (answer.status_code, len(sent) > 0) == (200, True), name
+        assert [sql for sql in sent if CHILD in sql] == [], name
+        assert [sql for sql in sent if not bounded(sql)] == [], name
+        with acme.entered():
+            assert sum(by_the_tenant(sql, led, name) for sql in sent) >= len(sent)
+    for path, page in {"/admin/tickets/ticket/": TicketAdmin, "/admin/incidents/incident/": IncidentAdmin}.items():
+        costs = []
+        for rows in (2, 200):
+            monkeypatch.setattr(page, "list_per_page", rows)
+            with CaptureQueriesContext(connection) as captured:
+                answer = browser.get(path)
+            assert answer.content.count(b"field-number") >= rows
+            costs.append(len(captured))
+        assert costs[0] == costs[1], path
 
 
 @pytest.mark.parametrize("column", ["public_words", "all_words"])

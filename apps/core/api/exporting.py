@@ -42,6 +42,7 @@ def answer(view: "RecordViewSet") -> FileResponse:
     # Written to the end before the first byte is sent: an error is still an error, and no slow reader holds a transaction.
     file: Any = SpooledTemporaryFile(max_size=SPOOLED_BYTES)  # noqa: SIM115 - the response closes it
     write(view, file, format_)
+    file.seek(0)
     record_download(view.actor, view.resource, format_, rows)
     return attachment(file, format_, view.request.path.strip("/").rsplit("/", 1)[-1])
 
@@ -110,8 +111,7 @@ def record_download(actor: Actor, resource: str, format_: Format, rows: int, **d
 
 
 def attachment(file: Any, format_: Format, name: str) -> FileResponse:
-    """The file, to be saved and never shown."""
-    file.seek(0)
+    """The file from where it stands, to be saved and never shown."""
     response = FileResponse(file, content_type=format_.media_type)
     called = f"{name}-{timezone.now():%Y-%m-%d}.{format_.extension}"
     response["Content-Disposition"] = f"attachment; filename=\"{called}\"; filename*=UTF-8''{called}"

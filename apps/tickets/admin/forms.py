@@ -1,7 +1,9 @@
 """What a verb asks for on its page in the admin; the verb itself checks it, as it does for the API."""
 
 from collections.abc import Mapping
+from textwrap import shorten
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
@@ -16,18 +18,21 @@ from unfold.widgets import (
 from apps.core.actors import Actor
 from apps.core.authorization import Action, within_reach
 from apps.organizations.models import Team
-from apps.tickets import kinds
-from apps.tickets.choices import HoldReason, Priority, ResolutionCode, Visibility
-from apps.tickets.models import Ticket
+from apps.tickets import kinds, rights
+from apps.tickets.choices import HoldReason, Kind, Priority, ResolutionCode, Visibility
+from apps.tickets.models import Comment, Ticket
 from apps.users.models import User, UserType
+
+# How much of a conversation, of files and of a timeline a page shows.
+NEWEST = 100
 
 
 class VerbForm(forms.Form):
     """`values()` is what the verb is given."""
 
-    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, actor: Actor, ticket: Ticket, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.actor = actor
+        self.actor, self.ticket = actor, ticket
 
     def values(self) -> dict[str, Any]:
         return {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
@@ -148,6 +153,47 @@ class MergeForm(VerbForm):
         return {"into_id": self.cleaned_data["into"]}
 
 
+class SplitForm(VerbForm):
+    comment = choice((), label="Comment")
+    title = forms.CharField(label="Title of the new ticket", max_length=255, widget=UnfoldAdminTextInputWidget)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        comments = Comment.objects.alive().filter(ticket_id=self.ticket.pk).select_related("author")
+        if not rights.sees_internal(self.actor, self.ticket):
+            comments = comments.filter(visibility=Visibility.PUBLIC)
+        fields: Any = self.fields
+        fields["comment"].choices = [
+            (
+                str(c.pk),
+                f"{c.created_at:%Y-%m-%d %H:%M} · {c.author or 'the platform'} · {c.visibility}: {brief(c.body)}",
+            )
+            for c in comments.order_by("-created_at", "-id")[:NEWEST]
+        ]
+
+    def values(self) -> dict[str, Any]:
+        return {"comment_id": UUID(self.cleaned_data["comment"]), "title": self.cleaned_data["title"]}
+
+
+def brief(words: str) -> str:
+    return shorten(words, 80, placeholder=" …")
+
+
+def becomes(ticket: Ticket) -> list[tuple[str, str]]:
+    """What kinds a ticket can be converted to, with what they are called."""
+    others = (kind for kind in kinds.every() if kind.is_convertible and kind.name != ticket.kind)
+    return [(kind.name, Kind(kind.name).label) for kind in others]
+
+
+class ConvertForm(VerbForm):
+    to = choice((), label="Convert to")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        fields: Any = self.fields
+        fields["to"].choices = becomes(self.ticket)
+
+
 class CommentForm(VerbForm):
     body = text(is_required=True, label="Comment", help_text="Markdown.")
     visibility = choice(Visibility.choices, label="Visible to")
@@ -164,6 +210,8 @@ FORMS: Mapping[str, type[VerbForm]] = {
     "merge": MergeForm,
     # To be sure: it asks for nothing more.
     "unmerge": VerbForm,
+    "split": SplitForm,
+    "convert": ConvertForm,
     "comment": CommentForm,
 }
 # Verbs that ask for nothing: they are also actions of the list.
@@ -178,5 +226,7 @@ LABELS = {
     "override-priority": "Override priority",
     "merge": "Merge",
     "unmerge": "Undo the merge",
+    "split": "Split off",
+    "convert": "Convert",
     "comment": "Comment",
 }

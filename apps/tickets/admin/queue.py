@@ -22,7 +22,7 @@ from apps.core.errors import DomainError
 from apps.core.lifecycle import Phase
 from apps.tickets import attachment_files, attachments, conversation, kinds, rights, services, timeline, verbs
 from apps.tickets.admin.configuration import PRIORITIES
-from apps.tickets.admin.forms import FORMS, LABELS, PLAIN, VerbForm
+from apps.tickets.admin.forms import FORMS, LABELS, NEWEST, PLAIN, VerbForm, becomes
 from apps.tickets.choices import Visibility
 from apps.tickets.models import Attachment, Comment, Ticket
 
@@ -34,7 +34,6 @@ PHASES: dict[str, str] = {
     Phase.CLOSED: "default",
     Phase.CANCELLED: "default",
 }
-NEWEST = 100
 BASE_FIELDS = (
     "title", "description", "impact", "urgency", "category", "service", "configuration_item", "requester", "source",
 )  # fmt: skip
@@ -166,13 +165,16 @@ class TicketPages(AliveAdmin):
 
     def possible(self, ticket: Any, *, actor: Actor, at: datetime) -> Iterable[str]:
         """The verbs that the actor could use on this ticket at `at` (UTC)."""
-        return ["comment", *kinds.get(ticket.kind).lifecycle.allowed(ticket, actor=actor, at=at)]
+        allowed = kinds.get(ticket.kind).lifecycle.allowed(ticket, actor=actor, at=at)
+        return ["comment", *(verb for verb in allowed if verb != "convert" or becomes(ticket))]
 
-    def do(self, ticket: Any, verb: str, *, actor: Actor, at: datetime, **given: Any) -> None:
+    def do(self, ticket: Any, verb: str, *, actor: Actor, at: datetime, **given: Any) -> Ticket:
+        """Returns the ticket, or the one that came out of it."""
         if verb == "comment":
             conversation.add_comment(ticket, actor=actor, at=at, **given)
-        else:
-            verbs.do(ticket, verb, actor=actor, at=at, **given)
+            return ticket  # type: ignore[no-any-return]
+        done: Ticket = verbs.do(ticket, verb, actor=actor, at=at, **given)
+        return done
 
     def get_actions(self, request: HttpRequest) -> Any:
         found = super().get_actions(request)
@@ -232,10 +234,11 @@ class TicketPages(AliveAdmin):
         if verb not in self.forms or ticket is None or not self.has_view_permission(request, ticket):
             raise Http404
         actor = actor_of(request)
-        form = self.forms[verb](request.POST if request.method == "POST" else None, actor=actor)
+        form = self.forms[verb](request.POST if request.method == "POST" else None, actor=actor, ticket=ticket)
         back = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[ticket.pk])
-        if request.method == "POST" and form.is_valid() and self._done(request, ticket, verb, form):
-            self.message_user(request, f"{self.labels[verb]}: {ticket.number}", messages.SUCCESS)
+        if request.method == "POST" and form.is_valid() and (done := self._done(request, ticket, verb, form)):
+            made = f", as {done.number}" if done.pk != ticket.pk else ""
+            self.message_user(request, f"{self.labels[verb]}: {ticket.number}{made}", messages.SUCCESS)
             return HttpResponseRedirect(back)
         request.current_app = self.admin_site.name
         context = {
@@ -248,16 +251,15 @@ class TicketPages(AliveAdmin):
         }
         return TemplateResponse(request, "tickets/verb.html", context)
 
-    def _done(self, request: HttpRequest, ticket: Ticket, verb: str, form: Any) -> bool:
+    def _done(self, request: HttpRequest, ticket: Ticket, verb: str, form: Any) -> Ticket | None:
         actor, at = actor_of(request), timezone.now()
         try:
             with transaction.atomic():
-                self.do(ticket, verb, actor=actor, at=at, **form.values())
+                return self.do(ticket, verb, actor=actor, at=at, **form.values())
         except (DomainError, IntegrityError) as refusal:
             denials.note(request, refusal)
             form.add_error(None, words_of(refusal))
-            return False
-        return True
+            return None
 
 
 def _files(ticket: Any, actor: Actor) -> Any:
