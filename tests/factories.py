@@ -17,7 +17,17 @@ from apps.core.models import DenialCount, IdempotencyKey, Job, JobTick, new_id
 from apps.core.secrets import encrypt
 from apps.incidents.models import DuplicateSuspicion, ImportedIncident, Incident
 from apps.notifications.models import Mail, MailboxMessage
-from apps.organizations.models import BusinessCalendar, CostCentre, Department, NumberSeries, Organization, Site, Team
+from apps.organizations.calendar_records import first_version
+from apps.organizations.models import (
+    BusinessCalendar,
+    CalendarVersion,
+    CostCentre,
+    Department,
+    NumberSeries,
+    Organization,
+    Site,
+    Team,
+)
 from apps.tickets import attachment_files
 from apps.tickets.models import (
     Attachment,
@@ -154,10 +164,26 @@ class DepartmentFactory(VersionedFactory):
 class BusinessCalendarFactory(VersionedFactory):
     class Meta:
         model = BusinessCalendar
+        skip_postgeneration_save = True
 
     name = factory.Sequence(lambda n: f"Calendar {n}")
     time_zone = "Europe/Berlin"
     windows = factory.LazyFunction(lambda: [{"weekday": 0, "start": "09:00", "end": "17:00"}])
+
+    @factory.post_generation
+    def version_one(self, create, extracted, **kwargs):
+        first_version(self, at=self.created_at).save()
+
+
+class CalendarVersionFactory(TenantFactory):
+    class Meta:
+        model = CalendarVersion
+
+    calendar = factory.SubFactory(BusinessCalendarFactory)
+    number = factory.Sequence(lambda n: n + 2)
+    time_zone = "Europe/Berlin"
+    windows = factory.LazyFunction(lambda: [{"weekday": 0, "start": "09:00", "end": "17:00"}])
+    created_at = factory.LazyFunction(timezone.now)
 
 
 class TeamFactory(VersionedFactory):

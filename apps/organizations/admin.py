@@ -10,10 +10,18 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from apps.core.actors import Actor
-from apps.core.admin import AliveAdmin, RecordAdmin, actor_of
+from apps.core.admin import AliveAdmin, ReadOnlyAdmin, RecordAdmin, actor_of
 from apps.core.authorization import Action
-from apps.organizations import services
-from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
+from apps.organizations import calendar_records, services
+from apps.organizations.models import (
+    BusinessCalendar,
+    CalendarVersion,
+    CostCentre,
+    Department,
+    Organization,
+    Site,
+    Team,
+)
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -91,19 +99,40 @@ class BusinessCalendarAdmin(RecordAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
+        return calendar_records.change_calendar(record, actor=actor, at=at, values=values)
+
+    def delete_record(self, record: Any, *, actor: Actor, at: Any) -> None:
+        calendar_records.delete_calendar(record, actor=actor, at=at)
+
     @display(description="hours")
     def shown_windows(self, calendar: BusinessCalendar) -> SafeString:
-        days: dict[str, list[str]] = {}
-        for window in calendar.windows:
-            days.setdefault(WEEKDAYS[window["weekday"]], []).append(f"{window['start']}-{window['end']}")
-        return _lines((f"{day} {', '.join(hours)}",) for day, hours in _folded(days))
+        return shown_windows(calendar)
 
     @display(description="days that differ")
     def shown_exceptions(self, calendar: BusinessCalendar) -> SafeString:
-        return _lines(
-            (f"{day['date']} {day['kind']}" + (f" {day['start']}-{day['end']}" if day.get("start") else ""),)
-            for day in calendar.exceptions
-        )
+        return shown_exceptions(calendar)
+
+
+@admin.register(CalendarVersion)
+class CalendarVersionAdmin(ReadOnlyAdmin):
+    """What a calendar's hours were, version by version."""
+
+    resource = "calendars"
+    list_display = ("calendar", "number", "time_zone", "created_at")
+    list_select_related = ("calendar",)
+    search_fields = ("calendar__name",)
+    ordering = ("-created_at", "-id")
+    fields = ("calendar", "number", "time_zone", "created_at", "shown_windows", "shown_exceptions")
+    readonly_fields = ("shown_windows", "shown_exceptions")
+
+    @display(description="hours")
+    def shown_windows(self, version: CalendarVersion) -> SafeString:
+        return shown_windows(version)
+
+    @display(description="days that differ")
+    def shown_exceptions(self, version: CalendarVersion) -> SafeString:
+        return shown_exceptions(version)
 
 
 @admin.register(Team)
@@ -123,6 +152,20 @@ class TeamAdmin(AliveAdmin):
     def shown_members(self, team: Team) -> SafeString:
         link = f"{reverse('admin:users_teammember_changelist')}?team__exact={team.pk}"
         return format_html('<a class="text-link" href="{}">Who is in it</a>', link)
+
+
+def shown_windows(hours: BusinessCalendar | CalendarVersion) -> SafeString:
+    days: dict[str, list[str]] = {}
+    for window in hours.windows:
+        days.setdefault(WEEKDAYS[window["weekday"]], []).append(f"{window['start']}-{window['end']}")
+    return _lines((f"{day} {', '.join(found)}",) for day, found in _folded(days))
+
+
+def shown_exceptions(hours: BusinessCalendar | CalendarVersion) -> SafeString:
+    return _lines(
+        (f"{day['date']} {day['kind']}" + (f" {day['start']}-{day['end']}" if day.get("start") else ""),)
+        for day in hours.exceptions
+    )
 
 
 def _folded(days: dict[str, list[str]]) -> list[tuple[str, list[str]]]:

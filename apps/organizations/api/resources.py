@@ -27,6 +27,7 @@ COST_CENTRES = Resource(
     orderings=("code", "name", "created_at"),
     default_ordering="code",
 )
+# Registered in urls.py with verbs of its own.
 CALENDARS = Resource(
     "sla/calendars",
     BusinessCalendar,
@@ -42,4 +43,4 @@ CALENDARS = Resource(
     default_ordering="name",
     write_grant=Action.CONFIGURE,
 )
-RESOURCES = (SITES, CALENDARS)
+RESOURCES = (SITES,)

@@ -4,11 +4,12 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from apps.organizations.api.resources import RESOURCES
-from apps.organizations.api.views import CurrentOrganizationViewSet, TeamViewSet
+from apps.organizations.api.views import CalendarViewSet, CurrentOrganizationViewSet, TeamViewSet
 
 router = SimpleRouter(use_regex_path=False)
 for resource in RESOURCES:
     resource.register(router)
+router.register("sla/calendars", CalendarViewSet, basename="sla-calendars")
 router.register("teams", TeamViewSet, basename="teams")
 
 urlpatterns = [

@@ -12,7 +12,8 @@ from apps.core.api.filters import filters_for
 from apps.core.api.record_views import RecordViewSet
 from apps.core.api.soft_delete import SoftDeleteViewSet
 from apps.core.authorization import Action
-from apps.organizations import services
+from apps.organizations import calendar_records, services
+from apps.organizations.api.resources import CALENDARS
 from apps.organizations.api.serializers import DepartmentOutlineSerializer, OrganizationSerializer, TeamSerializer
 from apps.organizations.models import Department, Organization, Team
 
@@ -34,6 +35,19 @@ class DepartmentViewSet(RecordViewSet):
 
     def change_record(self, record: Any, values: Mapping[str, Any]) -> Any:
         return services.change_department(record, actor=self.actor, at=timezone.now(), values=values)
+
+
+class CalendarViewSet(CALENDARS.viewset()):  # type: ignore[misc]
+    """Business calendars. A change of hours counts from then on: it writes the calendar's next version."""
+
+    def create_record(self, values: Mapping[str, Any]) -> Any:
+        return calendar_records.create_calendar(actor=self.actor, at=timezone.now(), values=values)
+
+    def change_record(self, record: Any, values: Mapping[str, Any]) -> Any:
+        return calendar_records.change_calendar(record, actor=self.actor, at=timezone.now(), values=values)
+
+    def delete_record(self, record: Any) -> None:
+        calendar_records.delete_calendar(record, actor=self.actor, at=timezone.now())
 
 
 class TeamViewSet(BulkViewSet, SoftDeleteViewSet):
