@@ -28,6 +28,8 @@ from apps.organizations.models import (
     Site,
     Team,
 )
+from apps.sla.models import Level, LevelFiring, Policy, PolicyVersion, Reading, Segment, Target, Timer
+from apps.sla.models import Settings as SlaSettings
 from apps.tickets import attachment_files
 from apps.tickets.models import (
     Attachment,
@@ -779,3 +781,105 @@ class ImportedIncidentFactory(TenantFactory):
     fingerprint = "0" * 64
     source = "servicenow"
     imported_at = factory.LazyFunction(timezone.now)
+
+
+class SlaSettingsFactory(VersionedFactory):
+    """One for each organization, however often it is asked for."""
+
+    class Meta:
+        model = SlaSettings
+        django_get_or_create = ("organization_id",)
+
+
+class PolicyFactory(VersionedFactory):
+    class Meta:
+        model = Policy
+
+    name = factory.Sequence(lambda n: f"Policy {n}")
+    position = factory.Sequence(lambda n: n + 1_000)
+
+
+class PolicyVersionFactory(TenantFactory):
+    class Meta:
+        model = PolicyVersion
+
+    policy = factory.SubFactory(PolicyFactory)
+    number = factory.Sequence(lambda n: n + 1)
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class TargetFactory(TenantFactory):
+    class Meta:
+        model = Target
+
+    version = factory.SubFactory(PolicyVersionFactory)
+    metric = "resolution"
+    position = factory.Sequence(lambda n: n % 30_000)
+    applies = factory.LazyFunction(lambda: [{}])
+    target_seconds = 3600
+
+
+class SlaLevelFactory(TenantFactory):
+    class Meta:
+        model = Level
+
+    version = factory.SubFactory(PolicyVersionFactory)
+    metric = "resolution"
+    position = factory.Sequence(lambda n: n % 30_000)
+    percent = 100
+
+
+class TimerFactory(TenantFactory):
+    """Running, with an hour to go, and nothing for the sweep to find."""
+
+    class Meta:
+        model = Timer
+
+    ticket = factory.SubFactory(TicketFactory)
+    version = factory.SubFactory(PolicyVersionFactory)
+    target = factory.SubFactory(TargetFactory)
+    agreement = "sla"
+    metric = "resolution"
+    sequence = factory.Sequence(lambda n: n + 1)
+    stage = "running"
+    target_seconds = 3600
+    started_at = factory.LazyFunction(timezone.now)
+    attached_at = factory.SelfAttribute("started_at")
+    since = factory.SelfAttribute("started_at")
+    live_from = factory.SelfAttribute("started_at")
+    due_at = factory.LazyAttribute(lambda timer: timer.started_at + timedelta(hours=1))
+    original_due_at = factory.SelfAttribute("due_at")
+
+
+class SegmentFactory(TenantFactory):
+    class Meta:
+        model = Segment
+
+    timer = factory.SubFactory(TimerFactory)
+    number = factory.Sequence(lambda n: n + 1)
+    kind = "running"
+    began_at = factory.LazyFunction(timezone.now)
+    ended_at = factory.SelfAttribute("began_at")
+    business_seconds = 0
+    wall_seconds = 0
+
+
+class LevelFiringFactory(TenantFactory):
+    class Meta:
+        model = LevelFiring
+
+    timer = factory.SubFactory(TimerFactory)
+    level = factory.SubFactory(SlaLevelFactory)
+    cycle = 1
+    outcome = "fired"
+    due_at = factory.LazyFunction(timezone.now)
+    fired_at = factory.SelfAttribute("due_at")
+
+
+class SlaReadingFactory(TenantFactory):
+    class Meta:
+        model = Reading
+
+    ticket = factory.SubFactory(TicketFactory)
+    event_id = factory.LazyFunction(new_id)
+    at = factory.LazyFunction(timezone.now)
