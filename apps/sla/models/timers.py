@@ -1,6 +1,6 @@
 """What runs on a ticket: timers, the stretches they went through, the levels that fired, and what was read of other records."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -10,6 +10,7 @@ from apps.core.models import TenantModel
 from apps.organizations.models import CalendarVersion, Team
 from apps.sla.choices import FINISHED, LIVE, Agreement, EndReason, Metric, Outcome, Stage, Stretch
 from apps.sla.models.policies import Level, PolicyVersion, Target
+from apps.sla.querysets import TimerObjects
 from apps.tickets.models import Ticket
 from apps.users.models import User
 
@@ -82,6 +83,8 @@ class Timer(TenantModel):
     next_due_at = models.DateTimeField(null=True)
     # What was due before is history and is told to nobody.
     live_from = models.DateTimeField()
+
+    objects: ClassVar[Any] = TimerObjects()  # type: ignore[assignment]
 
     class Meta:
         verbose_name = "sla timer"
