@@ -28,7 +28,7 @@ from apps.organizations.models import (
     Site,
     Team,
 )
-from apps.sla.models import Level, LevelFiring, Policy, PolicyVersion, Reading, Segment, Target, Timer
+from apps.sla.models import Breach, Level, LevelFiring, Policy, PolicyVersion, Reading, Segment, Target, Timer
 from apps.sla.models import Settings as SlaSettings
 from apps.tickets import attachment_files
 from apps.tickets.models import (
@@ -849,6 +849,13 @@ class TimerFactory(TenantFactory):
     live_from = factory.SelfAttribute("started_at")
     due_at = factory.LazyAttribute(lambda timer: timer.started_at + timedelta(hours=1))
     original_due_at = factory.SelfAttribute("due_at")
+
+
+class BreachFactory(TimerFactory):
+    class Meta:
+        model = Breach
+
+    breached_at = factory.SelfAttribute("due_at")
 
 
 class SegmentFactory(TenantFactory):

@@ -164,7 +164,7 @@ def _level(data: Any, pointer: str, metrics: set[str], seen: set[tuple[str, str,
 
 
 def _action(data: Any, pointer: str, found: Findings) -> None:
-    if not isinstance(data, dict) or data.get("do") not in ACTIONS:
+    if not isinstance(data, dict) or not isinstance(data.get("do"), str) or data["do"] not in ACTIONS:
         found.wrong(f"{pointer}/do", "invalid_choice", f"Accepted: {', '.join(ACTIONS)}.")
         return
     wanted = ACTIONS[data["do"]]

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from apps.core.actors import Actor
 from apps.sla import library, recording, situation
-from apps.sla.book import Book, Choice, Hours
+from apps.sla.book import Book, Choice, Hours, VersionRule
 from apps.sla.choices import LIVE, EndReason
 from apps.sla.clock import whole
 from apps.sla.engine import Change, Evaluation, Held
@@ -36,21 +37,27 @@ def migrate(version: PolicyVersion, *, actor: Actor, at: datetime, limit: int, a
     Returns the tickets that were moved, in order: the next call goes on `after` the last. What the version no longer matches
     is cancelled as unmatched.
     """
-    policy_id = version.policy_id
-    timers = Timer.objects.filter(stage__in=LIVE, version__policy_id=policy_id).exclude(version_id=version.pk)
-    if after is not None:
-        timers = timers.filter(ticket_id__gt=after)
-    ids = timers.order_by("ticket_id").values_list("ticket_id", flat=True).distinct()[:limit]
+    ids = list(tickets_to_move(version, after=after)[:limit])
+    rule = library.compiled([version])[0]
     moved = []
-    for ticket in _locked(list(ids)):
-        _migrate_one(ticket, version, at=at)
+    for ticket in _locked(ids):
+        now = situation.read(ticket.organization_id, ticket.pk)
+        held, touched = remeasured(now, rule, at=at)
+        _write(ticket, now, held, touched, at=at)
         moved.append(ticket.pk)
     return moved
 
 
-def _migrate_one(ticket: Ticket, version: PolicyVersion, *, at: datetime) -> None:
-    now = situation.read(ticket.organization_id, ticket.pk)
-    rule = library.compiled([version])[0]
+def tickets_to_move(version: PolicyVersion, *, after: UUID | None = None) -> Any:
+    """The ids of the tickets with live timers of other versions of the policy, in order."""
+    timers = Timer.objects.filter(stage__in=LIVE, version__policy_id=version.policy_id).exclude(version_id=version.pk)
+    if after is not None:
+        timers = timers.filter(ticket_id__gt=after)
+    return timers.order_by("ticket_id").values_list("ticket_id", flat=True).distinct()
+
+
+def remeasured(now: situation.Situation, rule: VersionRule, *, at: datetime) -> tuple[list[Held], list[Held]]:
+    """All timers of a ticket in hand, and those that its measuring by `rule` changes or makes; nothing is written."""
     targets = rule.targets_for(now.facts)
     hours = library.current_hours(target.calendar_id for target in targets.values() if target.calendar_id is not None)
     change = Change(
@@ -65,7 +72,7 @@ def _migrate_one(ticket: Ticket, version: PolicyVersion, *, at: datetime) -> Non
     held = now.held()
     evaluation = Evaluation(change, Book(), {each.key: each for each in held}, spans_of)
     for each in held:
-        if not each.is_live or each.version.policy_id != version.policy_id or each.version.id == version.pk:
+        if not each.is_live or each.version.policy_id != rule.policy_id or each.version.id == rule.id:
             continue
         target = targets.get(each.metric)
         if target is None:
@@ -73,7 +80,7 @@ def _migrate_one(ticket: Ticket, version: PolicyVersion, *, at: datetime) -> Non
         else:
             found = Hours() if target.calendar_id is None else hours[target.calendar_id]
             evaluation.carry(each, Choice(rule, target, found), whole(at))
-    _write(ticket, now, held, evaluation.touched, at=at)
+    return held, evaluation.touched
 
 
 def _locked(ids: Iterable[UUID]) -> Iterable[Ticket]:

@@ -56,6 +56,14 @@ def settings(organization_id: UUID, *, at: datetime) -> Settings:
     return found
 
 
+def change_settings(row: Settings, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Settings:
+    """Another way to choose among policies, from the next ticket on; `row` is locked. Raises Denied."""
+    require(actor, Action.CONFIGURE, RESOURCE)
+    changed = records.change(row, actor=actor, at=at, values=values)
+    restamp(actor.organization_id)
+    return changed
+
+
 def draft(policy: Policy, *, actor: Actor, at: datetime, content: Mapping[str, Any]) -> PolicyVersion:
     """A new version of a locked policy, or its draft written anew. Raises Denied, Invalid naming all that is wrong.
 
@@ -152,6 +160,9 @@ def publish(version: PolicyVersion, *, actor: Actor, at: datetime, adoption: str
     policy.versions.filter(state=VersionState.PUBLISHED).update(state=VersionState.RETIRED, retired_at=at)
     locked.state, locked.published_at = VersionState.PUBLISHED, at
     locked.save(update_fields=["state", "published_at"])
+    if not policy.is_active:
+        # Withdrawn once, and promised again.
+        records.change(policy, actor=actor, at=at, values={"is_active": True})
     settings(actor.organization_id, at=at)
     restamp(actor.organization_id)
     events.record(

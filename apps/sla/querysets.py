@@ -33,3 +33,13 @@ class TimerQuerySet(TenantQuerySet[Any]):
 
 
 TimerObjects = TenantManager.from_queryset(TimerQuerySet)
+
+
+class BreachManager(TenantManager[Any]):
+    """Timers that missed their deadline, as the sweep has noted it."""
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(breached_at__isnull=False)
+
+
+BreachObjects = BreachManager.from_queryset(TimerQuerySet)

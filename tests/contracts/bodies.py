@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 import orjson
@@ -75,6 +75,7 @@ def changed_password(world: World) -> Body:
 
 
 _hours = count(1)
+_selections = cycle(("strictest", "first_match"))
 
 
 def period() -> Body:
@@ -193,6 +194,16 @@ GIVEN |= {
     ("tags/<uuid:pk>/", "PATCH"): lambda world: {"description": f"Described {new_id()}"},
     ("custom-fields/<uuid:pk>/", "PATCH"): lambda world: {"label": f"Renamed {new_id()}"},
     ("priority-matrix/<uuid:pk>/", "PATCH"): lambda world: {"priority": next(_hours) % 5 + 1},
+}
+# What a policy says is checked as a whole; what it publishes or tries is its draft.
+GIVEN |= {
+    ("sla/policies/<uuid:policy_pk>/versions/", "POST"): lambda world: {
+        "targets": [{"metric": "resolution", "seconds": 3600}]
+    },
+    ("sla/policies/<uuid:pk>/publish/", "POST"): lambda world: {},
+    ("sla/policies/<uuid:pk>/dry-run/", "POST"): lambda world: {},
+    ("sla/timers/<uuid:pk>/deadline/", "POST"): lambda world: {"due_at": "2199-01-01T00:00:00Z", "reason": "agreed"},
+    ("sla/settings/", "PATCH"): lambda world: {"selection": next(_selections)},
 }
 # What must hang from the very row of the address: route -> that part of the body.
 OF_ROW: dict[str, Callable[[World, Any], Body]] = {

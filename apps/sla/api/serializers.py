@@ -5,7 +5,8 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-from apps.core.api.serializers import ComputedField, RecordSerializer
+from apps.core.api import strict
+from apps.core.api.serializers import ComputedField, RecordSerializer, StrictInput
 from apps.sla import explaining
 from apps.sla.choices import Agreement, Metric, Outcome, Stage, Stretch
 from apps.sla.models import Timer
@@ -77,6 +78,14 @@ class TimerSerializer(RecordSerializer):
         read_only_fields = fields
 
 
+class DeadlineInput(StrictInput):
+    """A deadline set by hand, and why."""
+
+    due_at = strict.InstantField()
+    reason = strict.TextField(max_length=2000)
+    is_floating = strict.BooleanField(required=False)
+
+
 class TicketTimerSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     metric = serializers.ChoiceField(choices=Metric.choices)
@@ -124,7 +133,7 @@ class ReachedSerializer(serializers.Serializer[Any]):
     fired_at = serializers.DateTimeField(allow_null=True)
 
 
-class ExplanationSerializer(serializers.Serializer[Any]):
+class TimerExplanationSerializer(serializers.Serializer[Any]):
     stretches = StretchSerializer(many=True)
     levels = ReachedSerializer(many=True)
     counted_seconds = serializers.IntegerField()

@@ -1,4 +1,4 @@
-"""Timers over HTTP: read, never written."""
+"""Timers over HTTP: read, and given another deadline by hand."""
 
 from typing import Any, ClassVar
 
@@ -11,11 +11,18 @@ from rest_framework.response import Response
 from apps.core.api import lookup
 from apps.core.api.filters import filters_for
 from apps.core.api.record_views import RecordViewSet, the_one
+from apps.core.api.serializers import strict_input
 from apps.core.api.views import TenantView
 from apps.core.authorization import Action
 from apps.core.errors import NotFound
-from apps.sla import explaining
-from apps.sla.api.serializers import OF_TICKET, ExplanationSerializer, TicketTimersSerializer, TimerSerializer
+from apps.sla import explaining, timers
+from apps.sla.api.serializers import (
+    OF_TICKET,
+    DeadlineInput,
+    TimerExplanationSerializer,
+    TicketTimersSerializer,
+    TimerSerializer,
+)
 from apps.sla.choices import Agreement
 from apps.sla.models import Timer
 from apps.tickets import kinds, rights
@@ -29,8 +36,13 @@ class TimerViewSet(RecordViewSet):
 
     model = Timer
     resource = "sla"
-    http_method_names = ["get", "head", "options"]
-    grants: ClassVar[Any] = {"list": Action.READ, "retrieve": Action.READ, "explain": Action.READ}
+    http_method_names = ["get", "post", "head", "options"]
+    grants: ClassVar[Any] = {
+        "list": Action.READ,
+        "retrieve": Action.READ,
+        "explain": Action.READ,
+        "deadline": Action.CONFIGURE,
+    }
     serializer_class = TimerSerializer
     filterset_class = filters_for(
         Timer,
@@ -57,11 +69,19 @@ class TimerViewSet(RecordViewSet):
     def retrieve(self, request: Request, pk: Any) -> Response:
         return Response(self.represent_all([self.record()])[0])
 
-    @extend_schema(responses=ExplanationSerializer)
+    @extend_schema(responses=TimerExplanationSerializer)
     @action(detail=True, methods=["get"])
     def explain(self, request: Request, pk: Any) -> Response:
         """Every stretch, by which rule it began, and what of it was counted by which version of the calendar."""
         return Response(explaining.explain(self.record(), timezone.now()))
+
+    @extend_schema(request=DeadlineInput, responses=TimerSerializer)
+    @action(detail=True, methods=["post"])
+    def deadline(self, request: Request, pk: Any) -> Response:
+        """Promise another deadline. Pauses do not move it unless it is floating; a breach until now stays."""
+        timer, given = self.record(), strict_input(DeadlineInput(data=request.data))
+        timers.set_deadline(timer, actor=self.actor, at=timezone.now(), **given)
+        return Response(self.represent_all([self.record()])[0])
 
 
 class TicketTimersView(TenantView):
@@ -78,9 +98,9 @@ class TicketTimersView(TenantView):
         ticket = the_one(tickets, lookup.id_of(pk, tickets, kinds.NUMBERS))
         if ticket is None:
             raise NotFound
-        timers = Timer.objects.filter(ticket_id=ticket.pk).select_related(*BESIDE)
+        found = Timer.objects.filter(ticket_id=ticket.pk).select_related(*BESIDE)
         if not rights.works_on(self.actor, ticket):
-            timers = timers.filter(agreement=Agreement.SLA)
+            found = found.filter(agreement=Agreement.SLA)
         serializer = TimerSerializer(context={"actor": self.actor, "fields": OF_TICKET, "now": timezone.now()})
-        rows = timers.order_by("started_at", "metric", "sequence")
+        rows = found.order_by("started_at", "metric", "sequence")
         return Response({"results": [serializer.to_representation(timer) for timer in rows]})

@@ -8,9 +8,9 @@ from django.db.models import Q
 from apps.core.fields import TenantForeignKey
 from apps.core.models import TenantModel
 from apps.organizations.models import CalendarVersion, Team
-from apps.sla.choices import FINISHED, LIVE, Agreement, EndReason, Metric, Outcome, Stage, Stretch
+from apps.sla.choices import LIVE, Agreement, EndReason, Metric, Outcome, Stage, Stretch
 from apps.sla.models.policies import Level, PolicyVersion, Target
-from apps.sla.querysets import TimerObjects
+from apps.sla.querysets import BreachObjects, TimerObjects
 from apps.tickets.models import Ticket
 from apps.users.models import User
 
@@ -151,7 +151,7 @@ class Timer(TenantModel):
                 condition=Q(breached_at__isnull=False),
             ),
             models.Index(
-                fields=["organization_id", "ended_at"], name="sla_timer_ended_at", condition=Q(stage__in=FINISHED)
+                fields=["organization_id", "ended_at"], name="sla_timer_ended_at", condition=Q(ended_at__isnull=False)
             ),
             models.Index(
                 fields=["organization_id", "version"], name="sla_timer_of_version", condition=Q(stage__in=LIVE)
@@ -160,6 +160,17 @@ class Timer(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.metric} {self.stage}"
+
+
+class Breach(Timer):
+    """A timer that missed its deadline, whatever became of it then."""
+
+    objects: ClassVar[Any] = BreachObjects()  # type: ignore[assignment]
+
+    class Meta:
+        proxy = True
+        verbose_name = "sla breach"
+        verbose_name_plural = "sla breaches"
 
 
 class Segment(TenantModel):
