@@ -19,8 +19,8 @@ from apps.sla import explaining, timers
 from apps.sla.api.serializers import (
     OF_TICKET,
     DeadlineInput,
-    TimerExplanationSerializer,
     TicketTimersSerializer,
+    TimerExplanationSerializer,
     TimerSerializer,
 )
 from apps.sla.choices import Agreement
