@@ -121,7 +121,10 @@ def _effect(old: State, new: State | None, at: datetime) -> Effect:
         return Effect.BREACHED
     if _is_late(old, at) and _is_ahead(new, at) and not _is_ahead(old, at):
         return Effect.UNBREACHED
-    return Effect.UNCHANGED if (old.due_at, old.left_seconds) == (new.due_at, new.left_seconds) else Effect.MOVED
+    # What is paused has no deadline, and is told by what is left; of what runs that says only when it was settled last.
+    is_paused = old.due_at is None and new.due_at is None
+    is_same = old.left_seconds == new.left_seconds if is_paused else old.due_at == new.due_at
+    return Effect.UNCHANGED if is_same else Effect.MOVED
 
 
 def _is_late(state: State, at: datetime) -> bool:

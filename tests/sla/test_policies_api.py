@@ -214,6 +214,20 @@ def test_a_dry_run_tells_what_would_move_and_writes_nothing(desk, admin):
         assert [{**row, "_state": 0} for row in timers] == [{**row, "_state": 0} for row in after[pk]]
 
 
+def test_a_dry_run_of_the_same_targets_moves_nothing(desk, admin):
+    from django.utils import timezone
+
+    policy = published(admin, seconds=4 * 3600)
+    desk.open(timezone.now() - HOUR)
+    waiting = desk.open(timezone.now() - HOUR)
+    desk.hold(waiting, timezone.now() - HOUR / 2)
+    drafted(admin, policy, content(seconds=4 * 3600))
+
+    answer = admin.post(f"{POLICIES}{policy['id']}/dry-run/", {}).json()
+
+    assert (answer["counts"]["unchanged"], answer["results"]) == (2, [])
+
+
 def test_a_dry_run_tells_breaches_and_their_end_and_stops_at_its_limit(desk, admin):
     from django.utils import timezone
 

@@ -99,9 +99,9 @@ class TimerAdmin(ReadOnlyAdmin):
     def shown_percent(self, timer: Timer) -> str:
         return f"{explaining.measure(timer, timezone.now()).percent} %"
 
-    @display(description="missed", boolean=True)
-    def shown_late(self, timer: Timer) -> bool:
-        return explaining.measure(timer, timezone.now()).is_breached
+    @display(description="deadline", label={"missed": "danger", "kept": "success"})
+    def shown_late(self, timer: Timer) -> str:
+        return "missed" if explaining.measure(timer, timezone.now()).is_breached else "kept"
 
     @display(description="why")
     def shown_explanation(self, timer: Timer) -> SafeString:

@@ -21,7 +21,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString:
         return format_html("-")
     head = format_html_join("", '<th scope="col">{}</th>', ((name,) for name in heads))
     return format_html(
-        '<div class="matrix-frame"><table class="matrix"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
+        '<div class="matrix-frame"><table class="matrix told"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
         head,
         body,
     )
