@@ -218,18 +218,18 @@ class Evaluation:
             return
         if last is None or last.clock.state.stage is Stage.CANCELLED or has_just_ended or is_taken_over:
             cycle = 1 if last is None else last.cycle + 1
-            self._begin(choice, key[1], self._start(rules, last), after=last, cycle=cycle)
+            self._begin(choice, key[1], self._start(choice.version.agreement, rules, last), after=last, cycle=cycle)
         elif last.clock.state.stage in FINISHED and rules.reopen is Reopen.RESTART:
             self._begin(choice, key[1], at, after=last, cycle=last.cycle + 1)
         elif last.clock.state.stage in FINISHED and rules.reopen is Reopen.RESUME:
             self._touch(last).reopen(at, change.cause)
             self._settle_in(last, at)
 
-    def _start(self, rules: Rules, last: Held | None) -> datetime:
-        """What the target is counted from. What was over and begins again does not look back at when it was opened."""
+    def _start(self, agreement: str, rules: Rules, last: Held | None) -> datetime:
+        """What the target is counted from. A team's begins with its assignment, and what begins again does not look back."""
         change = self.change
         begins_again = last is not None or (change.before is not None and change.before["phase"] in OVER)
-        if rules.start_from is StartFrom.CHANGE or begins_again:
+        if agreement in OF_TEAM or rules.start_from is StartFrom.CHANGE or begins_again:
             return whole(change.at)
         return whole(change.opened_at if rules.start_from is StartFrom.OPENED_AT else change.created_at)
 
