@@ -170,28 +170,30 @@ class Evaluation:
     def give_up(self, held: Held, reason: EndReason) -> None:
         self._touch(held).cancel(whole(self.change.at), reason)
 
-    def carry(self, held: Held, choice: Choice, at: datetime, *, gap_from: datetime | None = None) -> Held:
+    def carry(self, held: Held, choice: Choice, at: datetime, *, gap: str = "") -> Held:
         """Let another target take over start, pauses and breach, as if it had been there from the start.
 
-        `gap_from`: the ticket was lost from then until `at`, which is not counted either.
+        `gap`: why the time since the timer ended is not counted either.
         """
         earlier = list(self.spans_of(held))
         if held.is_live:
             clock = self._touch(held)
             clock.cancel(at, EndReason.REPLACED)
             earlier += clock.spans
-        pauses = list(_pauses(earlier, self.change.cause))
-        if gap_from is not None:
-            pauses.append((gap_from, at, Cause("lost", self.change.event_id), self.change.cause))
+        uncounted = list(_uncounted(earlier, self.change.cause))
+        ended_at = held.clock.state.ended_at
+        if gap and ended_at is not None and ended_at < at:
+            why = Cause(gap, self.change.event_id)
+            uncounted.append((Span(Stretch.STOPPED, ended_at, at, 0, 0, why), self.change.cause))
         begun = self._make(choice, held.metric, held.clock.state.started_at, after=held, cycle=held.cycle)
         begun.replaces_id = held.id
         first = min(earlier, key=lambda span: span.began_at, default=None)
         if first is not None:
             begun.clock.state.cause = first.cause
-        begun.clock.replay(pauses)
+        begun.clock.replay(uncounted)
         begun.clock.hand_on(at, self.change.cause)
-        breached_at = held.clock.state.breached_at
         begun.late_count = len(begun.clock.passed)
+        breached_at = held.clock.state.breached_at
         if breached_at is not None:
             begun.is_breach_told = True
             begun.clock.inherit_breach(breached_at)
@@ -209,7 +211,7 @@ class Evaluation:
             return
         reason = last.clock.state.end_reason if last is not None else EndReason.NONE
         if last is not None and change.is_back and reason in LOST:
-            self.carry(last, choice, at, gap_from=last.clock.state.ended_at)
+            self.carry(last, choice, at, gap="lost")
             return
         has_just_ended = last is not None and last.touched and reason in {EndReason.RESET, EndReason.HANDED_OVER}
         is_edge = before is None or is_newly_chosen or not rules.start.holds(before) or rules.stop.holds(before)
@@ -222,8 +224,19 @@ class Evaluation:
         elif last.clock.state.stage in FINISHED and rules.reopen is Reopen.RESTART:
             self._begin(choice, key[1], at, after=last, cycle=last.cycle + 1)
         elif last.clock.state.stage in FINISHED and rules.reopen is Reopen.RESUME:
-            self._touch(last).reopen(at, change.cause)
-            self._settle_in(last, at)
+            self._reopen(last, choice, at)
+
+    def _reopen(self, last: Held, choice: Choice, at: datetime) -> None:
+        """The same timer goes on; where the ticket changed meanwhile, another target of its version or policy takes over."""
+        if choice.version.policy_id == last.version.policy_id:
+            target = last.version.targets_for(self.change.after).get(last.metric)
+            if target is not None and target.id == last.target_id:
+                self._touch(last).reopen(at, self.change.cause)
+                self._settle_in(last, at)
+                return
+            if target is not None:
+                choice = Choice(last.version, target, self.book.hours(target))
+        self.carry(last, choice, at, gap="stopped")
 
     def _start(self, agreement: str, rules: Rules, last: Held | None) -> datetime:
         """What the target is counted from. A team's begins with its assignment, and what begins again does not look back."""
@@ -280,10 +293,9 @@ def _resumes(rules: Rules, facts: Facts) -> bool:
     return not rules.pause.holds(facts) if rules.resume is None else rules.resume.holds(facts)
 
 
-def _pauses(spans: Iterable[Span], last: Cause) -> Iterable[tuple[datetime, datetime | None, Cause, Cause]]:
-    """Everything that was not counted, in order, with why it began and why it ended."""
+def _uncounted(spans: Iterable[Span], last: Cause) -> Iterable[tuple[Span, Cause]]:
+    """Everything that was not counted, in order, with why it ended."""
     ordered = sorted(spans, key=lambda span: span.began_at)
     for place, span in enumerate(ordered):
         if span.kind is not Stretch.RUNNING:
-            after = ordered[place + 1].cause if place + 1 < len(ordered) else last
-            yield span.began_at, span.ended_at, span.cause, after
+            yield span, ordered[place + 1].cause if place + 1 < len(ordered) else last
