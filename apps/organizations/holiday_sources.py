@@ -74,7 +74,7 @@ def closings_in(file: bytes, *, time_zone: str, at: datetime) -> list[Closing]:
     started = time.thread_time()
     for series in _series(calendar):
         for event in _occurrences(series, first, after_last):
-            found.update(closing for closing in _days_of(event, zone) if first <= closing.date < after_last)
+            found.update(_days_of(event, zone, first, after_last))
             if len(found) > MOST_CLOSINGS:
                 raise _refused("too_many", "The file closes too many days")
         if time.thread_time() - started > MOST_CPU_SECONDS:
@@ -99,8 +99,8 @@ def _parsed(file: bytes) -> icalendar.Calendar:
 
 def _refuse_event(event: Any, number: int) -> None:
     """Raises Invalid for what has no usable time, and for recurrences that no holiday has and no computer likes."""
-    begin = getattr(event.get("DTSTART"), "dt", None)
-    if event.errors or not isinstance(begin, date):
+    begin = None if event.errors else getattr(event.get("DTSTART"), "dt", None)
+    if not isinstance(begin, date):
         raise _refused("malformed", f"Event {number} has no readable DTSTART, DTEND or rule")
     if event.get("EXRULE"):
         raise _refused("not_accepted", f"Event {number} has an EXRULE")
@@ -137,24 +137,29 @@ def _occurrences(series: icalendar.Calendar, first: date, after_last: date) -> l
     return [event for event in found if str(event.get("STATUS", "")).upper() != "CANCELLED"]
 
 
-def _days_of(event: Any, zone: ZoneInfo) -> Iterator[Closing]:
-    """One occurrence, cut at the zone's midnights."""
+def _days_of(event: Any, zone: ZoneInfo, first: date, after_last: date) -> Iterator[Closing]:
+    """One occurrence between two days, cut at the zone's midnights."""
     begin, end, name = event["DTSTART"].dt, event["DTEND"].dt, str(event.get("SUMMARY", ""))[:LONGEST_NAME]
-    if not isinstance(begin, datetime):
-        end = max(end, begin + DAY)
-        for number in range(min((end - begin).days, MOST_CLOSINGS + 1)):
-            yield Closing(begin + number * DAY, "", "", name)
-        return
-    start, stop = _local(begin, zone), _local(end, zone, is_end=True)
-    day, days = start.date(), 0
-    while datetime.combine(day, clock_time()) < stop and days <= MOST_CLOSINGS:
-        midnight = datetime.combine(day, clock_time())
-        opens, closes = max(start, midnight), min(stop, midnight + DAY)
-        if (opens, closes) == (midnight, midnight + DAY):
-            yield Closing(day, "", "", name)
-        elif opens < closes:
-            yield Closing(day, f"{opens:%H:%M}", "24:00" if closes == midnight + DAY else f"{closes:%H:%M}", name)
-        day, days = day + DAY, days + 1
+    if isinstance(begin, datetime):
+        start, stop = _local(begin, zone), _local(end, zone, is_end=True)
+    else:
+        start, stop = _midnight(begin), _midnight(max(end, begin + DAY))
+    start, stop = max(start, _midnight(first)), min(stop, _midnight(after_last))
+    while start < stop:
+        midnight = _midnight(start.date())
+        until = min(stop, midnight + DAY)
+        if (start, until) == (midnight, midnight + DAY):
+            yield Closing(start.date(), "", "", name)
+        else:
+            yield Closing(
+                start.date(), f"{start:%H:%M}", "24:00" if until == midnight + DAY else f"{until:%H:%M}", name
+            )
+        start = until
+
+
+def _midnight(day: date) -> datetime:
+    """As a clock shows it, of no zone."""
+    return datetime.combine(day, clock_time())
 
 
 def _local(instant: datetime, zone: ZoneInfo, *, is_end: bool = False) -> datetime:
