@@ -26,6 +26,8 @@ class LevelRule:
     id: UUID
     percent: int | None = None
     offset_seconds: int | None = None
+    # It does something to its ticket, beside telling people.
+    has_action: bool = False
 
     def threshold(self, target_seconds: int) -> int:
         """The open seconds after which it is reached."""

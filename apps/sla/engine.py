@@ -85,6 +85,19 @@ class Held:
 SpansOf = Callable[[Held], Sequence[Span]]
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What conditions read after an earlier fact of the ticket."""
+
+    at: datetime
+    facts: Facts
+    cause: Cause
+
+
+# The ticket's earlier facts, oldest first; asked for only where a timer begins later than it counts from.
+PastOf = Callable[[], Sequence[Past]]
+
+
 @dataclass(slots=True)
 class Evaluation:
     """One change, met by the last timer of each agreement and metric; `touched` are those it changed, new ones last."""
@@ -94,6 +107,7 @@ class Evaluation:
     held: dict[Key, Held]
     # The stretches that are over of a timer, for another target to take over.
     spans_of: SpansOf
+    past_of: PastOf = tuple
     touched: list[Held] = field(default_factory=list)
 
     def run(self) -> list[Held]:
@@ -249,9 +263,22 @@ class Evaluation:
     def _begin(self, choice: Choice, metric: str, started_at: datetime, *, after: Held | None, cycle: int) -> None:
         begun = self._make(choice, metric, started_at, after=after, cycle=cycle)
         at = whole(self.change.at)
+        if started_at < at and self.change.before is not None:
+            self._look_back(begun)
         begun.clock.reach(at)
         begun.late_count = len(begun.clock.passed)
         self._settle_in(begun, at)
+
+    def _look_back(self, begun: Held) -> None:
+        """Pauses before a timer was attached are pauses all the same."""
+        rules, clock = begun.rules, begun.clock
+        for past in self.past_of():
+            if past.at <= clock.state.since:
+                clock.state.cause = past.cause
+            if clock.state.stage is Stage.RUNNING and rules.pause.holds(past.facts):
+                clock.pause(past.at, past.cause)
+            elif clock.state.stage is Stage.PAUSED and _resumes(rules, past.facts):
+                clock.resume(past.at, past.cause)
 
     def _make(self, choice: Choice, metric: str, started_at: datetime, *, after: Held | None, cycle: int) -> Held:
         agreement, at = choice.version.agreement, whole(self.change.at)

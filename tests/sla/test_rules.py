@@ -155,6 +155,26 @@ def test_s16_a_change_of_category_attaches_what_has_passed_and_tells_of_the_brea
     assert [event.name for event in desk.told(ticket)] == ["sla.breached"]
 
 
+def test_s16_pauses_before_the_attachment_are_pauses_all_the_same(desk):
+    with desk.entered():
+        category = factories.CategoryFactory()
+    desk.only({**content(seconds=7200), **match(category=[str(category.pk)])})
+    ticket = desk.open()
+    desk.hold(ticket, MONDAY + HOUR)
+    desk.do(ticket, "resume", MONDAY + 5 * HOUR)
+    desk.hold(ticket, MONDAY + 5 * HOUR + 30 * MINUTE)
+    desk.change(ticket, MONDAY + 9 * HOUR, category_id=category.pk)
+
+    timer = desk.timer(ticket)
+    assert (timer.stage, timer.breached_at) == ("paused", None)
+    assert (timer.elapsed_seconds, timer.paused_seconds) == (5400, 4 * 3600)
+    assert [(each.kind, each.because) for each in desk.segments(timer)] == [
+        ("running", "created"),
+        ("paused", "put_on_hold"),
+        ("running", "resumed"),
+    ]
+
+
 def test_s17_a_paused_timer_keeps_what_is_left(desk):
     desk.only(content(seconds=3600))
     ticket = desk.open()

@@ -15,7 +15,7 @@ from apps.core.api.views import TenantView
 from apps.core.authorization import Action
 from apps.core.errors import NotFound
 from apps.sla import explaining
-from apps.sla.api.serializers import OF_TICKET, TimerExplanationSerializer, TicketTimersSerializer, TimerSerializer
+from apps.sla.api.serializers import OF_TICKET, TicketTimersSerializer, TimerExplanationSerializer, TimerSerializer
 from apps.sla.choices import Agreement
 from apps.sla.models import Timer
 from apps.tickets import kinds, rights
