@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from apps.audit.models import Event
-from apps.sla import library, recording, situation
+from apps.sla import history, library, recording, situation
 from apps.sla.choices import EndReason, Stretch
 from apps.sla.clock import Cause, Span, whole
 from apps.sla.conditions import FROM_REQUESTER, TO_REQUESTER
@@ -30,7 +30,15 @@ def follow(event: Event) -> None:
         return
     change = change_of(event, past, now)
     held = {each.key: each for each in now.held()}
-    evaluation = Evaluation(change, library.book(now.organization_id, now.stamp), held, spans_of)
+    evaluation = Evaluation(
+        change,
+        library.book(now.organization_id, now.stamp),
+        held,
+        spans_of,
+        lambda: history.past_of(
+            now.organization_id, now.ticket_id, change.before or change.after, until=event.at, but=event.id
+        ),
+    )
     write(now, evaluation.run(), list(held.values()), event)
 
 
@@ -61,12 +69,7 @@ def _message(event: Event) -> str:
 def before(event: Event, past: str, now: Situation) -> dict[str, Any]:
     """The facts without this change; other records' as they were last written down."""
     known = (RELATED if now.timers else now.related) if now.known is None else now.known
-    found = {**now.facts, **known}
-    for name, (old, _) in event.changes.items():
-        if name in OWN:
-            found[name] = old if old is None or isinstance(old, bool | int) else str(old)
-    if "assignee" in event.changes:
-        found["is_assigned"] = event.changes["assignee"][0] is not None
+    found = history.undone({**now.facts, **known}, event.changes)
     if past in SAID and now.responded_at == event.at:
         found["is_responded"] = False
     return found
