@@ -31,7 +31,7 @@ UNITS = [("minutes", "minutes"), ("hours", "hours"), ("seconds", "seconds"), ("d
 SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
 WHEN = [("percent", "% of the target"), ("before", "minutes before the deadline"), ("after", "minutes after it")]
 # What the fields of the match say; each is one value or some of a few.
-NAMED = ("service", "category", "team")
+BOXES, NAMED = ("kinds", "priorities"), ("service", "category", "team")
 
 Content = dict[str, Any]
 
@@ -209,6 +209,15 @@ class Editor:
         self.levels: BaseFormSet[Any] = Levels(
             data, prefix="levels", initial=[_level(row) for row in content["levels"]]
         )
+
+    @property
+    def boxes(self) -> list[Any]:
+        """Fields of several boxes to tick."""
+        return [self.form[name] for name in BOXES]
+
+    @property
+    def others(self) -> list[Any]:
+        return [field for field in self.form if field.name not in BOXES]
 
     def is_valid(self) -> bool:
         return all([self.form.is_valid(), self.targets.is_valid(), self.levels.is_valid()])
