@@ -816,7 +816,9 @@ class PolicyVersionFactory(TenantFactory):
 
     policy = factory.SubFactory(PolicyFactory)
     number = factory.Sequence(lambda n: n + 1)
+    state = "published"
     created_at = factory.LazyFunction(timezone.now)
+    published_at = factory.SelfAttribute("created_at")
 
 
 class TargetFactory(TenantFactory):
@@ -848,7 +850,7 @@ class TimerFactory(TenantFactory):
 
     ticket = factory.SubFactory(TicketFactory)
     version = factory.SubFactory(PolicyVersionFactory)
-    target = factory.SubFactory(TargetFactory)
+    target = factory.SubFactory(TargetFactory, version=factory.SelfAttribute("..version"))
     agreement = "sla"
     metric = "resolution"
     sequence = factory.Sequence(lambda n: n + 1)

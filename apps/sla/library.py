@@ -56,11 +56,18 @@ def _read_book(organization_id: UUID) -> Book:
 
 def versions(ids: Iterable[UUID]) -> dict[UUID, VersionRule]:
     """Versions that timers are pinned to."""
-    wanted = set(ids)
-    missing = wanted - _versions.keys()
+    found: dict[UUID, VersionRule] = {}
+    missing = []
+    for pk in set(ids):
+        kept = _versions.get(pk)
+        if kept is None:
+            missing.append(pk)
+        else:
+            found[pk] = kept
     if missing:
-        compiled(list(PolicyVersion.objects.filter(pk__in=missing).select_related("policy")))
-    return {pk: _versions[pk] for pk in wanted}
+        rows = list(PolicyVersion.objects.filter(pk__in=missing).select_related("policy"))
+        found |= {version.id: version for version in compiled(rows)}
+    return found
 
 
 def hours(version_id: UUID | None) -> OpenHours:

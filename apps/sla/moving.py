@@ -12,7 +12,7 @@ from apps.sla.choices import LIVE, EndReason
 from apps.sla.clock import whole
 from apps.sla.engine import Change, Evaluation, Held
 from apps.sla.evaluating import spans_of
-from apps.sla.models import PolicyVersion, Timer
+from apps.sla.models import Policy, PolicyVersion, Timer
 from apps.tickets.models import Ticket
 
 
@@ -29,6 +29,12 @@ def cancel_timers(policy_id: UUID, *, reason: EndReason, actor: Actor, at: datet
         _write(ticket, now, held, ended, at=at)
         count += len(ended)
     return count
+
+
+def cancel_left_over(actor: Actor, *, at: datetime) -> int:
+    """End what a ticket that was opened during a withdrawal began under the withdrawn policy. Says how many."""
+    withdrawn = Policy.objects.filter(is_active=False).values_list("pk", flat=True)
+    return sum(cancel_timers(pk, reason=EndReason.WITHDRAWN, actor=actor, at=at) for pk in withdrawn)
 
 
 def migrate(version: PolicyVersion, *, actor: Actor, at: datetime, limit: int, after: UUID | None = None) -> list[UUID]:

@@ -14,7 +14,7 @@ from apps.core.errors import Conflict, FieldError, Invalid, NotFound
 from apps.core.models import new_id
 from apps.organizations.models import BusinessCalendar
 from apps.sla import checking
-from apps.sla.choices import Adoption, EndReason, VersionState
+from apps.sla.choices import Adoption, EndReason, Selection, VersionState
 from apps.sla.models import Level, Policy, PolicyVersion, Settings, Target
 from apps.sla.moving import cancel_timers
 
@@ -37,12 +37,29 @@ def create(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Policy:
 
 
 def change(policy: Policy, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Policy:
-    """Another name, place or description of a locked policy. Raises Denied; Conflict for another agreement once published."""
+    """Another name, place or description of a locked policy. Raises Denied; Conflict for another agreement once published.
+
+    It is withdrawn by `withdraw`, which ends its timers.
+    """
     require(actor, Action.CONFIGURE, RESOURCE)
+    if values.get("is_active", policy.is_active) != policy.is_active:
+        raise Conflict("A policy is withdrawn, not switched off; accepted: its withdrawal.", code="withdraw")
     is_other = values.get("agreement", policy.agreement) != policy.agreement
     if is_other and policy.versions.exclude(state=VersionState.DRAFT).exists():
         raise Conflict("It was published; accepted: another policy with that agreement.", code="published")
     changed = records.change(policy, actor=actor, at=at, values=values)
+    restamp(actor.organization_id)
+    return changed
+
+
+def choose_by(selection: str, *, actor: Actor, at: datetime) -> Settings:
+    """How new timers are chosen among several policies: `first_match` or `strictest`. Raises Denied, Invalid."""
+    require(actor, Action.CONFIGURE, RESOURCE)
+    if selection not in Selection.values:
+        detail = f"Accepted: {', '.join(Selection.values)}."
+        raise Invalid(errors=[FieldError("/selection", "invalid_choice", detail)])
+    locked = records.lock(Settings, settings(actor.organization_id, at=at).pk, actor=actor)
+    changed = records.change(locked, actor=actor, at=at, values={"selection": selection})
     restamp(actor.organization_id)
     return changed
 

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from apps.core.schedule import Every, database_now, scheduled
-from apps.sla import sweeping
+from apps.organizations.services import for_each_organization
+from apps.sla import moving, sweeping
 
 
 @scheduled("sla.sweep", Every(30))
@@ -14,8 +15,10 @@ def sweep(due_at: datetime) -> None:
 
 @scheduled("sla.breaches", Every(300))
 def breaches(due_at: datetime) -> None:
-    """The timetable's, should the prompt one be missing."""
-    sweeping.sweep(database_now())
+    """The timetable's, should the prompt one be missing; and what a withdrawal left running is ended."""
+    now = database_now()
+    sweeping.sweep(now)
+    for_each_organization("sla", lambda actor: moving.cancel_left_over(actor, at=now))
 
 
 @scheduled("sla.escalations", Every(600))

@@ -47,6 +47,7 @@ CANNOT_HOLD: dict[tuple[str, str], str] = {
     ("sla_policyversion", "match"): "a condition, in the words of a vocabulary",
     ("sla_policyversion", "rules"): "conditions, as the match",
     ("sla_target", "applies"): "a condition, as the match",
+    ("sla_level", "actions"): "actions, in the words of a vocabulary",
     ("tickets_tag", "colour"): "a colour, and too short",
     ("tickets_attachment", "storage_key"): "names a file, and no answer shows it",
     ("users_rotaversion", "time_zone"): "a zone that is none has no shifts to show",

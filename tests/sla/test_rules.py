@@ -12,7 +12,7 @@ from apps.core.errors import Conflict, Invalid
 from apps.organizations import calendar_records
 from apps.organizations.models import BusinessCalendar
 from apps.sla import moving, policies, situation, sweeping
-from apps.sla.models import Policy, PolicyVersion, Reading, Settings
+from apps.sla.models import Policy, PolicyVersion, Reading, Timer
 from apps.tickets import services, verbs
 from apps.tickets.models import Ticket
 from tests import factories
@@ -67,8 +67,7 @@ def test_s10_the_strictest_wins_where_the_organization_says_so(desk):
     desk.only(content(seconds=600), name="Lax")
     desk.add(content(seconds=60), name="Strict")
     with desk.entered():
-        Settings.objects.update(selection="strictest")
-        policies.restamp(desk.tenant.id)
+        policies.choose_by("strictest", actor=desk.system, at=MONDAY)
 
     assert desk.timer(desk.open()).target_seconds == 60
 
@@ -454,3 +453,16 @@ def test_a_ticket_reads_itself_and_its_timers_in_one_query(desk, django_assert_n
         now = situation.read(desk.tenant.id, Ticket(pk=ticket.pk).pk)
 
     assert (now.facts["phase"], len(now.timers), now.due_at) == ("new", 1, MONDAY + timedelta(hours=4))
+
+
+def test_what_was_opened_during_a_withdrawal_is_ended_by_the_timetable(desk):
+    policy = desk.only(content())
+    ticket = desk.open()
+    with desk.entered():
+        Policy.objects.filter(pk=policy.pk).update(is_active=False)
+    assert desk.timer(ticket).stage == "running"
+
+    with desk.entered():
+        assert moving.cancel_left_over(desk.system, at=MONDAY + HOUR) == 1
+        assert moving.cancel_left_over(desk.system, at=MONDAY + HOUR) == 0
+        assert Timer.objects.live().count() == 0

@@ -59,7 +59,7 @@ class TimerViewSet(RecordViewSet):
             "breached_at",
         ),
     )
-    orderings = ("started_at", "due_at", "breached_at")
+    orderings = ("started_at",)
     default_ordering = "-started_at"
     export_grant = Action.CONFIGURE
 

@@ -682,6 +682,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="timer",
+            index=models.Index(fields=["organization_id", "-started_at", "-id"], name="sla_timer_newest"),
+        ),
+        migrations.AddIndex(
+            model_name="timer",
             index=models.Index(
                 condition=models.Q(("breached_at__isnull", False)),
                 fields=["organization_id", "-breached_at", "-id"],

@@ -144,6 +144,7 @@ class Timer(TenantModel):
             models.Index(
                 fields=["organization_id", "due_at"], name="sla_timer_by_deadline", condition=Q(stage=Stage.RUNNING)
             ),
+            models.Index(fields=["organization_id", "-started_at", "-id"], name="sla_timer_newest"),
             # Breaches, newest first; compliance by the time of the end.
             models.Index(
                 fields=["organization_id", "-breached_at", "-id"],
