@@ -42,7 +42,7 @@ class BusinessCalendarAdmin(RecordAdmin):
     fieldsets_of_new = (
         (None, {"fields": ("name", "time_zone")}),
         ("An ordinary week", {"fields": DAY_FIELDS}),
-        ("Days that differ", {"fields": ("exceptions",)}),
+        ("Days that differ", {"fields": ("different_days",)}),
     )
     fieldsets_of_known = (
         ("Open hours", {"fields": ("shown_week", "shown_days", "shown_links")}),

@@ -70,7 +70,8 @@ class HoursForm(forms.ModelForm):  # type: ignore[type-arg]
     time_zone = forms.ChoiceField(
         choices=lambda: [(zone, zone) for zone in sorted(zone_names())], widget=UnfoldAdminSelectWidget
     )
-    exceptions = forms.CharField(
+    # Not called as the model's own field: what is typed here is not what is kept.
+    different_days = forms.CharField(
         required=False,
         max_length=100_000,
         label="Days that differ",
@@ -99,14 +100,14 @@ class HoursForm(forms.ModelForm):  # type: ignore[type-arg]
         calendar: BusinessCalendar = self.instance
         for weekday, name in enumerate(WEEKDAYS):
             self.initial[name.lower()] = typed_windows(calendar.windows, weekday)
-        self.initial["exceptions"] = typed_exceptions(calendar.exceptions)
+        self.initial["different_days"] = typed_exceptions(calendar.exceptions)
 
     def clean(self) -> dict[str, Any] | None:
         super().clean()
         windows: list[Entry] = []
         for weekday, name in enumerate(WEEKDAYS):
             windows.extend(self._read(name.lower(), lambda text, day=weekday: read_windows(text, day)))
-        exceptions = self._read("exceptions", read_exceptions)
+        exceptions = self._read("different_days", read_exceptions)
         if not self.errors:
             self._judge(windows, exceptions)
         return self.cleaned_data
@@ -126,7 +127,7 @@ class HoursForm(forms.ModelForm):  # type: ignore[type-arg]
         hours = {
             "time_zone": self.cleaned_data["time_zone"],
             "windows": windows if has_other_week else calendar.windows,
-            "exceptions": exceptions if "exceptions" in self.changed_data else calendar.exceptions,
+            "exceptions": exceptions if "different_days" in self.changed_data else calendar.exceptions,
         }
         try:
             refuse_senseless(**hours, at=timezone.now())
@@ -144,5 +145,5 @@ class HoursForm(forms.ModelForm):  # type: ignore[type-arg]
 def _field_of(pointer: str, hours: Mapping[str, Any]) -> str | None:
     _, name, *place = pointer.split("/")
     if name == "exceptions":
-        return "exceptions"
+        return "different_days"
     return WEEKDAYS[hours["windows"][int(place[0])]["weekday"]].lower() if place else None
