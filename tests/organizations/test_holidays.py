@@ -232,6 +232,10 @@ def test_a_range_over_the_turn_of_the_year_is_each_of_its_days():
     ]
 
 
+def test_a_name_is_one_line_of_letters_that_can_be_printed():
+    assert [row[3] for row in closings(event("SUMMARY:Christ\x00mas\\nEve\x07"))] == ["ChristmasEve"]
+
+
 def test_an_event_of_two_centuries_closes_the_days_that_are_asked_for():
     found = closings(event(begin="DTSTART;VALUE=DATE:19000101", end="DTEND;VALUE=DATE:21000101"))
 
@@ -278,6 +282,8 @@ BROKEN = {
     "no step": (ics(event("RRULE:FREQ=YEARLY;INTERVAL=0")), "not_accepted"),
     "a step back": (ics(event("RRULE:FREQ=YEARLY;INTERVAL=-1")), "not_accepted"),
     "each second of a day": (ics(event("RRULE:FREQ=YEARLY;BYSECOND=0,1,2")), "not_accepted"),
+    "two rules": (ics(event("RRULE:FREQ=YEARLY", "RRULE:FREQ=MONTHLY")), "not_accepted"),
+    "days that never come": (ics(event("RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30")), "not_accepted"),
     "since Rome": (ics(event("RRULE:FREQ=DAILY", begin="DTSTART;VALUE=DATE:00010101")), "not_accepted"),
     "too many events": (ics(*[event(uid=str(number)) for number in range(2001)]), "too_many"),
     "too many days": (ics(*[event("RRULE:FREQ=DAILY", "SUMMARY:" + str(n), uid=str(n)) for n in range(2)]), "too_many"),
