@@ -24,8 +24,8 @@ RECURRENCES = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
 FREQUENT = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "WKST"})
 EARLIEST_RECURRENCE = 1970
 ACCEPTED = (
-    f"accepted: an iCalendar file (RFC 5545, UTF-8) of at most {MOST_BYTES} bytes and {MOST_EVENTS} events, each with DTSTART"
-    f" and DTEND or DURATION, repeated {', '.join(RECURRENCES).lower()} at most, and {MOST_CLOSINGS} days in the end"
+    f"accepted: an iCalendar file (RFC 5545, UTF-8) of at most {MOST_BYTES} bytes and {MOST_EVENTS} events, each with a DTSTART"
+    f", repeated {', '.join(RECURRENCES).lower()} at most, and {MOST_CLOSINGS} days in the end"
 )
 DAY = timedelta(days=1)
 
