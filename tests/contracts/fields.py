@@ -76,10 +76,10 @@ GOLDEN: dict[str, Fields] = {
     "sites/": written_by_admin("name time_zone address is_active", "name time_zone address is_active"),
     "cost-centres/": written_by_admin("code name is_active owner", "code name is_active owner"),
     "sla/calendars/": written_by_admin("name time_zone windows exceptions", "name time_zone windows exceptions"),
-    "sla/calendars/<uuid:calendar_pk>/versions/": Fields(
+    "sla/calendars/<>/versions/": Fields(
         "id calendar number time_zone windows exceptions created_at", OFFICE
     ),
-    "sla/calendars/<uuid:calendar_pk>/holiday-proposals/": Fields(
+    "sla/calendars/<>/holiday-proposals/": Fields(
         f"{ENVELOPE} calendar date start end name source state decided_at", OFFICE
     ),
     "departments/": written_by_admin("name parent cost_centre head", "name parent cost_centre head"),
