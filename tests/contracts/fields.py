@@ -76,9 +76,7 @@ GOLDEN: dict[str, Fields] = {
     "sites/": written_by_admin("name time_zone address is_active", "name time_zone address is_active"),
     "cost-centres/": written_by_admin("code name is_active owner", "code name is_active owner"),
     "sla/calendars/": written_by_admin("name time_zone windows exceptions", "name time_zone windows exceptions"),
-    "sla/calendars/<>/versions/": Fields(
-        "id calendar number time_zone windows exceptions created_at", OFFICE
-    ),
+    "sla/calendars/<>/versions/": Fields("id calendar number time_zone windows exceptions created_at", OFFICE),
     "sla/calendars/<>/holiday-proposals/": Fields(
         f"{ENVELOPE} calendar date start end name source state decided_at", OFFICE
     ),
