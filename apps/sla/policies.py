@@ -73,14 +73,6 @@ def settings(organization_id: UUID, *, at: datetime) -> Settings:
     return found
 
 
-def change_settings(row: Settings, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Settings:
-    """Another way to choose among policies, from the next ticket on; `row` is locked. Raises Denied."""
-    require(actor, Action.CONFIGURE, RESOURCE)
-    changed = records.change(row, actor=actor, at=at, values=values)
-    restamp(actor.organization_id)
-    return changed
-
-
 def draft(policy: Policy, *, actor: Actor, at: datetime, content: Mapping[str, Any]) -> PolicyVersion:
     """A new version of a locked policy, or its draft written anew. Raises Denied, Invalid naming all that is wrong.
 

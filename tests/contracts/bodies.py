@@ -20,7 +20,7 @@ from apps.core.api.renderers import dumps
 from apps.core.models import new_id
 from apps.core.secrets import encrypt
 from apps.incidents.models import Incident
-from apps.organizations.models import Site, Team
+from apps.organizations.models import HolidayProposal, Site, Team
 from apps.tickets.models import Ticket
 from apps.users import mfa_tokens
 from apps.users.links import mint
@@ -95,6 +95,18 @@ def rota(world: "World") -> Body:
     }
 
 
+PROPOSALS = "sla/calendars/<uuid:calendar_pk>/holiday-proposals/"
+ICS = b"""BEGIN:VCALENDAR\r
+VERSION:2.0\r
+PRODID:-//test//\r
+BEGIN:VEVENT\r
+UID:1\r
+DTSTART;VALUE=DATE:20261224\r
+DTEND;VALUE=DATE:20261225\r
+RRULE:FREQ=YEARLY\r
+END:VEVENT\r
+END:VCALENDAR\r
+"""
 GRANTS = [{"resource": "sites", "action": "read", "reach": "organization"}]
 # What a serializer cannot tell: (route, method) -> the body.
 GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
@@ -150,6 +162,13 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     # With whom it is shared decides whether it names a team.
     ("views/", "POST"): lambda world: {"name": f"View {new_id()}", "filters": {"phase": "new"}, "ordering": "priority"},
     ("views/<uuid:pk>/", "PATCH"): lambda world: {"name": f"View {new_id()}"},
+    ("sla/calendars/<uuid:pk>/calculate/", "POST"): lambda world: {
+        "items": [{"start": "2026-11-23T09:00:00Z", "seconds": 60}]
+    },
+    (f"{PROPOSALS}propose/", "POST"): lambda world: {"country": "DE", "years": [2030]},
+    (f"{PROPOSALS}import/", "POST"): lambda world: {"file": SimpleUploadedFile("days.ics", ICS)},
+    (f"{PROPOSALS}confirm/", "POST"): lambda world: {"ids": [str(world.own[HolidayProposal].pk)]},
+    (f"{PROPOSALS}dismiss/", "POST"): lambda world: {"ids": [str(world.own[HolidayProposal].pk)]},
     ("exports/", "POST"): lambda world: {"resource": "sites", "format": "csv"},
     # Whose and what it is cannot be changed.
     ("role-assignments/<uuid:pk>/", "PATCH"): lambda world: {"valid_until": "2027-03-01T09:00:00Z"},
@@ -209,7 +228,7 @@ GIVEN |= {
 OF_ROW: dict[str, Callable[[World, Any], Body]] = {
     f"{address}/<record:pk>/split/": lambda world, row: {"comment": comment_on(world, row)}
     for address in ("tickets", "incidents")
-}
+} | {f"{PROPOSALS}{verb}/": lambda world, row: {"ids": [str(row.pk)]} for verb in ("confirm", "dismiss")}
 
 
 def comment_on(world: World, ticket: Any) -> str:

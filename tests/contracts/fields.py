@@ -98,6 +98,10 @@ GOLDEN: dict[str, Fields] = {
     "sla/compliance/": Fields(
         "period begins_at ends_at time_zone group_by clock population cancelled reopened results", OFFICE
     ),
+    "sla/calendars/<>/versions/": Fields("id calendar number time_zone windows exceptions created_at", OFFICE),
+    "sla/calendars/<>/holiday-proposals/": Fields(
+        f"{ENVELOPE} calendar date start end name source state decided_at", OFFICE
+    ),
     "departments/": written_by_admin("name parent cost_centre head", "name parent cost_centre head"),
     "teams/": written_by_admin("name description email calendar deleted_at", "name description email calendar"),
     "skills/": written_by_admin("name description", "name description"),

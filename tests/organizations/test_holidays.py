@@ -75,7 +75,7 @@ def test_a_countrys_holidays_are_proposed_as_real_dates_and_change_nothing(acme,
         assert told.data == {"source": "holidays DE-BY", "proposed": 12}
 
 
-def test_zammad_390_only_what_is_confirmed_closes_the_calendar(dan, api, url, proposals):
+def test_zammad_390_only_what_is_confirmed_closes_the_calendar(acme, dan, api, url, proposals):
     made = api(dan).post(f"{proposals}propose/", {"country": "BR", "years": [2027]}).json()["results"]
     carnival, *_ = wanted = [row["id"] for row in made if row["date"] in {"2027-01-01", "2027-12-25"}]
 
@@ -90,17 +90,23 @@ def test_zammad_390_only_what_is_confirmed_closes_the_calendar(dan, api, url, pr
         {"date": "2027-12-25", "kind": "closed"},
     ]
     assert [row["number"] for row in api(dan).get(f"{url}versions/").json()["results"]] == [2, 1]
+    with acme.entered():
+        told = Event.objects.get(name="calendar.updated")
+        assert told.changes["holidays"][1] == ["2027-01-01 Universal Fraternization Day", "2027-12-25 Christmas Day"]
     question = {"items": [{"start": "2026-12-31T16:00:00Z", "seconds": 1}]}
     assert api(dan).post(f"{url}calculate/", question).json()["results"] == [{"due_at": "2027-01-04T08:00:01Z"}]
     again = api(dan).post(f"{proposals}confirm/", {"ids": [carnival]})
     assert pointers(assert_problem(again, 400, "invalid")) == [("/ids/0", "does_not_exist")]
 
 
-def test_what_was_answered_is_not_proposed_again(dan, api, proposals):
+def test_what_was_answered_is_not_proposed_again(acme, dan, api, proposals):
     asked = {"country": "DE", "years": [2027]}
     made = api(dan).post(f"{proposals}propose/", asked).json()["results"]
     answer = api(dan).post(f"{proposals}dismiss/", {"ids": [made[0]["id"]]})
     assert [row["state"] for row in answer.json()["results"]] == ["dismissed"]
+    with acme.entered():
+        told = Event.objects.get(name="calendar.holidays_dismissed")
+        assert told.data == {"holidays": [f"{made[0]['date']} {made[0]['name']}"]}
 
     again = api(dan).post(f"{proposals}propose/", asked)
 
@@ -226,6 +232,10 @@ def test_a_range_over_the_turn_of_the_year_is_each_of_its_days():
     ]
 
 
+def test_a_name_is_one_line_of_letters_that_can_be_printed():
+    assert [row[3] for row in closings(event("SUMMARY:Christ\x00mas\\nEve\x07"))] == ["ChristmasEve"]
+
+
 def test_an_event_of_two_centuries_closes_the_days_that_are_asked_for():
     found = closings(event(begin="DTSTART;VALUE=DATE:19000101", end="DTEND;VALUE=DATE:21000101"))
 
@@ -272,6 +282,8 @@ BROKEN = {
     "no step": (ics(event("RRULE:FREQ=YEARLY;INTERVAL=0")), "not_accepted"),
     "a step back": (ics(event("RRULE:FREQ=YEARLY;INTERVAL=-1")), "not_accepted"),
     "each second of a day": (ics(event("RRULE:FREQ=YEARLY;BYSECOND=0,1,2")), "not_accepted"),
+    "two rules": (ics(event("RRULE:FREQ=YEARLY", "RRULE:FREQ=MONTHLY")), "not_accepted"),
+    "days that never come": (ics(event("RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30")), "not_accepted"),
     "since Rome": (ics(event("RRULE:FREQ=DAILY", begin="DTSTART;VALUE=DATE:00010101")), "not_accepted"),
     "too many events": (ics(*[event(uid=str(number)) for number in range(2001)]), "too_many"),
     "too many days": (ics(*[event("RRULE:FREQ=DAILY", "SUMMARY:" + str(n), uid=str(n)) for n in range(2)]), "too_many"),

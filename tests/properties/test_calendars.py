@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import accumulate, pairwise
+from operator import itemgetter
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -42,12 +43,14 @@ TIMES = [0, 1, 30, 90, 115, 120, 121, 135, 150, 179, 180, 185, 240, 420, 540, 72
 
 @dataclass(frozen=True)
 class Wall:
-    """What the local clock shows in each minute of UTC of a period: the minute's place in a table of whole local days."""
+    """What the local clock shows in each minute of UTC of a period."""
 
     begin: datetime
     first_day: date
     days: int
-    places: tuple[int, ...]
+    # Of a table of whole local days what each minute of UTC finds there.
+    seen: itemgetter
+    changes: int
 
 
 @cache
@@ -55,8 +58,10 @@ def wall(zone: str, begin: str) -> Wall:
     at = datetime.combine(date.fromisoformat(begin), time(), UTC)
     shown = [(at + timedelta(minutes=minute)).astimezone(ZoneInfo(zone)) for minute in range((SPAN_DAYS + 1) * MINUTES)]
     first, last = shown[0].date(), shown[-1].date()
-    places = ((local.date() - first).days * MINUTES + local.hour * 60 + local.minute for local in shown)
-    return Wall(at, first, (last - first).days + 1, tuple(places))
+    places = [(local.date() - first).days * MINUTES + local.hour * 60 + local.minute for local in shown]
+    assert all(local.second == 0 for local in shown), "the oracle looks once a minute"
+    changes = sum(later - earlier != 1 for earlier, later in pairwise(places))
+    return Wall(at, first, (last - first).days + 1, itemgetter(*places), changes)
 
 
 def text(minute):
@@ -94,8 +99,8 @@ def some_calendar(random, period):
     return windows, exceptions
 
 
-def open_seconds_before(period, windows, exceptions):
-    """The oracle. For each minute of the period how many open seconds lie before it, found by painting local days."""
+def open_minutes_before(period, windows, exceptions):
+    """The oracle. For each minute of the period how many open ones lie before it, found by painting local days."""
     size = period.days * MINUTES
     painted = bytearray(size)
     for number in range(-1, period.days):
@@ -106,7 +111,7 @@ def open_seconds_before(period, windows, exceptions):
         for exception in exceptions:
             if exception["kind"] == kind:
                 paint(painted, (date.fromisoformat(exception["date"]) - period.first_day).days, exception, colour)
-    return list(accumulate((60 * painted[place] for place in period.places), initial=0))
+    return list(accumulate(period.seen(painted), initial=0))
 
 
 def paint(painted, number, stretch, colour):
@@ -122,20 +127,20 @@ def paint(painted, number, stretch, colour):
 def counted(before, second):
     """Open seconds up to `second` of the period, by the oracle."""
     minute, rest = divmod(second, 60)
-    return before[minute] + (rest if rest and before[minute + 1] > before[minute] else 0)
+    return 60 * before[minute] + (rest if rest and before[minute + 1] > before[minute] else 0)
 
 
 def first_with(before, wanted):
     """The earliest second of the period that has `wanted` open ones before it, by the oracle."""
-    minute = bisect_left(before, wanted)
-    return minute * 60 - (before[minute] - wanted)
+    minute = bisect_left(before, -(-wanted // 60))
+    return minute * 60 - (60 * before[minute] - wanted)
 
 
 def one_case(zone, number):
     random = Random(f"{zone} {number}")
     period = wall(zone, random.choice(PERIODS[zone]))
     windows, exceptions = some_calendar(random, period)
-    before = open_seconds_before(period, windows, exceptions)
+    before = open_minutes_before(period, windows, exceptions)
     a, c, b = sorted(random.randint(0, SPAN_DAYS * 86_400) for _ in range(3))
     calendar = OpenHours(zone, windows, exceptions)
     at_a, at_b, at_c = (period.begin + timedelta(seconds=second) for second in (a, b, c))
@@ -200,13 +205,9 @@ def test_businesstimedelta_counts_the_same_where_it_counts_at_all(zone):
         assert add_business(a, seconds, calendar) == a + BusinessTimeDelta(judge, timedelta=timedelta(seconds=seconds))
 
 
-def test_a_minute_of_the_oracle_is_a_minute_of_every_zone():
-    """The oracle looks once a minute: no zone may change its offset within one, nor be off by seconds."""
-    for zone in ZONES:
-        for begin in PERIODS[zone]:
-            seen = wall(zone, begin)
-            assert len(seen.places) == (SPAN_DAYS + 1) * MINUTES
-            at = [seen.begin + timedelta(minutes=minute) for minute in range(0, len(seen.places), 15)]
-            offsets = [moment.astimezone(ZoneInfo(zone)).utcoffset() for moment in at]
-            assert all(offset.seconds % 60 == 0 for offset in offsets)
-            assert sum(before != after for before, after in pairwise(offsets)) <= 2
+def test_most_periods_of_the_oracle_have_a_change_of_the_clocks():
+    """No more than one each, save for the zone that left out a day; a minute later is a minute later otherwise."""
+    changes = {zone: [wall(zone, begin).changes for begin in PERIODS[zone]] for zone in ZONES}
+
+    assert all(1 in found and max(found) == 1 for found in changes.values()), changes
+    assert sum(map(sum, changes.values())) >= 20, changes

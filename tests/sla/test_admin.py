@@ -99,7 +99,10 @@ def test_a_row_is_filled_in_and_another_one_dropped(desk, browser):
 def test_what_makes_no_sense_is_said_by_its_row_and_nothing_is_saved(desk, browser):
     policy = desk.only(content())
     address = f"{POLICIES}{policy.pk}/draft/"
-    given = form_of(browser.get(address)) | {"rules": ['{"resolution": {"start": []}}'], "match": ['[{"colour": ["red"]}]']}
+    given = form_of(browser.get(address)) | {
+        "rules": ['{"resolution": {"start": []}}'],
+        "match": ['[{"colour": ["red"]}]'],
+    }
 
     answer = browser.post(address, given)
 

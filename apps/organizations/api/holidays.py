@@ -8,7 +8,6 @@ from django.http import HttpRequest
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -146,9 +145,9 @@ class HolidayProposalViewSet(BelowCalendar):
         return records.lock(BusinessCalendar, self.parent().pk, actor=self.actor)
 
     @extend_schema(request=CountryInput, responses=ProposalsSerializer)
-    @action(detail=False, methods=["post"])
     def propose(self, request: Request, **keys: Any) -> Response:
         """Propose a country's public holidays, as real dates. What was proposed before is not proposed again."""
+        self.parent()
         given = strict_input(CountryInput(data=request.data))
         language = Organization.objects.get(pk=self.actor.organization_id).language
         found = holiday_sources.public_holidays(given["country"], given["region"], given["years"], language=language)
@@ -156,13 +155,12 @@ class HolidayProposalViewSet(BelowCalendar):
         return self.proposed(found, source)
 
     @extend_schema(request={"multipart/form-data": FileInput}, responses=ProposalsSerializer)
-    @action(detail=False, methods=["post"], url_path="import")
     def upload(self, request: Request, **keys: Any) -> Response:
         """Propose what an iCalendar file of at most 1 MiB closes in this year and the next four, recurring events as real dates."""
+        zone = self.parent().time_zone
         file = strict_input(FileInput(data=request.data))["file"]
         if file.size > holiday_sources.MOST_BYTES:
             raise TooLarge(f"The file is larger than {holiday_sources.MOST_BYTES} bytes.")
-        zone = self.parent().time_zone
         found = holiday_sources.closings_in(file.read(), time_zone=zone, at=timezone.now())
         return self.proposed(found, f"file {file.name}"[:120])
 
@@ -172,7 +170,6 @@ class HolidayProposalViewSet(BelowCalendar):
         return Response({"results": self.represent_all(made)})
 
     @extend_schema(request=ChosenInput, responses=ProposalsSerializer)
-    @action(detail=False, methods=["post"])
     def confirm(self, request: Request, **keys: Any) -> Response:
         """Close the calendar on these days: each becomes an exception, all of them one new version."""
         ids = self.chosen(request)
@@ -180,7 +177,6 @@ class HolidayProposalViewSet(BelowCalendar):
         return Response({"results": self.represent_all(decided)})
 
     @extend_schema(request=ChosenInput, responses=ProposalsSerializer)
-    @action(detail=False, methods=["post"])
     def dismiss(self, request: Request, **keys: Any) -> Response:
         """Answer no: these days stay as they are, and are not proposed again."""
         ids = self.chosen(request)
@@ -188,5 +184,6 @@ class HolidayProposalViewSet(BelowCalendar):
         return Response({"results": self.represent_all(decided)})
 
     def chosen(self, request: Request) -> list[UUID]:
+        self.parent()
         ids: list[UUID] = strict_input(ChosenInput(data=request.data))["ids"]
         return list(dict.fromkeys(ids))

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from apps.core.errors import FieldError, Invalid
+from apps.core.validators import zone_names
 from apps.organizations.calendars.hours import OpenHours, seconds_of
 from apps.organizations.calendars.weeks import DAY, WEEK_DAYS, clock, stretch_of
 
@@ -12,14 +13,16 @@ MOST_WINDOWS, MOST_EXCEPTIONS = 70, 2_000
 # Whoever overlaps more often learns nothing from the rest.
 MOST_FAULTS = 100
 OPEN_WITHIN = timedelta(days=366)
+NO_ZONE = "Not a time zone; accepted: an IANA name such as Europe/Berlin."
 WEEK = WEEK_DAYS * DAY
 
 Entries = Sequence[Mapping[str, Any]]
 
 
 def refuse_senseless(time_zone: str, windows: Entries, exceptions: Entries, *, at: datetime) -> None:
-    """Raises Invalid with pointers for what overlaps, has no length, or leaves not one open second in the 366 days after `at`."""
-    faults = [*_faults("windows", windows, MOST_WINDOWS), *_faults("exceptions", exceptions, MOST_EXCEPTIONS)]
+    """Raises Invalid with pointers: no zone, an overlap, no length, or not one open second in the 366 days after `at`."""
+    faults = [] if time_zone in zone_names() else [FieldError("/time_zone", "unknown_zone", NO_ZONE)]
+    faults += [*_faults("windows", windows, MOST_WINDOWS), *_faults("exceptions", exceptions, MOST_EXCEPTIONS)]
     faults = faults or [*_overlapping_windows(windows), *_overlapping_exceptions(exceptions)]
     faults = faults or _never_open(OpenHours(time_zone, windows, exceptions), at)
     if faults:

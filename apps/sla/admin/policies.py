@@ -311,7 +311,7 @@ class SettingsAdmin(RecordAdmin):
         return False
 
     def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
-        return policies.change_settings(record, actor=actor, at=at, values=values)
+        return policies.choose_by(values.get("selection", record.selection), actor=actor, at=at)
 
     @display(description="settings")
     def shown_name(self, settings: Settings) -> str:

@@ -190,7 +190,7 @@ class SettingsViewSet(RecordViewSet):
         return records.lock(Settings, row.pk, actor=self.actor, expected_version=version)
 
     def change_record(self, record: Any, values: Mapping[str, Any]) -> Any:
-        return policies.change_settings(record, actor=self.actor, at=timezone.now(), values=values)
+        return policies.choose_by(values.get("selection", record.selection), actor=self.actor, at=timezone.now())
 
     def retrieve(self, request: Request, pk: Any = None) -> Response:
         return self.single(self.record())
