@@ -3,7 +3,9 @@
 import uuid
 
 import pytest
+from django.utils import timezone
 
+from apps.audit.models import Event
 from apps.core.jobs import run as run_job
 from apps.core.models import Job
 from apps.sla.models import Policy, PolicyVersion, Timer
@@ -215,8 +217,6 @@ def test_a_dry_run_tells_what_would_move_and_writes_nothing(desk, admin):
 
 
 def test_a_dry_run_of_the_same_targets_moves_nothing(desk, admin):
-    from django.utils import timezone
-
     policy = published(admin, seconds=4 * 3600)
     desk.open(timezone.now() - HOUR)
     waiting = desk.open(timezone.now() - HOUR)
@@ -229,8 +229,6 @@ def test_a_dry_run_of_the_same_targets_moves_nothing(desk, admin):
 
 
 def test_a_dry_run_tells_breaches_and_their_end_and_stops_at_its_limit(desk, admin):
-    from django.utils import timezone
-
     now = timezone.now()
     policy = published(admin, seconds=10 * 3600)
     desk.open(now - 5 * HOUR)
@@ -275,8 +273,6 @@ def test_publishing_leaves_open_tickets_alone_unless_it_is_told_to_move_them(des
 
 def do_jobs(desk):
     """As the worker does, from the event."""
-    from apps.audit.models import Event
-
     with desk.entered():
         event = Event.objects.filter(name="job.requested").latest("id")
         assert Job.objects.filter(pk=event.subject_id).exists()
@@ -322,8 +318,6 @@ def test_the_strictest_of_two_policies_counts_where_the_settings_say_so(desk, ad
 
 
 def test_a_deadline_is_set_by_hand_with_a_reason(desk, admin, api):
-    from django.utils import timezone
-
     published(admin, seconds=4 * 3600)
     ticket = desk.open(timezone.now())
     address = f"/api/v1/sla/timers/{desk.timer(ticket).pk}/deadline/"
