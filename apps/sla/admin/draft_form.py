@@ -95,7 +95,8 @@ class DraftForm(forms.Form):
         super().__init__(*args, **kwargs)
         fields: Any = self.fields
         for name in NAMED:
-            rows = Ticket._meta.get_field(name).remote_field.model._default_manager.visible_to(actor)
+            column: Any = Ticket._meta.get_field(name)
+            rows = column.remote_field.model._default_manager.visible_to(actor)
             fields[name].queryset = rows
 
     def clean(self) -> dict[str, Any]:

@@ -33,7 +33,8 @@ class PreviewForm(forms.Form):
         super().__init__(*args, **kwargs)
         fields: Any = self.fields
         for name in NAMED:
-            rows = Ticket._meta.get_field(name).remote_field.model._default_manager.visible_to(actor)
+            column: Any = Ticket._meta.get_field(name)
+            rows = column.remote_field.model._default_manager.visible_to(actor)
             fields[name].queryset = rows.alive()
 
     def facts(self) -> dict[str, Any]:
