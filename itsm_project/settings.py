@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "apps.users",
     "apps.cmdb",
     "apps.tickets",
+    "apps.sla",
     "apps.incidents",
     "apps.notifications",
 ]

@@ -20,6 +20,7 @@ SILENT = {
     ("canned-replies/<uuid:pk>/render/", "POST"): "nothing is said yet",
     ("auth/mfa/setup/", "POST"): "what is not confirmed counts for nothing; the row capture keeps it",
     ("incidents/suspected-duplicates/", "POST"): "a question: nothing is written",
+    ("sla/calendars/<uuid:pk>/calculate/", "POST"): "questions: nothing is written",
 }
 # Writes that are a fact of more than one record, and how many: each has it on its own timeline.
 SHARED = {
@@ -39,6 +40,11 @@ PROVED_ELSEWHERE = {
         "split": "a comment of the very ticket",
         "convert": "a second kind of ticket",
     }.items()
+} | {
+    (f"sla/calendars/<uuid:calendar_pk>/holiday-proposals/{verb}/", "POST"): (
+        "tests/organizations/test_holidays.py: proposals of the very calendar"
+    )
+    for verb in ("confirm", "dismiss")
 }
 
 

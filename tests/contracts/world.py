@@ -39,12 +39,20 @@ SHORTEST = len("CANARY-G")
 # JSON whose form its serializer insists on, with the canary where a text may be; others get it in every string they hold.
 SHAPED = {
     ("organizations_businesscalendar", "exceptions"): [{"date": CANARY, "kind": CANARY}],
+    ("organizations_calendarversion", "exceptions"): [{"date": CANARY, "kind": CANARY}],
 }
 # What a rule of the database wants a text to begin with.
 BEGINS = {("users_user", "password"): "!"}
 # Columns that cannot hold the canary although no choices bind them, and why.
 CANNOT_HOLD: dict[tuple[str, str], str] = {
     ("organizations_numberseries", "prefix"): "a few capitals by which a ticket's number is read, and too short",
+    ("sla_timer", "pending"): "levels and their instants, which are read as such",
+    ("sla_policyversion", "match"): "a condition, in the words of a vocabulary",
+    ("sla_policyversion", "rules"): "conditions, as the match",
+    ("sla_target", "applies"): "a condition, as the match",
+    ("sla_level", "actions"): "actions, in the words of a vocabulary",
+    ("organizations_holidayproposal", "start"): "a time of day, and too short",
+    ("organizations_holidayproposal", "end"): "a time of day, and too short",
     ("tickets_tag", "colour"): "a colour, and too short",
     ("tickets_attachment", "storage_key"): "names a file, and no answer shows it",
     ("users_rotaversion", "time_zone"): "a zone that is none has no shifts to show",
