@@ -48,7 +48,9 @@ def test_opening_an_incident_takes_eleven_statements(acme, alice, api):
         assert table in statement
 
 
-def test_references_cost_one_more_and_each_one_to_be_there_still_and_definitions_are_read_only_with_values(acme, alice, bob, api):
+def test_references_cost_one_more_and_each_one_to_be_there_still_and_definitions_are_read_only_with_values(
+    acme, alice, bob, api
+):
     client = api(alice)
     with acme.entered():
         team = factories.TeamFactory()
