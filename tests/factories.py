@@ -23,6 +23,7 @@ from apps.organizations.models import (
     CalendarVersion,
     CostCentre,
     Department,
+    HolidayProposal,
     NumberSeries,
     Organization,
     Site,
@@ -186,6 +187,16 @@ class CalendarVersionFactory(TenantFactory):
     time_zone = "Europe/Berlin"
     windows = factory.LazyFunction(lambda: [{"weekday": 0, "start": "09:00", "end": "17:00"}])
     created_at = factory.LazyFunction(timezone.now)
+
+
+class HolidayProposalFactory(VersionedFactory):
+    class Meta:
+        model = HolidayProposal
+
+    calendar = factory.SubFactory(BusinessCalendarFactory)
+    date = factory.Sequence(lambda n: date(2027, 1, 1) + timedelta(days=n))
+    name = "Holiday"
+    source = "holidays DE"
 
 
 class TeamFactory(VersionedFactory):

@@ -18,6 +18,7 @@ from apps.organizations.models import (
     CalendarVersion,
     CostCentre,
     Department,
+    HolidayProposal,
     Organization,
     Site,
     Team,
@@ -133,6 +134,24 @@ class CalendarVersionAdmin(ReadOnlyAdmin):
     @display(description="days that differ")
     def shown_exceptions(self, version: CalendarVersion) -> SafeString:
         return shown_exceptions(version)
+
+
+@admin.register(HolidayProposal)
+class HolidayProposalAdmin(ReadOnlyAdmin):
+    """Proposed holidays; they are confirmed on their calendar's page."""
+
+    resource = "calendars"
+    list_display = ("date", "name", "calendar", "source", "shown_state")
+    list_select_related = ("calendar",)
+    list_filter = ("state",)
+    search_fields = ("name", "calendar__name")
+    ordering = ("date", "id")
+    fields = ("calendar", "date", "start", "end", "name", "source", "shown_state", "decided_at")
+    readonly_fields = ("shown_state",)
+
+    @display(description="state", label={"proposed": "warning", "confirmed": "success", "dismissed": "info"})
+    def shown_state(self, proposal: HolidayProposal) -> str:
+        return str(proposal.state)
 
 
 @admin.register(Team)

@@ -6,28 +6,41 @@ from typing import Any
 
 from django.db.models.deletion import ProtectedError
 
-from apps.core import records
+from apps.core import events, records
 from apps.core.actors import Actor
 from apps.core.errors import StillReferenced
+from apps.organizations.calendars.rules import refuse_senseless
 from apps.organizations.models import BusinessCalendar, CalendarVersion
 
 HOURS = ("time_zone", "windows", "exceptions")
 
 
 def create_calendar(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> BusinessCalendar:
-    """A new calendar and its first version."""
+    """A new calendar and its first version. Raises Invalid for hours that make no sense."""
+    refuse_senseless(values["time_zone"], values["windows"], values.get("exceptions", []), at=at)
     calendar = records.create(BusinessCalendar, actor=actor, at=at, values=values)
     first_version(calendar, at=at).save(force_insert=True)
     return calendar
 
 
 def change_calendar(
-    calendar: BusinessCalendar, *, actor: Actor, at: datetime, values: Mapping[str, Any]
+    calendar: BusinessCalendar,
+    *,
+    actor: Actor,
+    at: datetime,
+    values: Mapping[str, Any],
+    beside: events.Changes | None = None,
 ) -> BusinessCalendar:
-    """Change a locked calendar; its next version counts from `at` on where the hours differ."""
+    """Change a locked calendar; where its hours differ then, its next version has them from `at` on.
+
+    Raises Invalid for hours that make no sense.
+    """
     before = _hours(calendar)
-    changed = records.change(calendar, actor=actor, at=at, values=values)
-    if _hours(changed) != before:
+    after = {name: values.get(name, was) for name, was in before.items()}
+    if after != before:
+        refuse_senseless(**after, at=at)
+    changed = records.change(calendar, actor=actor, at=at, values=values, beside=beside)
+    if after != before:
         version = first_version(changed, at=at)
         version.number = changed.current.number + 1
         version.save(force_insert=True)

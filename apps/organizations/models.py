@@ -111,6 +111,40 @@ class CalendarVersion(TenantModel):
         return f"{self.calendar} {self.number}"
 
 
+class ProposalState(models.TextChoices):
+    PROPOSED = "proposed"
+    CONFIRMED = "confirmed"
+    DISMISSED = "dismissed"
+
+
+class HolidayProposal(VersionedModel):
+    """A day, or with "HH:MM" times a part of one, on which a calendar may be closed. Counts for nothing until confirmed."""
+
+    calendar = TenantForeignKey["BusinessCalendar", "BusinessCalendar"](
+        BusinessCalendar, models.CASCADE, related_name="holiday_proposals"
+    )
+    date = models.DateField()
+    start = models.CharField(max_length=5, blank=True)
+    end = models.CharField(max_length=5, blank=True)
+    name = models.CharField(max_length=200, blank=True)
+    # Who said so: "holidays DE-BY", or a file.
+    source = models.CharField(max_length=120)
+    state = models.CharField(max_length=10, choices=ProposalState, default=ProposalState.PROPOSED)
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "holiday proposal"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization_id", "calendar", "date", "start", "end"], name="holiday_proposed_once"
+            ),
+            models.CheckConstraint(condition=Q(state__in=ProposalState.values), name="holiday_proposal_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.date} {self.name}"
+
+
 class Site(VersionedModel):
     """A place with its own time zone."""
 

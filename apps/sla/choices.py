@@ -96,3 +96,7 @@ class Adoption(TextChoices):
 
     NEW_ONLY = "new_only"
     MIGRATE = "migrate"
+
+
+# Actions of a level that change its ticket; the others tell people.
+ACTIONS_ON_TICKET = frozenset({"raise_priority", "reassign"})

@@ -26,6 +26,8 @@ class LevelRule:
     id: UUID
     percent: int | None = None
     offset_seconds: int | None = None
+    # It does something to its ticket, beside telling people.
+    has_action: bool = False
 
     def threshold(self, target_seconds: int) -> int:
         """The open seconds after which it is reached."""
@@ -165,9 +167,9 @@ class Clock:
         self.state.due_at = self.state.at_risk_at = None
         self._unschedule()
 
-    def resume(self, at: datetime, cause: Cause) -> None:
+    def resume(self, at: datetime, cause: Cause, *, kind: Stretch = Stretch.PAUSED) -> None:
         """The deadline is what was left, from now on; a breach stays what it was."""
-        self._settle(at, cause)
+        self._settle(at, cause, kind=kind)
         self.state.stage = Stage.RUNNING
         self._schedule()
         self.reach(self.state.since)
@@ -221,14 +223,12 @@ class Clock:
         if state.stage is Stage.RUNNING:
             self._schedule(due_at)
 
-    def replay(self, pauses: Iterable[tuple[datetime, datetime | None, Cause, Cause]]) -> None:
-        """Go through the pauses of a timer that this one takes over from; the last may still go on."""
-        for began_at, ended_at, why, after in pauses:
-            if ended_at is not None and ended_at <= self.state.since:
-                continue
-            self.pause(began_at, why)
-            if ended_at is not None:
-                self.resume(ended_at, after)
+    def replay(self, uncounted: Iterable[tuple[Span, Cause]]) -> None:
+        """Go through what another timer did not count, each stretch with why the next one began."""
+        for span, after in uncounted:
+            if span.ended_at > self.state.since:
+                self.pause(span.began_at, span.cause)
+                self.resume(span.ended_at, after, kind=span.kind)
 
     def inherit_breach(self, breached_at: datetime) -> None:
         """A breach that was told is not told again, and no other target takes it back."""

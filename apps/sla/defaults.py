@@ -14,6 +14,8 @@ from apps.sla.models import Policy
 from apps.tickets.choices import Kind
 
 NAME = "Incidents, standard"
+# What an organization adds is usually to be asked before.
+POSITION = 100
 MINUTE, HOUR = 60, 3600
 # Priority: first response, resolution, and whether by the office's hours; the two most urgent count around the clock.
 TARGETS: Mapping[int, tuple[int, int, bool]] = {
@@ -31,7 +33,9 @@ def create_default_policies(organization_id: UUID, *, at: datetime) -> Policy:
     actor = Actor.system(organization_id, "sla")
     office = BusinessCalendar.objects.filter(name=OFFICE_HOURS).first()
     policy = policies.create(
-        actor=actor, at=at, values={"name": NAME, "description": "The field's usual targets.", "agreement": "sla"}
+        actor=actor,
+        at=at,
+        values={"name": NAME, "description": "The field's usual targets.", "agreement": "sla", "position": POSITION},
     )
     content = content_for(str(office.pk) if office else None)
     policies.publish(policies.draft(policy, actor=actor, at=at, content=content), actor=actor, at=at)

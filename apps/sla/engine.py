@@ -85,6 +85,19 @@ class Held:
 SpansOf = Callable[[Held], Sequence[Span]]
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What conditions read after an earlier fact of the ticket."""
+
+    at: datetime
+    facts: Facts
+    cause: Cause
+
+
+# The ticket's earlier facts, oldest first; asked for only where a timer begins later than it counts from.
+PastOf = Callable[[], Sequence[Past]]
+
+
 @dataclass(slots=True)
 class Evaluation:
     """One change, met by the last timer of each agreement and metric; `touched` are those it changed, new ones last."""
@@ -94,6 +107,7 @@ class Evaluation:
     held: dict[Key, Held]
     # The stretches that are over of a timer, for another target to take over.
     spans_of: SpansOf
+    past_of: PastOf = tuple
     touched: list[Held] = field(default_factory=list)
 
     def run(self) -> list[Held]:
@@ -170,28 +184,30 @@ class Evaluation:
     def give_up(self, held: Held, reason: EndReason) -> None:
         self._touch(held).cancel(whole(self.change.at), reason)
 
-    def carry(self, held: Held, choice: Choice, at: datetime, *, gap_from: datetime | None = None) -> Held:
+    def carry(self, held: Held, choice: Choice, at: datetime, *, gap: str = "") -> Held:
         """Let another target take over start, pauses and breach, as if it had been there from the start.
 
-        `gap_from`: the ticket was lost from then until `at`, which is not counted either.
+        `gap`: why the time since the timer ended is not counted either.
         """
         earlier = list(self.spans_of(held))
         if held.is_live:
             clock = self._touch(held)
             clock.cancel(at, EndReason.REPLACED)
             earlier += clock.spans
-        pauses = list(_pauses(earlier, self.change.cause))
-        if gap_from is not None:
-            pauses.append((gap_from, at, Cause("lost", self.change.event_id), self.change.cause))
+        uncounted = list(_uncounted(earlier, self.change.cause))
+        ended_at = held.clock.state.ended_at
+        if gap and ended_at is not None and ended_at < at:
+            why = Cause(gap, self.change.event_id)
+            uncounted.append((Span(Stretch.STOPPED, ended_at, at, 0, 0, why), self.change.cause))
         begun = self._make(choice, held.metric, held.clock.state.started_at, after=held, cycle=held.cycle)
         begun.replaces_id = held.id
         first = min(earlier, key=lambda span: span.began_at, default=None)
         if first is not None:
             begun.clock.state.cause = first.cause
-        begun.clock.replay(pauses)
+        begun.clock.replay(uncounted)
         begun.clock.hand_on(at, self.change.cause)
-        breached_at = held.clock.state.breached_at
         begun.late_count = len(begun.clock.passed)
+        breached_at = held.clock.state.breached_at
         if breached_at is not None:
             begun.is_breach_told = True
             begun.clock.inherit_breach(breached_at)
@@ -209,7 +225,7 @@ class Evaluation:
             return
         reason = last.clock.state.end_reason if last is not None else EndReason.NONE
         if last is not None and change.is_back and reason in LOST:
-            self.carry(last, choice, at, gap_from=last.clock.state.ended_at)
+            self.carry(last, choice, at, gap="lost")
             return
         has_just_ended = last is not None and last.touched and reason in {EndReason.RESET, EndReason.HANDED_OVER}
         is_edge = before is None or is_newly_chosen or not rules.start.holds(before) or rules.stop.holds(before)
@@ -218,27 +234,51 @@ class Evaluation:
             return
         if last is None or last.clock.state.stage is Stage.CANCELLED or has_just_ended or is_taken_over:
             cycle = 1 if last is None else last.cycle + 1
-            self._begin(choice, key[1], self._start(rules, last), after=last, cycle=cycle)
+            self._begin(choice, key[1], self._start(choice.version.agreement, rules, last), after=last, cycle=cycle)
         elif last.clock.state.stage in FINISHED and rules.reopen is Reopen.RESTART:
             self._begin(choice, key[1], at, after=last, cycle=last.cycle + 1)
         elif last.clock.state.stage in FINISHED and rules.reopen is Reopen.RESUME:
-            self._touch(last).reopen(at, change.cause)
-            self._settle_in(last, at)
+            self._reopen(last, choice, at)
 
-    def _start(self, rules: Rules, last: Held | None) -> datetime:
-        """What the target is counted from. What was over and begins again does not look back at when it was opened."""
+    def _reopen(self, last: Held, choice: Choice, at: datetime) -> None:
+        """The same timer goes on; where the ticket changed meanwhile, another target of its version or policy takes over."""
+        if choice.version.policy_id == last.version.policy_id:
+            target = last.version.targets_for(self.change.after).get(last.metric)
+            if target is not None and target.id == last.target_id:
+                self._touch(last).reopen(at, self.change.cause)
+                self._settle_in(last, at)
+                return
+            if target is not None:
+                choice = Choice(last.version, target, self.book.hours(target))
+        self.carry(last, choice, at, gap="stopped")
+
+    def _start(self, agreement: str, rules: Rules, last: Held | None) -> datetime:
+        """What the target is counted from. A team's begins with its assignment, and what begins again does not look back."""
         change = self.change
         begins_again = last is not None or (change.before is not None and change.before["phase"] in OVER)
-        if rules.start_from is StartFrom.CHANGE or begins_again:
+        if agreement in OF_TEAM or rules.start_from is StartFrom.CHANGE or begins_again:
             return whole(change.at)
         return whole(change.opened_at if rules.start_from is StartFrom.OPENED_AT else change.created_at)
 
     def _begin(self, choice: Choice, metric: str, started_at: datetime, *, after: Held | None, cycle: int) -> None:
         begun = self._make(choice, metric, started_at, after=after, cycle=cycle)
         at = whole(self.change.at)
+        if started_at < at and self.change.before is not None:
+            self._look_back(begun)
         begun.clock.reach(at)
         begun.late_count = len(begun.clock.passed)
         self._settle_in(begun, at)
+
+    def _look_back(self, begun: Held) -> None:
+        """Pauses before a timer was attached are pauses all the same."""
+        rules, clock = begun.rules, begun.clock
+        for past in self.past_of():
+            if past.at <= clock.state.since:
+                clock.state.cause = past.cause
+            if clock.state.stage is Stage.RUNNING and rules.pause.holds(past.facts):
+                clock.pause(past.at, past.cause)
+            elif clock.state.stage is Stage.PAUSED and _resumes(rules, past.facts):
+                clock.resume(past.at, past.cause)
 
     def _make(self, choice: Choice, metric: str, started_at: datetime, *, after: Held | None, cycle: int) -> Held:
         agreement, at = choice.version.agreement, whole(self.change.at)
@@ -280,10 +320,9 @@ def _resumes(rules: Rules, facts: Facts) -> bool:
     return not rules.pause.holds(facts) if rules.resume is None else rules.resume.holds(facts)
 
 
-def _pauses(spans: Iterable[Span], last: Cause) -> Iterable[tuple[datetime, datetime | None, Cause, Cause]]:
-    """Everything that was not counted, in order, with why it began and why it ended."""
+def _uncounted(spans: Iterable[Span], last: Cause) -> Iterable[tuple[Span, Cause]]:
+    """Everything that was not counted, in order, with why it ended."""
     ordered = sorted(spans, key=lambda span: span.began_at)
     for place, span in enumerate(ordered):
         if span.kind is not Stretch.RUNNING:
-            after = ordered[place + 1].cause if place + 1 < len(ordered) else last
-            yield span.began_at, span.ended_at, span.cause, after
+            yield span, ordered[place + 1].cause if place + 1 < len(ordered) else last

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from apps.audit.models import Event
-from apps.sla import library, recording, situation
+from apps.sla import history, library, recording, situation
 from apps.sla.book import Book
 from apps.sla.choices import EndReason, Stretch
 from apps.sla.clock import Cause, Span, whole
@@ -39,8 +39,18 @@ def is_read(event: Event) -> bool:
 
 
 def evaluate(event: Event, now: Situation, held: Sequence[Held], book: Book, spans: SpansOf) -> list[Held]:
-    """The timers that the fact changed, new ones last."""
-    touched = Evaluation(change_of(event, now), book, {each.key: each for each in held}, spans).run()
+    """The timers that the fact changed, new ones last. Nothing is written."""
+    change = change_of(event, now)
+    evaluation = Evaluation(
+        change,
+        book,
+        {each.key: each for each in held},
+        spans,
+        lambda: history.past_of(
+            now.organization_id, now.ticket_id, change.before or change.after, until=event.at, before=event.id
+        ),
+    )
+    touched = evaluation.run()
     if event.is_historic:
         for each in touched:
             each.live_from = whole(event.recorded_at)
@@ -75,12 +85,7 @@ def _message(event: Event) -> str:
 def before(event: Event, past: str, now: Situation) -> dict[str, Any]:
     """The facts without this change; other records' as they were last written down."""
     known = (RELATED if now.timers else now.related) if now.known is None else now.known
-    found = {**now.facts, **known}
-    for name, (old, _) in event.changes.items():
-        if name in OWN:
-            found[name] = old if old is None or isinstance(old, bool | int) else str(old)
-    if "assignee" in event.changes:
-        found["is_assigned"] = event.changes["assignee"][0] is not None
+    found = history.undone({**now.facts, **known}, event.changes)
     if past in SAID and now.responded_at == event.at:
         found["is_responded"] = False
     return found

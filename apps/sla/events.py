@@ -7,6 +7,7 @@ from apps.sla.models import Policy
 WARNED = declare("sla.warned", "A timer reached a level before its deadline.")
 BREACHED = declare("sla.breached", "A timer missed its deadline, or was attached when it had been missed already.")
 ESCALATED = declare("sla.escalated", "A timer reached a level after its deadline.")
+ACTION_DUE = declare("sla.action_due", "A level that fired has something to do to its ticket.")
 DEADLINE_SET = declare("sla.deadline_set", "Somebody set a timer's deadline by hand.")
 MIGRATED = declare("sla.migrated", "A ticket's timers were carried over to a new version of their policy.")
 REPAIRED = declare("sla.repaired", "A ticket's timers were built anew from its history.")

@@ -15,7 +15,7 @@ from apps.organizations.calendars import add_business
 from apps.sla.choices import Outcome, Stage
 from apps.sla.clock import LevelRule, Passed, whole
 from apps.sla.engine import Held
-from apps.sla.events import BREACHED, ESCALATED, WARNED
+from apps.sla.events import ACTION_DUE, BREACHED, ESCALATED, WARNED
 from apps.sla.models import LevelFiring, Reading, Segment, Timer
 from apps.tickets.models import Ticket
 
@@ -256,25 +256,27 @@ def _record(held: Held, passed: Passed, ticket: Any, outcome: Outcome, fired_at:
     # Whoever is told at night by an office-hours policy is told when it opens.
     is_open = plan.hours.is_open(passed.due_at)
     notify_at = passed.due_at if is_open else add_business(passed.due_at, 1, plan.hours) - timedelta(seconds=1)
-    fact = events.record(
-        _name(level, state.target_seconds),
-        ticket,
-        actor=Actor.system(ticket.organization_id, "sla"),
-        at=at,
-        timer=str(held.id),
-        metric=held.metric,
-        agreement=held.agreement,
-        policy=str(held.version.policy_id),
-        policy_version=str(held.version.id),
-        level=str(level.id),
-        percent=level.percent,
-        offset_seconds=level.offset_seconds,
-        outcome=outcome,
-        target_seconds=state.target_seconds,
-        due_at=state.due_at,
-        fired_at=fired_at,
-        notify_at=notify_at,
-    )
+    platform = Actor.system(ticket.organization_id, "sla")
+    data: dict[str, Any] = {
+        "timer": str(held.id),
+        "metric": held.metric,
+        "agreement": held.agreement,
+        "policy": str(held.version.policy_id),
+        "policy_version": str(held.version.id),
+        "level": str(level.id),
+        "percent": level.percent,
+        "offset_seconds": level.offset_seconds,
+        "outcome": outcome,
+    }
+    more: dict[str, Any] = {
+        "target_seconds": state.target_seconds,
+        "due_at": state.due_at,
+        "fired_at": fired_at,
+        "notify_at": notify_at,
+    }
+    fact = events.record(_name(level, state.target_seconds), ticket, actor=platform, at=at, **data, **more)
+    if level.has_action and outcome is Outcome.FIRED:
+        events.record(ACTION_DUE, ticket, actor=platform, at=at, **data)
     return fact.id
 
 

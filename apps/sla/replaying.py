@@ -17,7 +17,7 @@ from apps.audit.models import Event
 from apps.core import events, records
 from apps.core.actors import Actor
 from apps.core.authorization import Action, require
-from apps.sla import evaluating, history, library, moving, recording
+from apps.sla import evaluating, library, moving, recording, situations
 from apps.sla.book import Key
 from apps.sla.choices import EndReason, Outcome
 from apps.sla.chronicle import WITHDRAWN, Chronicle
@@ -108,7 +108,7 @@ class Replay:
         self.spans: dict[UUID, list[Span]] = defaultdict(list)
         self.by_hand: dict[UUID, Row] = {}
         self.rows = Rows()
-        self.events = history.of_ticket(ticket.pk, chronicle.withdrawals)
+        self.events = situations.of_ticket(ticket.pk, chronicle.withdrawals)
         self.told = {
             (UUID(event.data["timer"]), UUID(event.data["level"])): event.id
             for event in self.events
@@ -135,7 +135,7 @@ class Replay:
         return found
 
     def run(self) -> Rows:
-        for event, now in history.situations(self.ticket, self.events):
+        for event, now in situations.in_turn(self.ticket, self.events):
             while self.looks and self.looks[0]["id"] < event.id:
                 self._look_for_history()
             self._follow(event, now)

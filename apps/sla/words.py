@@ -1,7 +1,7 @@
 """How a ticket's timeline tells of its timers."""
 
 from apps.audit.models import Event
-from apps.sla.events import BREACHED, DEADLINE_SET, ESCALATED, MIGRATED, REPAIRED, WARNED
+from apps.sla.events import ACTION_DUE, BREACHED, DEADLINE_SET, ESCALATED, MIGRATED, REPAIRED, WARNED
 from apps.tickets.timeline import put_into_words
 
 
@@ -19,6 +19,10 @@ def escalated(event: Event) -> str:
 
 def deadline_set(event: Event) -> str:
     return f"set the deadline of the {_target(event)} to {_instant(event)}: {event.data.get('reason', '')}"
+
+
+def acts(event: Event) -> str:
+    return f"let a level act: {_level(event)}"
 
 
 def migrated(event: Event) -> str:
@@ -49,6 +53,7 @@ for name, sentence in (
     (BREACHED, breached),
     (ESCALATED, escalated),
     (DEADLINE_SET, deadline_set),
+    (ACTION_DUE, acts),
     (MIGRATED, migrated),
     (REPAIRED, repaired),
 ):

@@ -196,6 +196,13 @@ GOLDEN: dict[str, Fields] = {
         " timeline",
         EVERYBODY,
     ),
+    "sla/timers/": Fields(
+        "id ticket metric agreement stage cycle target_seconds started_at attached_at ended_at end_reason due_at original_due_at"
+        " fixed_due_at set_because business_elapsed_seconds wall_elapsed_seconds paused_seconds remaining_seconds percent"
+        " is_breached breached_at breach_seconds breach_wall_seconds policy version calendar calendar_version team next_due_at",
+        OFFICE,
+    ),
+    "sla/timers/<>/explain/": Fields("stretches levels counted_seconds summary", OFFICE),
     "categories/": catalogue("name parent description is_active"),
     "custom-fields/": catalogue("kind key label field_type choices is_required is_public is_active position"),
     "tags/": written_by_admin("name colour description", "name colour description"),

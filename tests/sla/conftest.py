@@ -6,14 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from apps.audit.models import Event
 from apps.core.actors import Actor
 from apps.incidents import services as incidents
+from apps.organizations import calendar_records
 from apps.sla import policies, sweeping
 from apps.sla.models import LevelFiring, Policy, Segment, Timer
 from apps.tickets import conversation, services, verbs
 from apps.tickets.models import Ticket
+from apps.users.rights import actor_now
 
 # A Monday, ten in the morning in Berlin in winter.
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -55,6 +58,13 @@ class Desk:
             )
             return policy
 
+    def office(self, **values: Any) -> str:
+        """Nine to five from Monday to Friday in Berlin."""
+        windows = [{"weekday": day, "start": "09:00", "end": "17:00"} for day in range(5)]
+        given = {"name": "Berlin", "time_zone": "Europe/Berlin", "windows": windows, "exceptions": [], **values}
+        with self.entered():
+            return str(calendar_records.create_calendar(actor=self.system, at=MONDAY, values=given).pk)
+
     def open(self, at: datetime = MONDAY, **values: Any) -> Any:
         with self.entered():
             given = {"title": "Mail is down", "requester_id": self.requester.pk, **values}
@@ -81,9 +91,9 @@ class Desk:
             )
 
     def acting(self, user: Any) -> Actor:
-        from apps.users.rights import actor_now
-
-        return actor_now(user.organization_id, user.pk)
+        actor = actor_now(user.organization_id, user.pk, at=timezone.now(), home_id=user.organization_id)
+        assert actor is not None
+        return actor
 
     def timers(self, ticket: Any, **filters: Any) -> list[Timer]:
         with self.entered():

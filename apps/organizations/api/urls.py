@@ -3,6 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from apps.organizations.api.holidays import CalendarVersionViewSet, HolidayProposalViewSet
 from apps.organizations.api.resources import RESOURCES
 from apps.organizations.api.views import CalendarViewSet, CurrentOrganizationViewSet, TeamViewSet
 
@@ -10,6 +11,10 @@ router = SimpleRouter(use_regex_path=False)
 for resource in RESOURCES:
     resource.register(router)
 router.register("sla/calendars", CalendarViewSet, basename="sla-calendars")
+router.register("sla/calendars/<uuid:calendar_pk>/versions", CalendarVersionViewSet, basename="calendar-versions")
+router.register(
+    "sla/calendars/<uuid:calendar_pk>/holiday-proposals", HolidayProposalViewSet, basename="holiday-proposals"
+)
 router.register("teams", TeamViewSet, basename="teams")
 
 urlpatterns = [

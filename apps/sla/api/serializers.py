@@ -124,7 +124,7 @@ class ReachedSerializer(serializers.Serializer[Any]):
     fired_at = serializers.DateTimeField(allow_null=True)
 
 
-class ExplanationSerializer(serializers.Serializer[Any]):
+class TimerExplanationSerializer(serializers.Serializer[Any]):
     stretches = StretchSerializer(many=True)
     levels = ReachedSerializer(many=True)
     counted_seconds = serializers.IntegerField()

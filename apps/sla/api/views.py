@@ -15,7 +15,7 @@ from apps.core.api.views import TenantView
 from apps.core.authorization import Action
 from apps.core.errors import NotFound
 from apps.sla import explaining
-from apps.sla.api.serializers import OF_TICKET, ExplanationSerializer, TicketTimersSerializer, TimerSerializer
+from apps.sla.api.serializers import OF_TICKET, TicketTimersSerializer, TimerExplanationSerializer, TimerSerializer
 from apps.sla.choices import Agreement
 from apps.sla.models import Timer
 from apps.tickets import kinds, rights
@@ -57,7 +57,7 @@ class TimerViewSet(RecordViewSet):
     def retrieve(self, request: Request, pk: Any) -> Response:
         return Response(self.represent_all([self.record()])[0])
 
-    @extend_schema(responses=ExplanationSerializer)
+    @extend_schema(responses=TimerExplanationSerializer)
     @action(detail=True, methods=["get"])
     def explain(self, request: Request, pk: Any) -> Response:
         """Every stretch, by which rule it began, and what of it was counted by which version of the calendar."""
