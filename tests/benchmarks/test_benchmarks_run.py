@@ -13,12 +13,14 @@ TINY = {
     "wall_cost": ("--rows", "2000", "--rounds", "3"),
     "list_detail": ("--rows", "2000", "--requests", "4", "--blocks", "2"),
     "rate_limits": ("--requests", "4", "--blocks", "2"),
+    "sla": ("--timers", "2000", "--due", "40", "--at-once", "30", "--requests", "2", "--blocks", "1"),
     "tickets": ("--tickets", "1000", "--requests", "4", "--blocks", "2"),
 }
 FIGURE = {
     "wall_cost": r"the walls cost at p50: [+-]\d+\.\d{3} ms, [+-]\d+\.\d %",
     "list_detail": r"detail: product .*\d\.\d\d x",
     "tickets": r"create: product .*\d\.\d\d x +3\.0 x",
+    "sla": r"create: default policy +\d+ +\+\d+ +\d+\.\d{3}",
     "rate_limits": r"limiter, Redis +\d+\.\d{3} +\d\.\d{3}",
 }
 
