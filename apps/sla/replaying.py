@@ -148,7 +148,8 @@ class Replay:
         now.timers = [{"id": each.id} for each in self.held.values()]
         held = list(self.held.values())
         if event.name in TOLD:
-            self._look(UUID(event.data["timer"]), datetime.fromisoformat(event.data["fired_at"]))
+            told = event.data
+            self._look(UUID(told["timer"]), UUID(told["level"]), datetime.fromisoformat(told["fired_at"]))
         elif event.name == DEADLINE_SET:
             self._set_deadline(event, now)
         elif event.name == MIGRATED:
@@ -183,11 +184,13 @@ class Replay:
 
     def _look_for_history(self) -> None:
         row = self.looks.pop(0)
-        self._look(row["timer_id"], row["fired_at"])
+        self._look(row["timer_id"], row["level_id"], row["fired_at"])
 
-    def _look(self, timer_id: UUID, at: datetime) -> None:
+    def _look(self, timer_id: UUID, level_id: UUID, at: datetime) -> None:
+        """Somebody came by at `at` and wrote this level down, unless a change of the ticket did."""
         held = next((each for each in self.held.values() if each.id == timer_id), None)
-        if held is not None and held.is_live:
+        is_due = held is not None and any(level_id == pending for pending, _ in held.clock.state.pending)
+        if held is not None and held.is_live and is_due:
             held.clock.reach(whole(at))
             if held.clock.passed:
                 self._take([held], at=at)
