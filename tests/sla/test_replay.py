@@ -255,6 +255,7 @@ def lived(desk):
     ticket = desk.open()
     desk.hold(ticket, MONDAY + 10 * MINUTE)
     desk.do(ticket, "resume", MONDAY + 20 * MINUTE)
+    desk.sweep(MONDAY + HOUR)
     desk.sweep(MONDAY + 2 * HOUR)
     desk.resolve(ticket, MONDAY + 3 * HOUR)
     desk.do(ticket, "reopen", MONDAY + 4 * HOUR, reason="Again.")

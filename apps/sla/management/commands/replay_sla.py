@@ -60,9 +60,9 @@ class Command(BaseCommand):
                 rows = Ticket.objects.order_by("pk")
                 rows = rows if last is None else rows.filter(pk__gt=last)
                 found = list(rows.values_list("pk", "number")[:BATCH])
-            yield from found
-            if len(found) < BATCH:
+            if not found:
                 return
+            yield from found
             last = found[-1][0]
 
     def _named(self, number: str) -> UUID:
