@@ -81,8 +81,9 @@ def dry_run(version: PolicyVersion, *, actor: Actor, at: datetime, limit: int = 
     moved = []
     for ticket_id in ids:
         now = situation.read(version.organization_id, ticket_id)
-        before = {held.id: held.clock.state for held in now.held()}
-        _, touched = remeasured(now, rule, at=at)
+        held = now.held()
+        before = {each.id: each.clock.state for each in held}
+        touched = remeasured(now, held, rule, at=at)
         for each in _moves(ticket_id, numbers.get(ticket_id, ""), before, touched, at):
             counts[each.effect] += 1
             if each.number and each.effect is not Effect.UNCHANGED:

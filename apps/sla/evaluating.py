@@ -6,10 +6,11 @@ from typing import Any
 
 from apps.audit.models import Event
 from apps.sla import history, library, recording, situation
+from apps.sla.book import Book
 from apps.sla.choices import EndReason, Stretch
 from apps.sla.clock import Cause, Span, whole
 from apps.sla.conditions import FROM_REQUESTER, TO_REQUESTER
-from apps.sla.engine import Change, Evaluation, Held
+from apps.sla.engine import Change, Evaluation, Held, SpansOf
 from apps.sla.models import Segment
 from apps.sla.situation import OWN, RELATED, Situation
 from apps.tickets.choices import Visibility, Voice
@@ -22,28 +23,43 @@ BACK = frozenset({"restored", "unmerged"})
 
 def follow(event: Event) -> None:
     """Evaluate the ticket that the fact is about, in the transaction that records it, at the time at which it became true."""
-    past = event.name.partition(".")[2]
-    if past != "created" and not READ & event.changes.keys() and not (past in SAID and event.data.get("voice")):
+    if not is_read(event):
         return
     now = situation.read(event.organization_id, event.subject_id)
     if now.stamp is None and not now.timers:
         return
-    change = change_of(event, past, now)
-    held = {each.key: each for each in now.held()}
+    held = now.held()
+    write(now, evaluate(event, now, held, library.book(now.organization_id, now.stamp), spans_of), held, event)
+
+
+def is_read(event: Event) -> bool:
+    """Whether timers may move by it at all."""
+    past = _past(event)
+    return past == "created" or bool(READ & event.changes.keys()) or (past in SAID and bool(event.data.get("voice")))
+
+
+def evaluate(event: Event, now: Situation, held: Sequence[Held], book: Book, spans: SpansOf) -> list[Held]:
+    """The timers that the fact changed, new ones last. Nothing is written."""
+    change = change_of(event, now)
     evaluation = Evaluation(
         change,
-        library.book(now.organization_id, now.stamp),
-        held,
-        spans_of,
+        book,
+        {each.key: each for each in held},
+        spans,
         lambda: history.past_of(
-            now.organization_id, now.ticket_id, change.before or change.after, until=event.at, but=event.id
+            now.organization_id, now.ticket_id, change.before or change.after, until=event.at, before=event.id
         ),
     )
-    write(now, evaluation.run(), list(held.values()), event)
+    touched = evaluation.run()
+    if event.is_historic:
+        for each in touched:
+            each.live_from = whole(event.recorded_at)
+    return touched
 
 
-def change_of(event: Event, past: str, now: Situation) -> Change:
+def change_of(event: Event, now: Situation) -> Change:
     """What conditions read before and after."""
+    past = _past(event)
     after = {**now.facts, "message": _message(event)}
     return Change(
         at=event.at,
@@ -112,9 +128,7 @@ def write(now: Situation, touched: Sequence[Held], held: Sequence[Held], event: 
     if now.related != known:
         writing.read(now.ticket_id, event.id, event.at, now.related)
     for each in touched:
-        if event.is_historic:
-            each.live_from = whole(event.recorded_at)
-        firings = recording.tell(each, event.subject, at=_written_at(event), is_historic=event.is_historic)
+        firings = recording.tell(each, event.subject, at=written_at(event), is_historic=event.is_historic)
         writing.take(each, now.ticket_id, firings)
     if touched:
         current = {each.key: each for each in (*held, *touched)}
@@ -125,5 +139,10 @@ def write(now: Situation, touched: Sequence[Held], held: Sequence[Held], event: 
     writing.send()
 
 
-def _written_at(event: Event) -> datetime:
+def written_at(event: Event) -> datetime:
+    """When what follows from it counts as written down."""
     return event.recorded_at if event.is_historic else event.at
+
+
+def _past(event: Event) -> str:
+    return event.name.partition(".")[2]

@@ -9,6 +9,7 @@ BREACHED = declare("sla.breached", "A timer missed its deadline, or was attached
 ESCALATED = declare("sla.escalated", "A timer reached a level after its deadline.")
 ACTION_DUE = declare("sla.action_due", "A level that fired has something to do to its ticket.")
 DEADLINE_SET = declare("sla.deadline_set", "Somebody set a timer's deadline by hand.")
+MIGRATED = declare("sla.migrated", "A ticket's timers were carried over to a new version of their policy.")
 REPAIRED = declare("sla.repaired", "A ticket's timers were built anew from its history.")
 SETTINGS_CHANGED = declare("sla_settings.updated", "How policies are chosen was changed.")
 declare_events(Policy, "created", "updated", "drafted", "published", "migrated", "withdrawn")

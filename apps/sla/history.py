@@ -24,21 +24,19 @@ def undone(facts: Facts, changes: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def past_of(organization_id: UUID, ticket_id: UUID, now: Facts, *, until: datetime, but: UUID | None) -> Sequence[Past]:
-    """The facts after each earlier fact of a ticket that changed any, oldest first; `but` is the fact that is going on.
+def past_of(organization_id: UUID, ticket_id: UUID, now: Facts, *, until: datetime, before: UUID) -> Sequence[Past]:
+    """The facts after each earlier fact of a ticket that changed any, oldest first; `before` is the one that is going on.
 
     What other records said is as it was read last before.
     """
     told = (
         Event.objects.in_tenant(organization_id)
-        .filter(subject_id=ticket_id, at__lte=until, changes__has_any_keys=[*OWN, "assignee"])
+        .filter(subject_id=ticket_id, pk__lt=before, at__lte=until, changes__has_any_keys=[*OWN, "assignee"])
         .order_by("-at", "-id")
     )
-    readings = list(Reading.objects.filter(ticket_id=ticket_id).order_by("-at", "-id"))
+    readings = list(Reading.objects.filter(ticket_id=ticket_id, event_id__lt=before).order_by("-at", "-id"))
     found, facts = [], dict(now)
     for event in told.only("id", "at", "name", "changes"):
-        if event.pk == but:
-            continue
         related: Mapping[str, Any] = next((row.values for row in readings if row.at <= event.at), {})
         because = event.name.partition(".")[2]
         found.append(Past(event.at, {**facts, **related}, Cause(because, event.pk, facts["team"])))

@@ -5,14 +5,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from apps.core import events
 from apps.core.actors import Actor
 from apps.sla import library, recording, situation
-from apps.sla.book import Book, Choice, Hours, VersionRule
+from apps.sla.book import Book, Choice, VersionRule
 from apps.sla.choices import LIVE, EndReason
 from apps.sla.clock import whole
-from apps.sla.engine import Change, Evaluation, Held
+from apps.sla.engine import Change, Evaluation, Held, SpansOf
 from apps.sla.evaluating import spans_of
+from apps.sla.events import MIGRATED
 from apps.sla.models import Policy, PolicyVersion, Timer
+from apps.sla.situation import Situation
 from apps.tickets.models import Ticket
 
 
@@ -23,9 +26,7 @@ def cancel_timers(policy_id: UUID, *, reason: EndReason, actor: Actor, at: datet
     for ticket in _locked(live.values_list("ticket_id", flat=True)):
         now = situation.read(ticket.organization_id, ticket.pk)
         held = now.held()
-        ended = [each for each in held if each.is_live and each.version.policy_id == policy_id]
-        for each in ended:
-            each.clock.cancel(whole(at), reason)
+        ended = given_up(held, policy_id, reason, at=at)
         _write(ticket, now, held, ended, at=at)
         count += len(ended)
     return count
@@ -43,13 +44,9 @@ def migrate(version: PolicyVersion, *, actor: Actor, at: datetime, limit: int, a
     Returns the tickets that were moved, in order: the next call goes on `after` the last. What the version no longer matches
     is cancelled as unmatched.
     """
-    ids = list(tickets_to_move(version, after=after)[:limit])
-    rule = library.compiled([version])[0]
     moved = []
-    for ticket in _locked(ids):
-        now = situation.read(ticket.organization_id, ticket.pk)
-        held, touched = remeasured(now, rule, at=at)
-        _write(ticket, now, held, touched, at=at)
+    for ticket in _locked(list(tickets_to_move(version, after=after)[:limit])):
+        _migrate_one(ticket, version, actor=actor, at=at)
         moved.append(ticket.pk)
     return moved
 
@@ -62,10 +59,45 @@ def tickets_to_move(version: PolicyVersion, *, after: UUID | None = None) -> Any
     return timers.order_by("ticket_id").values_list("ticket_id", flat=True).distinct()
 
 
-def remeasured(now: situation.Situation, rule: VersionRule, *, at: datetime) -> tuple[list[Held], list[Held]]:
-    """All timers of a ticket in hand, and those that its measuring by `rule` changes or makes; nothing is written."""
+def _migrate_one(ticket: Ticket, version: PolicyVersion, *, actor: Actor, at: datetime) -> None:
+    now = situation.read(ticket.organization_id, ticket.pk)
+    held = now.held()
+    rule = library.compiled([version])[0]
+    if not any(_is_of_another(each, rule) for each in held):
+        return
+    fact = events.record(
+        MIGRATED,
+        ticket,
+        actor=actor,
+        at=at,
+        policy=str(version.policy_id),
+        policy_version=str(version.pk),
+        number=version.number,
+    )
+    _write(ticket, now, held, remeasured(now, held, rule, at=at, event_id=fact.id), at=at)
+
+
+def remeasured(
+    now: Situation, held: Iterable[Held], rule: VersionRule, *, at: datetime, event_id: UUID | None = None
+) -> list[Held]:
+    """The timers of a ticket that its measuring by `rule` changes or makes, by today's calendars; nothing is written."""
+    wanted = [target.calendar_id for target in rule.targets_for(now.facts).values() if target.calendar_id is not None]
+    book = Book(calendars=library.current_hours(wanted))
+    return migrated(now, held, rule, book, spans_of, at=at, event_id=event_id)
+
+
+def migrated(
+    now: Situation,
+    held: Iterable[Held],
+    rule: VersionRule,
+    book: Book,
+    spans: SpansOf,
+    *,
+    at: datetime,
+    event_id: UUID | None,
+) -> list[Held]:
+    """What becomes of a ticket's timers by another version of their policy; `book` has its calendars. In memory alone."""
     targets = rule.targets_for(now.facts)
-    hours = library.current_hours(target.calendar_id for target in targets.values() if target.calendar_id is not None)
     change = Change(
         at=at,
         before=now.facts,
@@ -73,20 +105,31 @@ def remeasured(now: situation.Situation, rule: VersionRule, *, at: datetime) -> 
         opened_at=now.opened_at,
         created_at=now.created_at,
         because="migrated",
+        event_id=event_id,
         owner_id=now.owner_id,
     )
-    held = now.held()
-    evaluation = Evaluation(change, Book(), {each.key: each for each in held}, spans_of)
+    evaluation = Evaluation(change, book, {each.key: each for each in held}, spans)
     for each in held:
-        if not each.is_live or each.version.policy_id != rule.policy_id or each.version.id == rule.id:
+        if not _is_of_another(each, rule):
             continue
         target = targets.get(each.metric)
         if target is None:
             evaluation.give_up(each, EndReason.UNMATCHED)
         else:
-            found = Hours() if target.calendar_id is None else hours[target.calendar_id]
-            evaluation.carry(each, Choice(rule, target, found), whole(at))
-    return held, evaluation.touched
+            evaluation.carry(each, Choice(rule, target, book.hours(target)), whole(at))
+    return evaluation.touched
+
+
+def _is_of_another(held: Held, rule: VersionRule) -> bool:
+    return held.is_live and held.version.policy_id == rule.policy_id and held.version.id != rule.id
+
+
+def given_up(held: Iterable[Held], policy_id: UUID, reason: EndReason, *, at: datetime) -> list[Held]:
+    """The live timers of a policy, ended. In memory alone."""
+    ended = [each for each in held if each.is_live and each.version.policy_id == policy_id]
+    for each in ended:
+        each.clock.cancel(whole(at), reason)
+    return ended
 
 
 def _locked(ids: Iterable[UUID]) -> Iterable[Ticket]:

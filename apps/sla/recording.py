@@ -1,6 +1,6 @@
 """Write down what an evaluation did: timers, stretches, levels, the ticket's nearest deadline, in one statement; and tell it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -37,8 +37,8 @@ class Writing:
         self.readings: list[Row] = []
         self.deadlines: list[Row] = []
 
-    def take(self, held: Held, ticket_id: UUID, firings: Iterable[Row]) -> None:
-        """A timer as it is now, with what it went through."""
+    def take(self, held: Held, ticket_id: UUID, firings: Iterable[Row]) -> Row:
+        """A timer as it is now, with what it went through; the timer's row is returned."""
         for number, span in enumerate(held.clock.spans, held.segment_count + 1):
             self.segments.append(
                 {
@@ -60,7 +60,9 @@ class Writing:
             )
         held.segment_count += len(held.clock.spans)
         self.firings += firings
-        (self.added if held.is_new else self.changed).append(self._timer(held, ticket_id))
+        row = self._timer(held, ticket_id)
+        (self.added if held.is_new else self.changed).append(row)
+        return row
 
     def _timer(self, held: Held, ticket_id: UUID) -> Row:
         state = held.clock.state
@@ -193,7 +195,25 @@ def nearest(held: Iterable[Held]) -> datetime | None:
 
 
 def tell(held: Held, ticket: Any, *, at: datetime, is_historic: bool) -> list[Row]:
-    """The firings of the levels that a timer passed, each told as it deserves; `at` is when they are written down.
+    """The firings of the levels that a timer passed, each told as it deserves; `at` is when they are written down."""
+    return judge(
+        held,
+        at=at,
+        is_historic=is_historic,
+        organization_id=ticket.organization_id,
+        record=lambda level, outcome, fired_at: _record(held, level, ticket, outcome, fired_at),
+    )
+
+
+def judge(
+    held: Held,
+    *,
+    at: datetime,
+    is_historic: bool,
+    organization_id: UUID,
+    record: Callable[[Passed, Outcome, datetime], UUID | None],
+) -> list[Row]:
+    """What becomes of the levels that a timer passed; `record` tells one, and says by which event.
 
     Of several at once the highest fires and the lower ones are collapsed; a breach is told in any case. What passed before the
     timer was attached is told once, as a breach; history is told to nobody.
@@ -211,24 +231,25 @@ def tell(held: Held, ticket: Any, *, at: datetime, is_historic: bool) -> list[Ro
         is_told = outcome is Outcome.FIRED or (
             level.is_breach and outcome is not Outcome.PAST and not held.is_breach_told
         )
-        event = _record(held, level, ticket, outcome) if is_told else None
+        fired_at = max(whole(at), level.due_at)
+        event = record(level, outcome, fired_at) if is_told else None
         rows.append(
             {
                 "id": new_id(),
-                "organization_id": ticket.organization_id,
+                "organization_id": organization_id,
                 "timer_id": held.id,
                 "level_id": level.level_id,
                 "cycle": held.cycle,
                 "outcome": outcome,
                 "due_at": level.due_at,
-                "fired_at": max(whole(at), level.due_at),
+                "fired_at": fired_at,
                 "event_id": event,
             }
         )
     return rows
 
 
-def _record(held: Held, passed: Passed, ticket: Any, outcome: Outcome) -> UUID:
+def _record(held: Held, passed: Passed, ticket: Any, outcome: Outcome, fired_at: datetime) -> UUID:
     state, plan = held.clock.state, held.clock.plan
     level = next(level for level in plan.levels if level.id == passed.level_id)
     at = state.breached_at if passed.is_breach and state.breached_at is not None else passed.due_at
@@ -247,7 +268,12 @@ def _record(held: Held, passed: Passed, ticket: Any, outcome: Outcome) -> UUID:
         "offset_seconds": level.offset_seconds,
         "outcome": outcome,
     }
-    more: dict[str, Any] = {"target_seconds": state.target_seconds, "due_at": state.due_at, "notify_at": notify_at}
+    more: dict[str, Any] = {
+        "target_seconds": state.target_seconds,
+        "due_at": state.due_at,
+        "fired_at": fired_at,
+        "notify_at": notify_at,
+    }
     fact = events.record(_name(level, state.target_seconds), ticket, actor=platform, at=at, **data, **more)
     if level.has_action and outcome is Outcome.FIRED:
         events.record(ACTION_DUE, ticket, actor=platform, at=at, **data)

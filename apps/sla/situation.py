@@ -83,8 +83,8 @@ def read(organization_id: UUID, ticket_id: UUID) -> Situation:
     with connection.cursor() as cursor:
         cursor.execute(QUERY, [organization_id, ticket_id])
         row = cursor.fetchone()
-    own = {name: _plain(value) for name, value in zip(OWN, row, strict=False)}
-    related = dict(zip(RELATED, (_plain(value) for value in row[len(OWN) : len(OWN) + len(RELATED)]), strict=True))
+    own = {name: plain(value) for name, value in zip(OWN, row, strict=False)}
+    related = dict(zip(RELATED, (plain(value) for value in row[len(OWN) : len(OWN) + len(RELATED)]), strict=True))
     assignee, responded, opened, created, due, deleted, merged, stamp, known, timers = row[len(OWN) + len(RELATED) :]
     facts = {
         **own,
@@ -99,7 +99,7 @@ def read(organization_id: UUID, ticket_id: UUID) -> Situation:
         facts=facts,
         related=related,
         known=None if known is None else orjson.loads(known),
-        owner_id=_plain(assignee),
+        owner_id=plain(assignee),
         responded_at=responded,
         opened_at=opened,
         created_at=created,
@@ -111,7 +111,7 @@ def read(organization_id: UUID, ticket_id: UUID) -> Situation:
     )
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 

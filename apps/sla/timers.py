@@ -44,6 +44,7 @@ def set_deadline(
         changes={"sla_due_at": (before, due_at)},
         timer=str(timer.pk),
         metric=timer.metric,
+        agreement=timer.agreement,
         due_at=due_at,
         reason=reason,
         is_floating=is_floating,

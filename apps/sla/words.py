@@ -1,7 +1,7 @@
 """How a ticket's timeline tells of its timers."""
 
 from apps.audit.models import Event
-from apps.sla.events import ACTION_DUE, BREACHED, DEADLINE_SET, ESCALATED, REPAIRED, WARNED
+from apps.sla.events import ACTION_DUE, BREACHED, DEADLINE_SET, ESCALATED, MIGRATED, REPAIRED, WARNED
 from apps.tickets.timeline import put_into_words
 
 
@@ -23,6 +23,10 @@ def deadline_set(event: Event) -> str:
 
 def acts(event: Event) -> str:
     return f"let a level act: {_level(event)}"
+
+
+def migrated(event: Event) -> str:
+    return f"carried its timers over to version {event.data.get('number', '')} of their policy"
 
 
 def repaired(event: Event) -> str:
@@ -50,6 +54,7 @@ for name, sentence in (
     (ESCALATED, escalated),
     (DEADLINE_SET, deadline_set),
     (ACTION_DUE, acts),
+    (MIGRATED, migrated),
     (REPAIRED, repaired),
 ):
     put_into_words(name, sentence)

@@ -14,6 +14,7 @@ TINY = {
     "list_detail": ("--rows", "2000", "--requests", "4", "--blocks", "2"),
     "rate_limits": ("--requests", "4", "--blocks", "2"),
     "calendars": ("--calls", "200"),
+    "sla": ("--timers", "2000", "--due", "40", "--at-once", "30", "--requests", "2", "--blocks", "1"),
     "tickets": ("--tickets", "1000", "--requests", "4", "--blocks", "2"),
 }
 FIGURE = {
@@ -21,6 +22,7 @@ FIGURE = {
     "list_detail": r"detail: product .*\d\.\d\d x",
     "tickets": r"create: product .*\d\.\d\d x +3\.0 x",
     "calendars": r"slowest: [\d,]+ calls/s; wanted: 50,000",
+    "sla": r"create: default policy +\d+ +\+\d+ +\d+\.\d{3}",
     "rate_limits": r"limiter, Redis +\d+\.\d{3} +\d\.\d{3}",
 }
 
