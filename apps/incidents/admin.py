@@ -128,7 +128,7 @@ class IncidentAdmin(TicketPages):
         return incident
 
     @display(description="")
-    def shown_timers(self, incident: Incident) -> SafeString:
+    def shown_timers(self, incident: Any) -> SafeString:
         return timers.of_ticket(incident, incident.read_by)
 
     def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:

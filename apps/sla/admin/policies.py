@@ -40,7 +40,7 @@ class PolicyAdmin(RecordAdmin):
     list_filter = ("is_active", "agreement")
     search_fields = ("name",)
     ordering = ("position",)
-    list_before_template = "sla/policies.html"
+    list_before_template: Any = "sla/policies.html"
     change_form_outer_before_template: Any = "sla/policy.html"
     fieldsets_of_new = ((None, {"fields": ("name", "description", "agreement", "position")}),)
     fieldsets_of_known = (
