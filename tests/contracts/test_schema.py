@@ -51,6 +51,19 @@ def test_no_two_routes_share_a_path() -> None:
 
 
 @pytest.mark.bar(53)
+def test_whoever_names_a_version_is_told_how_that_is_refused(document: dict[str, Any]) -> None:
+    versioned = {
+        f"{verb} {path}": set(operation["responses"])
+        for path, item in document["paths"].items()
+        for verb, operation in item.items()
+        if any(parameter["name"] == "If-Match" for parameter in operation.get("parameters", []))
+    }
+
+    assert "post /api/v1/tickets/{id}/cancel/" in versioned
+    assert [name for name, answers in versioned.items() if not {"412", "428"} <= answers] == []
+
+
+@pytest.mark.bar(53)
 def test_every_operation_but_the_public_ones_asks_for_the_bearer_token(document: dict[str, Any]) -> None:
     public = {shape_of(f"/api/v1/{name}") for name in PUBLIC}
     unprotected = {

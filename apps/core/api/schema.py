@@ -123,6 +123,10 @@ class ApiSchema(AutoSchema):
             return schema
         # `?fields=` leaves out, and `?expand=` puts a record in the place of its id.
         schema.pop("required", None)
+        for name, field in serializer.fields.items():
+            if isinstance(field, serializers.ChoiceField) and field.allow_blank:
+                # Empty while nobody has chosen.
+                schema["properties"][name] = {"type": "string"}
         for name, (expanded, _) in getattr(serializer.Meta, "expandable", {}).items():
             record = self.resolve_serializer(expanded, direction).ref
             schema["properties"][name] = {"anyOf": [schema["properties"][name], record]}
@@ -135,7 +139,7 @@ class ApiSchema(AutoSchema):
         if self.method in {"POST", "PATCH", "DELETE"}:
             codes += [409, 413, 415, 422]
             codes += [401] if not isinstance(self.view, TenantView) and isinstance(self.view, ApiView) else []
-        if self.method in {"PATCH", "DELETE"} or IF_MATCH in super().get_override_parameters():
+        if self.method in {"PATCH", "DELETE"} or IF_MATCH in self.get_override_parameters():
             codes += [412, 428]
         return codes
 

@@ -15,6 +15,7 @@ from apps.core import limits
 from apps.core.api.filters import filters_for
 from apps.core.api.job_serializer import JobSerializer
 from apps.core.api.parsers import StrictJSONParser
+from apps.core.api.schema import IF_MATCH
 from apps.core.api.serializers import RecordSerializer, no_input, strict_input
 from apps.core.api.soft_delete import SoftDeleteViewSet
 from apps.core.api.views import TenantView
@@ -124,35 +125,35 @@ class PeopleViewSet(SoftDeleteViewSet):
         self.check_reach(user)
         return self.single(user, status=status.HTTP_201_CREATED, location=f"/api/v1/users/{user.pk}/")
 
-    @extend_schema(request=None)
+    @extend_schema(request=None, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def deactivate(self, request: Request, pk: Any) -> Response:
         """Keep somebody out from the next request on. Not oneself, and not the last administrator."""
         no_input(request.data)
         return self.single(people.deactivate(self.locked(request), actor=self.actor, at=timezone.now()))
 
-    @extend_schema(request=None)
+    @extend_schema(request=None, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, pk: Any) -> Response:
         """Let somebody in again."""
         no_input(request.data)
         return self.single(people.activate(self.locked(request), actor=self.actor, at=timezone.now()))
 
-    @extend_schema(request=None)
+    @extend_schema(request=None, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def unlock(self, request: Request, pk: Any) -> Response:
         """Forgive somebody's failed attempts to sign in."""
         no_input(request.data)
         return self.single(people.unlock(self.locked(request), actor=self.actor, at=timezone.now()))
 
-    @extend_schema(request=None)
+    @extend_schema(request=None, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"], url_path="reset-mfa")
     def reset_mfa(self, request: Request, pk: Any) -> Response:
         """Remove the second factor of somebody who lost phone and recovery codes. Not one's own."""
         no_input(request.data)
         return self.single(people.reset_mfa(self.locked(request), actor=self.actor, at=timezone.now()))
 
-    @extend_schema(request=None, responses={204: None})
+    @extend_schema(request=None, parameters=[IF_MATCH], responses={204: None})
     @action(detail=True, methods=["post"], url_path="revoke-sessions")
     def revoke_sessions(self, request: Request, pk: Any) -> Response:
         """End all of somebody's sessions."""
@@ -160,7 +161,7 @@ class PeopleViewSet(SoftDeleteViewSet):
         people.revoke_sessions(self.locked(request), actor=self.actor, at=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(request=None, responses={202: None})
+    @extend_schema(request=None, parameters=[IF_MATCH], responses={202: None})
     @action(detail=True, methods=["post"], url_path="send-password-reset")
     def send_password_reset(self, request: Request, pk: Any) -> Response:
         """Have a link to set a new password mailed to somebody; nobody sets a password for them."""
