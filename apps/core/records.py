@@ -65,10 +65,12 @@ def change(
     values: Mapping[str, Any],
     verb: str = "updated",
     beside: events.Changes | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> V:
     """Write what differs of `values` into a locked row; nothing differs, nothing happens.
 
     `beside` is what changed with it in other tables: it makes a new version too, and is told by the same event.
+    `told` is what else the event says.
     """
     before = plain(row, values)
     for name, value in values.items():
@@ -80,7 +82,8 @@ def change(
     row.version += 1
     row.updated_at = at
     row.save(update_fields=[*differing, "version", "updated_at"])
-    events.record(f"{noun(row)}.{verb}", row, actor=actor, at=at, changes={**differing, **(beside or {})})
+    changes = {**differing, **(beside or {})}
+    events.record(f"{noun(row)}.{verb}", row, actor=actor, at=at, changes=changes, **(told or {}))
     return row
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Max
@@ -19,6 +19,7 @@ from apps.sla.models import Level, Policy, PolicyVersion, Settings, Target
 from apps.sla.moving import cancel_timers
 
 RESOURCE = "sla"
+R = TypeVar("R", Policy, Settings)
 
 
 def restamp(organization_id: UUID) -> None:
@@ -47,9 +48,7 @@ def change(policy: Policy, *, actor: Actor, at: datetime, values: Mapping[str, A
     is_other = values.get("agreement", policy.agreement) != policy.agreement
     if is_other and policy.versions.exclude(state=VersionState.DRAFT).exists():
         raise Conflict("It was published; accepted: another policy with that agreement.", code="published")
-    changed = records.change(policy, actor=actor, at=at, values=values)
-    restamp(actor.organization_id)
-    return changed
+    return _changed(policy, actor=actor, at=at, values=values)
 
 
 def choose_by(selection: str, *, actor: Actor, at: datetime) -> Settings:
@@ -59,8 +58,14 @@ def choose_by(selection: str, *, actor: Actor, at: datetime) -> Settings:
         detail = f"Accepted: {', '.join(Selection.values)}."
         raise Invalid(errors=[FieldError("/selection", "invalid_choice", detail)])
     locked = records.lock(Settings, settings(actor.organization_id, at=at).pk, actor=actor)
-    changed = records.change(locked, actor=actor, at=at, values={"selection": selection})
-    restamp(actor.organization_id)
+    return _changed(locked, actor=actor, at=at, values={"selection": selection})
+
+
+def _changed(row: R, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> R:
+    before = row.version
+    changed = records.change(row, actor=actor, at=at, values=values)
+    if changed.version != before:
+        restamp(actor.organization_id)
     return changed
 
 
@@ -169,20 +174,14 @@ def publish(version: PolicyVersion, *, actor: Actor, at: datetime, adoption: str
     policy.versions.filter(state=VersionState.PUBLISHED).update(state=VersionState.RETIRED, retired_at=at)
     locked.state, locked.published_at = VersionState.PUBLISHED, at
     locked.save(update_fields=["state", "published_at"])
-    if not policy.is_active:
-        # Withdrawn once, and promised again.
-        records.change(policy, actor=actor, at=at, values={"is_active": True})
     settings(actor.organization_id, at=at)
     restamp(actor.organization_id)
-    events.record(
-        "sla_policy.published",
-        policy,
-        actor=actor,
-        at=at,
-        policy_version=str(locked.pk),
-        number=locked.number,
-        adoption=adoption,
-    )
+    told: dict[str, Any] = {"policy_version": str(locked.pk), "number": locked.number, "adoption": adoption}
+    if policy.is_active:
+        events.record("sla_policy.published", policy, actor=actor, at=at, **told)
+    else:
+        # Withdrawn once, and promised again.
+        records.change(policy, actor=actor, at=at, values={"is_active": True}, verb="published", told=told)
     return locked
 
 
@@ -192,8 +191,7 @@ def withdraw(policy: Policy, *, actor: Actor, at: datetime) -> int:
     Raises Denied.
     """
     require(actor, Action.CONFIGURE, RESOURCE)
-    records.change(policy, actor=actor, at=at, values={"is_active": False})
-    restamp(actor.organization_id)
     count = cancel_timers(policy.pk, reason=EndReason.WITHDRAWN, actor=actor, at=at)
-    events.record("sla_policy.withdrawn", policy, actor=actor, at=at, timers=count)
+    records.change(policy, actor=actor, at=at, values={"is_active": False}, verb="withdrawn", told={"timers": count})
+    restamp(actor.organization_id)
     return count

@@ -39,12 +39,15 @@ SHORTEST = len("CANARY-G")
 # JSON whose form its serializer insists on, with the canary where a text may be; others get it in every string they hold.
 SHAPED = {
     ("organizations_businesscalendar", "exceptions"): [{"date": CANARY, "kind": CANARY}],
-    ("organizations_calendarversion", "exceptions"): [{"date": CANARY, "kind": CANARY}],
 }
 # What a rule of the database wants a text to begin with.
 BEGINS = {("users_user", "password"): "!"}
 # Columns that cannot hold the canary although no choices bind them, and why.
 CANNOT_HOLD: dict[tuple[str, str], str] = {
+    ("organizations_calendarversion", "time_zone"): "timers are computed with it",
+    ("organizations_calendarversion", "windows"): "as its zone",
+    ("organizations_calendarversion", "exceptions"): "as its zone",
+    ("organizations_organization", "time_zone"): "months are reckoned in it",
     ("organizations_numberseries", "prefix"): "a few capitals by which a ticket's number is read, and too short",
     ("sla_timer", "pending"): "levels and their instants, which are read as such",
     ("sla_policyversion", "match"): "a condition, in the words of a vocabulary",

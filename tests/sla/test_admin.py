@@ -30,9 +30,10 @@ def form_of(answer):
     for tag in re.findall(r"<input[^>]*>", page):
         name, value = (re.search(rf'{key}="([^"]*)"', tag) for key in ("name", "value"))
         kind = re.search(r'type="([^"]*)"', tag)
-        if name is None or (kind and kind[1] in {"checkbox", "radio"} and "checked" not in tag):
+        is_box = bool(kind and kind[1] in {"checkbox", "radio"})
+        if name is None or (is_box and "checked" not in tag):
             continue
-        found.setdefault(name[1], []).append(html.unescape(value[1]) if value else "on")
+        found.setdefault(name[1], []).append(html.unescape(value[1]) if value else "on" if is_box else "")
     for name, inner in re.findall(r'<select[^>]*name="([^"]*)"[^>]*>(.*?)</select>', page, flags=re.S):
         chosen = re.search(r'<option value="([^"]*)" selected', inner)
         found.setdefault(name, []).append(html.unescape(chosen[1]) if chosen else "")

@@ -1,13 +1,13 @@
 """Where this app's resources live."""
 
 from django.urls import path
-from rest_framework.routers import SimpleRouter
 
+from apps.core.api.routers import RecordRouter
 from apps.organizations.api.holidays import CalendarVersionViewSet, HolidayProposalViewSet
 from apps.organizations.api.resources import RESOURCES
 from apps.organizations.api.views import CalendarViewSet, CurrentOrganizationViewSet, TeamViewSet
 
-router = SimpleRouter(use_regex_path=False)
+router = RecordRouter()
 for resource in RESOURCES:
     resource.register(router)
 router.register("sla/calendars", CalendarViewSet, basename="sla-calendars")

@@ -1,13 +1,13 @@
 """Where service levels live."""
 
 from django.urls import path
-from rest_framework.routers import SimpleRouter
 
+from apps.core.api.routers import RecordRouter
 from apps.sla.api.policies import PolicyVersionViewSet, PolicyViewSet, SettingsViewSet
 from apps.sla.api.reports import BreachViewSet, ComplianceView
 from apps.sla.api.views import TicketTimersView, TimerViewSet
 
-router = SimpleRouter(use_regex_path=False)
+router = RecordRouter()
 router.register("sla/policies", PolicyViewSet, basename="sla-policies")
 router.register("sla/policies/<uuid:policy_pk>/versions", PolicyVersionViewSet, basename="sla-versions")
 router.register("sla/timers", TimerViewSet, basename="sla-timers")
