@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import connection, transaction
 
-from apps.core import events, records, tenancy
+from apps.core import events, records, tenancy, turns
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.core.models import new_id
@@ -171,8 +171,7 @@ def lock_chart(organization_id: UUID) -> None:
 
     Taken before any department is locked, so that two opposite moves neither close a circle nor deadlock.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))", [f"departments:{organization_id}"])
+    turns.take(f"departments:{organization_id}")
 
 
 def change_department(
