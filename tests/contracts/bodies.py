@@ -212,7 +212,8 @@ GIVEN |= {
     ("tickets/<record:ticket_pk>/worklogs/<uuid:pk>/", "PATCH"): lambda world: {"note": f"Looked {new_id()}"},
     ("tags/<uuid:pk>/", "PATCH"): lambda world: {"description": f"Described {new_id()}"},
     ("custom-fields/<uuid:pk>/", "PATCH"): lambda world: {"label": f"Renamed {new_id()}"},
-    ("priority-matrix/<uuid:pk>/", "PATCH"): lambda world: {"priority": next(_hours) % 5 + 1},
+    # The factory's say 4.
+    ("priority-matrix/<uuid:pk>/", "PATCH"): lambda world: {"priority": next(_hours) % 3 + 1},
 }
 # What a policy says is checked as a whole; what it publishes or tries is its draft.
 GIVEN |= {
@@ -221,7 +222,10 @@ GIVEN |= {
     },
     ("sla/policies/<uuid:pk>/publish/", "POST"): lambda world: {},
     ("sla/policies/<uuid:pk>/dry-run/", "POST"): lambda world: {},
-    ("sla/timers/<uuid:pk>/deadline/", "POST"): lambda world: {"due_at": "2199-01-01T00:00:00Z", "reason": "agreed"},
+    ("sla/timers/<uuid:pk>/deadline/", "POST"): lambda world: {
+        "due_at": (timezone.now() + timedelta(days=30)).isoformat(),
+        "reason": "agreed",
+    },
     ("sla/settings/", "PATCH"): lambda world: {"selection": next(_selections)},
 }
 # What must hang from the very row of the address: route -> that part of the body.

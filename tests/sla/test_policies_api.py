@@ -296,6 +296,21 @@ def test_a_withdrawn_policy_ends_its_timers_and_can_be_promised_again(desk, admi
     assert desk.timer(desk.open()).target_seconds == 60
 
 
+def test_each_step_of_a_policy_is_one_fact(desk, admin):
+    policy = published(admin)
+    desk.open()
+    admin.delete(f"{POLICIES}{policy['id']}/")
+    drafted(admin, policy, content(seconds=60))
+    admin.post(f"{POLICIES}{policy['id']}/publish/", {})
+
+    with desk.entered():
+        told = list(Event.objects.filter(subject_id=policy["id"]).order_by("id").values_list("name", "data"))
+    assert [name.removeprefix("sla_policy.") for name, _ in told] == [
+        "created", "drafted", "published", "withdrawn", "drafted", "published"
+    ]  # fmt: skip
+    assert (told[3][1]["timers"], told[5][1]["number"]) == (1, 2)
+
+
 def test_two_policies_in_one_place_are_refused(desk, admin):
     first = created(admin, name="First")
     assert admin.post(POLICIES, {"name": "Second", "position": first["position"]}).status_code == 409
