@@ -21,6 +21,8 @@ from apps.tickets.models import Ticket
 
 Row = dict[str, Any]
 FIXED = frozenset({"id", "organization_id", "ticket_id"})
+# Twice the sweep's rhythm: so late a level is still told as if it came in time.
+PROMPT = timedelta(minutes=1)
 # Set by hand; the engine leaves them as they are.
 BY_HAND = frozenset({"set_by_id", "set_because"})
 
@@ -215,8 +217,8 @@ def judge(
 ) -> list[Row]:
     """What becomes of the levels that a timer passed; `record` tells one, and says by which event.
 
-    Of several at once the highest fires and the lower ones are collapsed; a breach is told in any case. What passed before the
-    timer was attached is told once, as a breach; history is told to nobody.
+    Each fires that is told within PROMPT. After an outage the highest of several fires and the older ones are collapsed; a breach
+    is told in any case. What passed before the timer was attached is told once, as a breach; history is told to nobody.
     """
     passed, late = held.clock.passed, held.late_count
     rows = []
@@ -227,7 +229,8 @@ def judge(
         elif is_late:
             outcome = Outcome.LATE
         else:
-            outcome = Outcome.FIRED if is_last else Outcome.COLLAPSED
+            is_prompt = whole(at) - level.due_at <= PROMPT
+            outcome = Outcome.FIRED if is_last or is_prompt else Outcome.COLLAPSED
         is_told = outcome is Outcome.FIRED or (
             level.is_breach and outcome is not Outcome.PAST and not held.is_breach_told
         )
