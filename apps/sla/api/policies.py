@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,12 +16,13 @@ from apps.core import records
 from apps.core.api.filters import filters_for
 from apps.core.api.job_serializer import JobSerializer
 from apps.core.api.nested import NestedViewSet
+from apps.core.api.problems import MAX_ERRORS, field_errors
 from apps.core.api.record_views import RecordViewSet, the_one
 from apps.core.api.serializers import RecordSerializer, strict_input
 from apps.core.api.versions import expected_version
 from apps.core.authorization import Action
 from apps.core.errors import Conflict, FieldError, Invalid
-from apps.sla import adopting, dry_runs, policies
+from apps.sla import adopting, checking, dry_runs, policies
 from apps.sla.api.policy_serializers import (
     DraftInput,
     DryRunInput,
@@ -159,11 +161,25 @@ class PolicyVersionViewSet(NestedViewSet):
         headers = {"Location": location} if location else {}
         return Response(self.represent_all([record])[0], status=status, headers=headers)
 
+    def writer(self, request: Request, record: Any = None) -> Any:
+        return DraftInput(data=request.data)
+
+    def _content(self, data: Any) -> Any:
+        """A draft's content. Raises Invalid with all that is wrong, in its fields and within what they hold."""
+        try:
+            return strict_input(DraftInput(data=data))
+        except serializers.ValidationError as refusal:
+            errors = list(field_errors(refusal.get_full_details()))
+            told = {error.pointer.split("/")[1] for error in errors if error.pointer}
+            beside = checking.check(data)[0] if isinstance(data, dict) else []
+            errors += [error for error in beside if error.pointer.split("/")[1] not in told]
+            raise Invalid(errors=errors[:MAX_ERRORS]) from refusal
+
     @extend_schema(request=DraftInput, responses={201: VersionSerializer})
     def create(self, request: Request, **keys: Any) -> Response:
         """A draft, in the place of the one there is. `warnings` tells what is allowed and probably not meant."""
         policy = records.lock(Policy, self.parent().pk, actor=self.actor)
-        content = strict_input(DraftInput(data=request.data))
+        content = self._content(request.data)
         version = policies.draft(policy, actor=self.actor, at=timezone.now(), content=content)
         return self.single(version, status=201, location=f"{request.path}{version.pk}/")
 
