@@ -10,7 +10,7 @@ from uuid import UUID
 
 from apps.core.errors import FieldError, Invalid
 from apps.sla import rules
-from apps.sla.conditions import ALWAYS, Condition, parse
+from apps.sla.conditions import ALWAYS, Condition, Effort, parse
 from apps.sla.rules import USUAL
 
 MAX_SECONDS, MAX_DAYS, MAX_TARGETS, MAX_LEVELS, MAX_PERCENT = 94_608_000, 1_095, 100, 100, 1_000
@@ -88,8 +88,11 @@ def _rules(data: Any, metrics: set[str], match: Condition, found: Findings) -> N
     for metric in data:
         if metric not in metrics:
             found.wrong(f"/rules/{metric}", "no_target", "It has no target; accepted: metrics that targets name.")
+    effort = Effort()
     for metric in sorted(metrics):
-        errors, warnings = rules.check(metric, data.get(metric, {}), match=match, pointer=f"/rules/{metric}")
+        errors, warnings = rules.check(
+            metric, data.get(metric, {}), match=match, pointer=f"/rules/{metric}", effort=effort
+        )
         found.errors += errors
         found.warnings += warnings
 

@@ -81,10 +81,10 @@ def settings(organization_id: UUID, *, at: datetime) -> Settings:
 def draft(policy: Policy, *, actor: Actor, at: datetime, content: Mapping[str, Any]) -> PolicyVersion:
     """A new version of a locked policy, or its draft written anew. Raises Denied, Invalid naming all that is wrong.
 
-    `content`: match, rules, targets, levels, note (apps.sla.checking). Warnings are `checking.check`'s to tell.
+    `content`: match, rules, targets, levels, note (apps.sla.checking). What it is warned of stands in `warnings`.
     """
     require(actor, Action.CONFIGURE, RESOURCE)
-    errors, _ = checking.check(content)
+    errors, warnings = checking.check(content)
     errors += _missing_calendars(content)
     if errors:
         raise Invalid(errors=errors)
@@ -98,6 +98,7 @@ def draft(policy: Policy, *, actor: Actor, at: datetime, content: Mapping[str, A
         match=content.get("match", [{}]),
         rules=content.get("rules", {}),
         note=content.get("note", ""),
+        warnings=warnings,
         created_at=at,
     )
     version.save(force_insert=True)

@@ -1,5 +1,6 @@
 """Policies over HTTP: written as drafts, tried, published and withdrawn; and what is refused."""
 
+import time
 import uuid
 
 import pytest
@@ -108,6 +109,14 @@ def test_what_is_read_of_a_version_can_be_drafted_again(desk, admin):
     assert {name: again[name] for name in body} == body
 
 
+MANY_FIELDS = ("service", "category", "configuration_item", "team", "requester", "site")
+
+
+def many_fields(number):
+    """Each of these covers nearly everything, and no two of them everything."""
+    return {name: {"not": [str(uuid.UUID(int=100 * number + place))]} for place, name in enumerate(MANY_FIELDS)}
+
+
 BAD = {
     "a policy whose start implies stop": (
         {"rules": {"resolution": {"start": [{"phase": ["resolved"]}]}}},
@@ -145,6 +154,11 @@ BAD = {
         "invalid_choice",
     ),
     "an unknown key": ({"goal": 1}, "/goal", "unknown_field"),
+    "conditions that nobody can compare": (
+        {"rules": {"resolution": {"stop": [many_fields(number) for number in range(20)]}}},
+        "/rules/resolution",
+        "too_complex",
+    ),
 }
 
 
@@ -168,6 +182,35 @@ def test_a_pause_that_takes_the_start_away_is_warned_of(desk, admin):
     version = drafted(admin, created(admin), content() | {"rules": rules})
 
     assert [warning.partition(":")[0] for warning in version["warnings"]] == ["/rules/resolution/pause"]
+
+
+def test_warnings_are_kept_with_the_version_and_not_looked_for_again(desk, admin):
+    rules = {"resolution": {"cancel_when": "start_false", "start": [{"phase": ["new", "open"]}]}}
+    policy = created(admin)
+    version = drafted(admin, policy, content() | {"rules": rules})
+    address = f"{POLICIES}{policy['id']}/versions/{version['id']}/"
+    assert admin.get(address).json()["warnings"] == version["warnings"] != []
+
+    with desk.entered():
+        PolicyVersion.objects.filter(pk=version["id"]).update(warnings=["As it was found."])
+
+    assert admin.get(address).json()["warnings"] == ["As it was found."]
+
+
+def test_many_clauses_that_nothing_fits_together_are_compared_at_once(desk, admin):
+    """Six fields in each of nineteen clauses: field by field there are more cases than a machine can count."""
+    stop = [
+        {name: [str(uuid.UUID(int=100 * number + place))] for place, name in enumerate(MANY_FIELDS)}
+        for number in range(19)
+    ]
+    began = time.process_time()
+
+    answer = admin.post(
+        f"{POLICIES}{created(admin)['id']}/versions/", content() | {"rules": {"resolution": {"stop": [*stop, {}]}}}
+    )
+
+    assert answer.json()["errors"][0]["code"] == "start_implies_stop"
+    assert time.process_time() - began < 2
 
 
 def test_agents_read_what_administrators_write(desk, admin, api):
