@@ -37,19 +37,22 @@ class Field:
         if self.values is not None:
             # True is 1 to Python; here it is not.
             return type(value) is self.type and value in self.values
-        return isinstance(value, str) and (self.type is str or _is_id(value))
+        return is_id(value) if self.is_id else isinstance(value, str)
+
+    @property
+    def is_id(self) -> bool:
+        return self.type is UUID
 
     @property
     def accepted(self) -> str:
-        found = (
-            sorted(map(str, self.values)) if self.values is not None else ["an id" if self.type is UUID else "words"]
-        )
+        found = sorted(map(str, self.values)) if self.values is not None else ["an id" if self.is_id else "words"]
         return ", ".join(found + (["null"] if self.has_none else []))
 
 
-def _is_id(value: str) -> bool:
+def is_id(value: Any) -> bool:
+    """A UUID as it is written here: lower case, with hyphens."""
     try:
-        return str(UUID(value)) == value
+        return isinstance(value, str) and str(UUID(value)) == value
     except ValueError:
         return False
 

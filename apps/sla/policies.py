@@ -12,8 +12,7 @@ from apps.core.actors import Actor
 from apps.core.authorization import Action, require
 from apps.core.errors import Conflict, FieldError, Invalid, NotFound
 from apps.core.models import new_id
-from apps.organizations.models import BusinessCalendar
-from apps.sla import checking
+from apps.sla import checking, references
 from apps.sla.choices import Adoption, EndReason, Selection, VersionState
 from apps.sla.models import Level, Policy, PolicyVersion, Settings, Target
 from apps.sla.moving import cancel_timers
@@ -85,7 +84,7 @@ def draft(policy: Policy, *, actor: Actor, at: datetime, content: Mapping[str, A
     """
     require(actor, Action.CONFIGURE, RESOURCE)
     errors, warnings = checking.check(content)
-    errors += _missing_calendars(content)
+    errors += references.missing(content)
     if errors:
         raise Invalid(errors=errors)
     # Written anew, not changed: whoever looked at the old draft finds it gone.
@@ -108,21 +107,6 @@ def draft(policy: Policy, *, actor: Actor, at: datetime, content: Mapping[str, A
         "sla_policy.drafted", policy, actor=actor, at=at, policy_version=str(version.pk), number=version.number
     )
     return version
-
-
-def _missing_calendars(content: Mapping[str, Any]) -> list[FieldError]:
-    named = {
-        place: target["calendar"]
-        for place, target in enumerate(content.get("targets") or [])
-        if isinstance(target, dict) and isinstance(target.get("calendar"), str)
-    }
-    wanted = {value for value in named.values() if checking.is_id(value)}
-    there = {str(pk) for pk in BusinessCalendar.objects.filter(pk__in=wanted).values_list("pk", flat=True)}
-    return [
-        FieldError(f"/targets/{place}/calendar", "does_not_exist", f"{value} does not exist.")
-        for place, value in named.items()
-        if value in wanted and value not in there
-    ]
 
 
 def _targets(version: PolicyVersion, content: Mapping[str, Any]) -> Iterable[Target]:

@@ -1,7 +1,7 @@
 """How a ticket's timeline tells of its timers."""
 
 from apps.audit.models import Event
-from apps.sla.events import ACTION_DUE, BREACHED, DEADLINE_SET, ESCALATED, MIGRATED, REPAIRED, WARNED
+from apps.sla.events import ACTION_DUE, ACTION_REFUSED, BREACHED, DEADLINE_SET, ESCALATED, MIGRATED, REPAIRED, WARNED
 from apps.tickets.timeline import put_into_words
 
 
@@ -23,6 +23,10 @@ def deadline_set(event: Event) -> str:
 
 def acts(event: Event) -> str:
     return f"let a level act: {_level(event)}"
+
+
+def refused(event: Event) -> str:
+    return f"could not pass it on, because the team is gone: {_level(event)}"
 
 
 def migrated(event: Event) -> str:
@@ -54,6 +58,7 @@ for name, sentence in (
     (ESCALATED, escalated),
     (DEADLINE_SET, deadline_set),
     (ACTION_DUE, acts),
+    (ACTION_REFUSED, refused),
     (MIGRATED, migrated),
     (REPAIRED, repaired),
 ):

@@ -10,6 +10,7 @@ from apps.audit.models import Event
 from apps.core.jobs import run as run_job
 from apps.core.models import Job
 from apps.sla.models import Policy, PolicyVersion, Timer
+from tests import factories
 from tests.sla.conftest import HOUR, MONDAY, content
 
 POLICIES = "/api/v1/sla/policies/"
@@ -109,6 +110,7 @@ def test_what_is_read_of_a_version_can_be_drafted_again(desk, admin):
     assert {name: again[name] for name in body} == body
 
 
+NOBODYS = str(uuid.UUID(int=7))
 MANY_FIELDS = ("service", "category", "configuration_item", "team", "requester", "site")
 
 
@@ -130,7 +132,7 @@ BAD = {
     ),
     "no target": ({"targets": []}, "/targets", "required"),
     "a calendar that is none": (
-        {"targets": [{"metric": "resolution", "seconds": 60, "calendar": str(uuid.UUID(int=7))}]},
+        {"targets": [{"metric": "resolution", "seconds": 60, "calendar": NOBODYS}]},
         "/targets/0/calendar",
         "does_not_exist",
     ),
@@ -152,6 +154,36 @@ BAD = {
         {"levels": [{"metric": "resolution", "percent": 50, "actions": [{"do": ["notify"]}]}]},
         "/levels/0/actions/0/do",
         "invalid_choice",
+    ),
+    "a workflow, of which there are none": (
+        {"levels": [{"metric": "resolution", "percent": 50, "actions": [{"do": "run_workflow", "workflow": NOBODYS}]}]},
+        "/levels/0/actions/0/do",
+        "not_available",
+    ),
+    "a match that names nothing": (
+        {"match": [{}, {"service": {"not": [NOBODYS]}}]},
+        "/match/1/service",
+        "does_not_exist",
+    ),
+    "a target for nobody": (
+        {"targets": [{"metric": "resolution", "seconds": 60, "applies": [{"requester": [None, NOBODYS]}]}]},
+        "/targets/0/applies/0/requester",
+        "does_not_exist",
+    ),
+    "a rule about a place that is none": (
+        {"rules": {"resolution": {"pause": [{"site": [NOBODYS]}]}}},
+        "/rules/resolution/pause/0/site",
+        "does_not_exist",
+    ),
+    "a team that is none": (
+        {"levels": [{"metric": "resolution", "percent": 50, "actions": [{"do": "reassign", "team": NOBODYS}]}]},
+        "/levels/0/actions/0/team",
+        "does_not_exist",
+    ),
+    "a rota that is none": (
+        {"levels": [{"metric": "resolution", "percent": 50, "actions": [{"do": "page", "rota": NOBODYS}]}]},
+        "/levels/0/actions/0/rota",
+        "does_not_exist",
     ),
     "an unknown key": ({"goal": 1}, "/goal", "unknown_field"),
     "conditions that nobody can compare": (
@@ -182,6 +214,27 @@ def test_a_pause_that_takes_the_start_away_is_warned_of(desk, admin):
     version = drafted(admin, created(admin), content() | {"rules": rules})
 
     assert [warning.partition(":")[0] for warning in version["warnings"]] == ["/rules/resolution/pause"]
+
+
+def test_what_a_draft_names_is_the_organizations_own_and_what_acts_is_not_deleted(desk, admin, globex):
+    policy = created(admin)
+    with globex.entered():
+        foreign = factories.CategoryFactory()
+    with desk.entered():
+        service, team = factories.ServiceFactory(), factories.TeamFactory(deleted_at=MONDAY)
+        category = factories.CategoryFactory()
+    address = f"{POLICIES}{policy['id']}/versions/"
+
+    def told(**changes):
+        answer = admin.post(address, content() | changes)
+        return answer.status_code, [(error["pointer"], error["code"]) for error in answer.json().get("errors", [])]
+
+    theirs = [{"category": [str(category.pk), str(foreign.pk)]}, {"team": [str(team.pk)], "service": [str(service.pk)]}]
+    assert told(match=theirs) == (400, [("/match/0/category", "does_not_exist")])
+    to_team = {"metric": "resolution", "percent": 50, "actions": [{"do": "reassign", "team": str(team.pk)}]}
+    assert told(levels=[to_team]) == (400, [("/levels/0/actions/0/team", "deleted")])
+    # A ticket may still have a team that was deleted since.
+    assert told(match=[{"category": [str(category.pk)]}, {"team": [str(team.pk)]}]) == (201, [])
 
 
 def test_warnings_are_kept_with_the_version_and_not_looked_for_again(desk, admin):
