@@ -11,6 +11,7 @@ ACTION_DUE = declare("sla.action_due", "A level that fired has something to do t
 ACTION_REFUSED = declare("sla.action_refused", "A level could not do what it says: what it names is gone.")
 DEADLINE_SET = declare("sla.deadline_set", "Somebody set a timer's deadline by hand.")
 MIGRATED = declare("sla.migrated", "A ticket's timers were carried over to a new version of their policy.")
+WITHDRAWN = declare("sla.withdrawn", "A ticket's timers were ended with their policy, which was withdrawn.")
 REPAIRED = declare("sla.repaired", "A ticket's timers were built anew from its history.")
 SETTINGS_CHANGED = declare("sla_settings.updated", "How policies are chosen was changed.")
 declare_events(Policy, "created", "updated", "drafted", "published", "migrated", "withdrawn")

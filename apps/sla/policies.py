@@ -13,9 +13,8 @@ from apps.core.authorization import Action, require
 from apps.core.errors import Conflict, FieldError, Invalid, NotFound
 from apps.core.models import new_id
 from apps.sla import checking, references
-from apps.sla.choices import Adoption, EndReason, Selection, VersionState
-from apps.sla.models import Level, Policy, PolicyVersion, Settings, Target
-from apps.sla.moving import cancel_timers
+from apps.sla.choices import Adoption, Selection, VersionState
+from apps.sla.models import Level, Policy, PolicyVersion, Settings, Target, Timer
 
 RESOURCE = "sla"
 R = TypeVar("R", Policy, Settings)
@@ -39,7 +38,7 @@ def create(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Policy:
 def change(policy: Policy, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Policy:
     """Another name, place or description of a locked policy. Raises Denied; Conflict for another agreement once published.
 
-    It is withdrawn by `withdraw`, which ends its timers.
+    It is withdrawn by `withdrawing.withdraw`, which ends its timers.
     """
     require(actor, Action.CONFIGURE, RESOURCE)
     if values.get("is_active", policy.is_active) != policy.is_active:
@@ -171,12 +170,12 @@ def publish(version: PolicyVersion, *, actor: Actor, at: datetime, adoption: str
 
 
 def withdraw(policy: Policy, *, actor: Actor, at: datetime) -> int:
-    """Promise it no more: a locked policy chooses nothing from now on, and what ran by it is cancelled. Says how many timers.
+    """Promise it no more: a locked policy chooses nothing from now on. Says how many timers still run by it.
 
-    Raises Denied.
+    Those `withdrawing` ends. Raises Denied.
     """
     require(actor, Action.CONFIGURE, RESOURCE)
-    count = cancel_timers(policy.pk, reason=EndReason.WITHDRAWN, actor=actor, at=at)
+    count = Timer.objects.live().filter(version__policy_id=policy.pk).count()
     records.change(policy, actor=actor, at=at, values={"is_active": False}, verb="withdrawn", told={"timers": count})
     restamp(actor.organization_id)
     return count

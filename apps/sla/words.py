@@ -1,7 +1,17 @@
 """How a ticket's timeline tells of its timers."""
 
 from apps.audit.models import Event
-from apps.sla.events import ACTION_DUE, ACTION_REFUSED, BREACHED, DEADLINE_SET, ESCALATED, MIGRATED, REPAIRED, WARNED
+from apps.sla.events import (
+    ACTION_DUE,
+    ACTION_REFUSED,
+    BREACHED,
+    DEADLINE_SET,
+    ESCALATED,
+    MIGRATED,
+    REPAIRED,
+    WARNED,
+    WITHDRAWN,
+)
 from apps.tickets.timeline import put_into_words
 
 
@@ -33,6 +43,10 @@ def migrated(event: Event) -> str:
     return f"carried its timers over to version {event.data.get('number', '')} of their policy"
 
 
+def withdrawn(event: Event) -> str:
+    return "ended its timers, because their policy was withdrawn"
+
+
 def repaired(event: Event) -> str:
     return f"built its timers anew: {event.data.get('reason', '')}"
 
@@ -60,6 +74,7 @@ for name, sentence in (
     (ACTION_DUE, acts),
     (ACTION_REFUSED, refused),
     (MIGRATED, migrated),
+    (WITHDRAWN, withdrawn),
     (REPAIRED, repaired),
 ):
     put_into_words(name, sentence)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from apps.core.errors import Invalid
-from apps.sla import checking, explaining, policies, timers
-from apps.sla.models import LevelFiring, Policy, Timer
+from apps.sla import checking, explaining, timers
+from apps.sla.models import LevelFiring, Timer
 from tests.sla.conftest import DAY, HOUR, MINUTE, MONDAY, content, levels
 
 # MONDAY is ten o'clock in Berlin.
@@ -283,9 +283,8 @@ def test_zammad_3140_and_5177_replies_are_timed_after_the_first_response_and_sto
 def test_zammad_4353_a_withdrawn_policy_leaves_nothing_running(desk):
     policy = desk.only(content(seconds=3600))
     ticket = desk.open()
-    with desk.entered():
-        locked = Policy.objects.select_for_update().get(pk=policy.pk)
-        assert policies.withdraw(locked, actor=desk.system, at=MONDAY + MINUTE) == 1
+    assert desk.withdraw(policy, at=MONDAY + MINUTE).total == 1
+    assert desk.do_job().result == {"tickets": 1}
 
     timer = desk.timer(ticket)
     assert (timer.stage, timer.end_reason) == ("cancelled", "withdrawn")

@@ -4,11 +4,11 @@ import time
 import uuid
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.audit.models import Event
-from apps.core.jobs import run as run_job
-from apps.core.models import Job
 from apps.sla.models import Policy, PolicyVersion, Timer
 from tests import factories
 from tests.sla.conftest import HOUR, MONDAY, content
@@ -346,6 +346,25 @@ def test_a_dry_run_tells_breaches_and_their_end_and_stops_at_its_limit(desk, adm
     assert admin.post(run, {"limit": 0}).status_code == 400
 
 
+def test_a_dry_run_costs_one_query_for_each_further_ticket(desk, admin):
+    calendar = desk.office()
+    policy = created(admin)
+    drafted(admin, policy, content(seconds=4 * 3600, calendar=calendar))
+    admin.post(f"{POLICIES}{policy['id']}/publish/", {})
+    drafted(admin, policy, content(seconds=3 * 3600, calendar=calendar))
+
+    def cost(tickets):
+        for _ in range(tickets):
+            desk.hold(desk.open(), MONDAY + HOUR)
+        with CaptureQueriesContext(connection) as sent:
+            answer = admin.post(f"{POLICIES}{policy['id']}/dry-run/", {}).json()
+        return answer["counts"]["moved"], len(sent)
+
+    cost(1)
+    (few, before), (many, after) = cost(1), cost(5)
+    assert (few, many, after - before) == (2, 7, 5)
+
+
 def test_publishing_leaves_open_tickets_alone_unless_it_is_told_to_move_them(desk, admin):
     policy = published(admin, seconds=4 * 3600)
     ticket = desk.open()
@@ -358,7 +377,7 @@ def test_publishing_leaves_open_tickets_alone_unless_it_is_told_to_move_them(des
 
     assert answer.status_code == 202
     assert (answer.json()["kind"], answer.json()["total"]) == ("sla_migration", 1)
-    do_jobs(desk)
+    desk.do_job()
     assert [(timer.stage, timer.target_seconds) for timer in desk.timers(ticket)] == [
         ("cancelled", 14_400),
         ("running", 10_800),
@@ -367,29 +386,48 @@ def test_publishing_leaves_open_tickets_alone_unless_it_is_told_to_move_them(des
     assert (job["state"], job["done"], job["result"]) == ("done", 1, {"tickets": 1})
 
 
-def do_jobs(desk):
-    """As the worker does, from the event."""
-    with desk.entered():
-        event = Event.objects.filter(name="job.requested").latest("id")
-        assert Job.objects.filter(pk=event.subject_id).exists()
-    with desk.tenant.entered():
-        run_job(event)
-
-
-def test_a_withdrawn_policy_ends_its_timers_and_can_be_promised_again(desk, admin):
+def test_a_withdrawn_policy_ends_its_timers_by_a_job_and_can_be_promised_again(desk, admin):
     policy = published(admin)
-    ticket = desk.open()
+    tickets = [desk.open(timezone.now()) for _ in range(3)]
 
-    assert admin.delete(f"{POLICIES}{policy['id']}/").status_code == 204
+    answer = admin.delete(f"{POLICIES}{policy['id']}/")
 
-    assert [(timer.stage, timer.end_reason) for timer in desk.timers(ticket)] == [("cancelled", "withdrawn")]
+    assert (answer.status_code, answer.json()["kind"], answer.json()["total"]) == (202, "sla_withdrawal", 3)
     assert admin.get(f"{POLICIES}{policy['id']}/").json()["is_active"] is False
     assert admin.delete(f"{POLICIES}{policy['id']}/").json()["code"] == "already_withdrawn"
     assert desk.timers(desk.open()) == []
+    assert [desk.timer(ticket).stage for ticket in tickets] == ["running"] * 3
+    desk.do_job()
+    assert [(desk.timer(ticket).stage, desk.timer(ticket).end_reason) for ticket in tickets] == [
+        ("cancelled", "withdrawn")
+    ] * 3
+    assert [[event.name for event in desk.told(ticket)] for ticket in tickets] == [["sla.withdrawn"]] * 3
+    job = admin.get(answer["Location"]).json()
+    assert (job["state"], job["done"], job["result"]) == ("done", 3, {"tickets": 3})
     drafted(admin, policy, content(seconds=60))
     admin.post(f"{POLICIES}{policy['id']}/publish/", {})
     assert admin.get(f"{POLICIES}{policy['id']}/").json()["is_active"] is True
     assert desk.timer(desk.open()).target_seconds == 60
+
+
+def test_a_policy_by_which_nothing_runs_is_withdrawn_at_once(desk, admin):
+    policy = published(admin)
+
+    assert admin.delete(f"{POLICIES}{policy['id']}/").status_code == 204
+    assert admin.get(f"{POLICIES}{policy['id']}/").json()["is_active"] is False
+
+
+def test_what_was_promised_again_before_the_job_came_goes_on(desk, admin):
+    policy = published(admin, seconds=3600)
+    old = desk.open()
+    drafted(admin, policy, content(seconds=60))
+    admin.delete(f"{POLICIES}{policy['id']}/")
+    assert admin.post(f"{POLICIES}{policy['id']}/publish/", {}).status_code == 200
+    new = desk.open()
+
+    assert desk.do_job().state == "done"
+
+    assert [desk.timer(ticket).stage for ticket in (old, new)] == ["cancelled", "running"]
 
 
 def test_each_step_of_a_policy_is_one_fact(desk, admin):

@@ -484,3 +484,18 @@ def test_what_was_opened_during_a_withdrawal_is_ended_by_the_timetable(desk):
         assert moving.cancel_left_over(desk.system, at=MONDAY + HOUR) == 1
         assert moving.cancel_left_over(desk.system, at=MONDAY + HOUR) == 0
         assert Timer.objects.live().count() == 0
+
+
+def test_timers_end_with_their_policy_batch_by_batch_in_the_order_of_their_tickets(desk):
+    policy = desk.only(content())
+    tickets = sorted(desk.open().pk for _ in range(5))
+    other = desk.add(content(metric="first_response"), name="Other")
+    tickets.append(desk.open().pk)
+    with desk.entered():
+        versions = [policy.versions.get().pk]
+        first = moving.end_timers(policy.pk, versions, actor=desk.system, at=MONDAY + HOUR, limit=4)
+        assert Timer.objects.live().filter(version__policy_id=policy.pk).count() == 2
+        rest = moving.end_timers(policy.pk, versions, actor=desk.system, at=MONDAY + HOUR, limit=4, after=first[-1])
+
+        assert (first, rest) == (tickets[:4], tickets[4:])
+        assert [timer.version.policy_id for timer in Timer.objects.live()] == [other.pk]
