@@ -1,7 +1,7 @@
 """Timers of many tickets at once: to a new version of their policy, or to their end with it. Batch by batch, each a transaction."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,8 +20,6 @@ from apps.tickets.models import Ticket
 
 # Tickets in one transaction: whoever wants one of them waits no longer than that takes.
 BATCH = 100
-# How long after a withdrawal it is looked for what it left running.
-WATCHED = timedelta(days=7)
 
 
 def end_timers(
@@ -60,11 +58,11 @@ def tickets_of(versions: Collection[UUID], *, after: UUID | None = None) -> Any:
 
 
 def cancel_left_over(actor: Actor, *, at: datetime) -> int:
-    """End what lately withdrawn policies left running: on a ticket that was opened at that moment, or by a job that died.
+    """End what withdrawn policies left running: on a ticket that was opened at that moment, or by a job that died.
 
     One batch, in the caller's transaction; the next run goes on. Says on how many tickets.
     """
-    rows = PolicyVersion.objects.filter(policy__is_active=False, policy__updated_at__gte=at - WATCHED)
+    rows = PolicyVersion.objects.filter(policy__is_active=False)
     withdrawn: dict[UUID, list[UUID]] = {}
     for pk, policy_id in rows.values_list("pk", "policy_id"):
         withdrawn.setdefault(policy_id, []).append(pk)
