@@ -23,7 +23,7 @@ from apps.users.rights import actor_now
 # A Monday, ten in the morning in Berlin in winter.
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-MINUTE = timedelta(minutes=1)
+MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 
 @dataclass
