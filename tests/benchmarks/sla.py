@@ -40,7 +40,8 @@ from tests.sla.many import multiply
 
 DUE, AT_ONCE, SWEEPERS, IDLE = 1_000, 10_000, 3, 20
 SWEEP_SECONDS, IDLE_SECONDS, TOGETHER_SECONDS = 2, 0.02, 30
-STATEMENTS, STATEMENTS_OF_CHANGE, CREATE_RATIO = {"create": 3}, 2, 1.4
+# More than without the engine. A hold that says something is two facts of its ticket, of which each is read.
+STATEMENTS, CREATE_RATIO = {"create": 3, "start": 2, "hold": 3, "resolve": 2}, 1.4
 HOUR, HALF_A_MINUTE = timedelta(hours=1), timedelta(seconds=30)
 
 
@@ -232,7 +233,7 @@ def costs(world: harness.World, requests: int, blocks: int) -> tuple[list[tuple[
         for name in ways:
             own = statistics.median(cpu[verb, name])
             more = statements[verb, name] - statements[verb, "no engine"]
-            if more > STATEMENTS.get(verb, STATEMENTS_OF_CHANGE):
+            if more > STATEMENTS[verb]:
                 misses.append(f"{verb} with {name}, {more} statements more")
             if verb == "create" and own / base > CREATE_RATIO:
                 misses.append(f"create with {name}, {own / base:.2f} of {CREATE_RATIO} times the CPU")
@@ -249,7 +250,10 @@ def costs(world: harness.World, requests: int, blocks: int) -> tuple[list[tuple[
 
 
 def one_block(world: harness.World, requests: int) -> dict[str, tuple[int, float]]:
-    """By verb the most statements that one request took, and the CPU seconds of the average one."""
+    """By verb the most statements that one request took, and the CPU seconds of the average one.
+
+    Without the first ticket of the block: it finds the policies changed, and reads them for all that follow.
+    """
     client = Client(headers={"host": harness.HOST, "authorization": f"Bearer {world.access_token()}"})
     bodies: dict[str, dict[str, Any]] = {
         "start": {},
@@ -275,7 +279,10 @@ def one_block(world: harness.World, requests: int) -> dict[str, tuple[int, float
         sent[verb] = max(sent[verb], count)
         return answer.json()
 
-    for _ in range(requests):
+    for place in range(requests + 1):
+        if place == 1:
+            sent.clear()
+            spent.clear()
         made = ask("create", "/api/v1/incidents/", {"title": "Printer on fire", "impact": 2, "urgency": 2})
         for verb, body in bodies.items():
             ask(verb, f"/api/v1/incidents/{made['id']}/{verb}/", body)
@@ -299,7 +306,9 @@ def main() -> None:
         head = ("", "statements", "more", "CPU ms", "against no policy")
         costly, dear = costs(world, options.requests, options.blocks)
         harness.print_table(
-            "One ticket over the API; targets: create +3 and +40 %, a change of status +2", head, costly
+            "One ticket over the API; targets: create +3 and +40 %, a change of status +2, a hold with a comment +3",
+            head,
+            costly,
         )
     harness.end([*misses, *dear, *(slow if options.strict else [])])
 
