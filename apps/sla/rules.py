@@ -10,8 +10,10 @@ from functools import cache
 from typing import Any
 
 from apps.core.errors import FieldError, Invalid
+from apps.core.lifecycle import Phase
 from apps.sla.choices import Metric
 from apps.sla.conditions import FROM_REQUESTER, NEVER, TO_REQUESTER, Condition, Effort, TooComplex, parse, trusted
+from apps.tickets.models.ticket import OPEN_PHASES
 
 CONDITIONS = ("start", "pause", "resume", "stop", "cancel", "reset")
 
@@ -74,8 +76,9 @@ class Rules:
         return {name for condition in conditions for name in condition.names()}
 
 
-OPEN = ["new", "open", "pending"]
-OVER = ["resolved", "closed"]
+OPEN = [phase.value for phase in OPEN_PHASES]
+# A cancelled ticket ends its timers without a result, whatever a version says.
+OVER = [phase.value for phase in Phase if phase not in (*OPEN_PHASES, Phase.CANCELLED)]
 # A major incident waits for nobody; vendors, changes and problems are our own business.
 WAITS = [{"hold_reason": ["awaiting_requester", "awaiting_approval"], "is_major": [False]}]
 COMMON: Mapping[str, Any] = {
