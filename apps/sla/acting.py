@@ -4,18 +4,26 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from apps.audit.models import Event
+from apps.core import events
 from apps.core.actors import Actor
-from apps.core.errors import DomainError, NotFound
+from apps.core.errors import NotFound
+from apps.organizations.models import Team
+from apps.sla.events import ACTION_REFUSED
 from apps.sla.models import Level
 from apps.tickets import services, verbs
 from apps.tickets.models import Ticket
+
+log = structlog.get_logger(__name__)
 
 
 def carry_out(event: Event) -> None:
     """Every action of the level that concerns the ticket itself; people are told by whoever listens to the same event.
 
-    A ticket that was finished or deleted meanwhile, or whose state allows it no more, is left alone.
+    A ticket that was finished or deleted meanwhile is left alone; a team that is gone is told on the ticket. Any other refusal is
+    raised, so that the delivery fails where people see it, and is tried again.
     """
     level = Level.objects.filter(pk=event.data["level"]).first()
     actions = [action for action in level.actions if action.get("do") in DO] if level is not None else []
@@ -44,19 +52,25 @@ def _reassign(ticket: Ticket, action: Mapping[str, Any], event: Event, actor: Ac
     team_id = UUID(action["team"])
     if ticket.team_id == team_id:
         return
-    try:
-        verbs.do(
-            ticket,
-            "escalate",
-            actor=actor,
-            at=event.recorded_at,
-            to="functional",
-            team_id=team_id,
-            reason=_words(event),
-        )
-    except DomainError:
-        # A team that was deleted since the version was published.
+    if not Team.objects.alive().filter(pk=team_id).exists():
+        _refuse(ticket, action, event, actor)
         return
+    verbs.do(
+        ticket,
+        "escalate",
+        actor=actor,
+        at=event.recorded_at,
+        to="functional",
+        team_id=team_id,
+        reason=_words(event),
+    )
+
+
+def _refuse(ticket: Ticket, action: Mapping[str, Any], event: Event, actor: Actor) -> None:
+    """The team was deleted since the version was published: said to those who run the platform and on the ticket."""
+    log.warning("sla_action_refused", ticket=str(ticket.pk), level=event.data["level"], team=action["team"])
+    data = {name: event.data.get(name) for name in ("timer", "metric", "level", "percent", "offset_seconds")}
+    events.record(ACTION_REFUSED, ticket, actor=actor, at=event.recorded_at, team=action["team"], reason="gone", **data)
 
 
 def _words(event: Event) -> str:

@@ -6,11 +6,10 @@
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from apps.core.errors import FieldError, Invalid
 from apps.sla import rules
-from apps.sla.conditions import ALWAYS, Condition, parse
+from apps.sla.conditions import ALWAYS, Condition, Effort, is_id, parse
 from apps.sla.rules import USUAL
 
 MAX_SECONDS, MAX_DAYS, MAX_TARGETS, MAX_LEVELS, MAX_PERCENT = 94_608_000, 1_095, 100, 100, 1_000
@@ -23,8 +22,9 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "reassign": ("team",),
     "raise_priority": (),
     "page": ("rota",),
-    "run_workflow": ("workflow",),
 }
+# What a level is to do one day, and why not yet.
+NOT_YET: Mapping[str, str] = {"run_workflow": "There are no workflows to run yet."}
 RECIPIENTS = ("assignee", "team", "team_lead", "manager", "requester", "watchers")
 
 
@@ -88,8 +88,11 @@ def _rules(data: Any, metrics: set[str], match: Condition, found: Findings) -> N
     for metric in data:
         if metric not in metrics:
             found.wrong(f"/rules/{metric}", "no_target", "It has no target; accepted: metrics that targets name.")
+    effort = Effort()
     for metric in sorted(metrics):
-        errors, warnings = rules.check(metric, data.get(metric, {}), match=match, pointer=f"/rules/{metric}")
+        errors, warnings = rules.check(
+            metric, data.get(metric, {}), match=match, pointer=f"/rules/{metric}", effort=effort
+        )
         found.errors += errors
         found.warnings += warnings
 
@@ -165,7 +168,9 @@ def _level(data: Any, pointer: str, metrics: set[str], seen: set[tuple[str, str,
 
 def _action(data: Any, pointer: str, found: Findings) -> None:
     if not isinstance(data, dict) or not isinstance(data.get("do"), str) or data["do"] not in ACTIONS:
-        found.wrong(f"{pointer}/do", "invalid_choice", f"Accepted: {', '.join(ACTIONS)}.")
+        done = str(data.get("do")) if isinstance(data, dict) else ""
+        code = "not_available" if done in NOT_YET else "invalid_choice"
+        found.wrong(f"{pointer}/do", code, f"{NOT_YET.get(done, '')} Accepted: {', '.join(ACTIONS)}.".strip())
         return
     wanted = ACTIONS[data["do"]]
     found.unknown(data, ("do", *wanted), pointer)
@@ -178,10 +183,3 @@ def _action(data: Any, pointer: str, found: Findings) -> None:
             is_right, accepted = is_id(value), "an id"
         if not is_right:
             found.wrong(f"{pointer}/{name}", "invalid", f"Accepted: {accepted}.")
-
-
-def is_id(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and str(UUID(value)) == value
-    except ValueError:
-        return False

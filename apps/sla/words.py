@@ -1,7 +1,17 @@
 """How a ticket's timeline tells of its timers."""
 
 from apps.audit.models import Event
-from apps.sla.events import ACTION_DUE, BREACHED, DEADLINE_SET, ESCALATED, MIGRATED, REPAIRED, WARNED
+from apps.sla.events import (
+    ACTION_DUE,
+    ACTION_REFUSED,
+    BREACHED,
+    DEADLINE_SET,
+    ESCALATED,
+    MIGRATED,
+    REPAIRED,
+    WARNED,
+    WITHDRAWN,
+)
 from apps.tickets.timeline import put_into_words
 
 
@@ -25,8 +35,16 @@ def acts(event: Event) -> str:
     return f"let a level act: {_level(event)}"
 
 
+def refused(event: Event) -> str:
+    return f"could not pass it on, because the team is gone: {_level(event)}"
+
+
 def migrated(event: Event) -> str:
     return f"carried its timers over to version {event.data.get('number', '')} of their policy"
+
+
+def withdrawn(event: Event) -> str:
+    return "ended its timers, because their policy was withdrawn"
 
 
 def repaired(event: Event) -> str:
@@ -54,7 +72,9 @@ for name, sentence in (
     (ESCALATED, escalated),
     (DEADLINE_SET, deadline_set),
     (ACTION_DUE, acts),
+    (ACTION_REFUSED, refused),
     (MIGRATED, migrated),
+    (WITHDRAWN, withdrawn),
     (REPAIRED, repaired),
 ):
     put_into_words(name, sentence)

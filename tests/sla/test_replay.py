@@ -201,9 +201,15 @@ class Life:
             moving.migrate(version, actor=self.desk.system, at=self.at, limit=1_000)
 
     def withdraw(self):
+        """And life goes on while a worker ends what runs by it."""
         with self.desk.entered():
             policy = Policy.objects.select_for_update().get(name="All")
             policies.withdraw(policy, actor=self.desk.system, at=self.at)
+            versions = list(policy.versions.values_list("pk", flat=True))
+        for limit in (2, 1_000):
+            self.live(5)
+            with self.desk.entered():
+                moving.end_timers(policy.pk, versions, actor=self.desk.system, at=self.at, limit=limit)
 
     def hours(self):
         with self.desk.entered():

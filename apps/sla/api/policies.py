@@ -22,7 +22,7 @@ from apps.core.api.serializers import RecordSerializer, strict_input
 from apps.core.api.versions import expected_version
 from apps.core.authorization import Action
 from apps.core.errors import Conflict, FieldError, Invalid
-from apps.sla import adopting, checking, dry_runs, policies
+from apps.sla import adopting, checking, dry_runs, policies, withdrawing
 from apps.sla.api.policy_serializers import (
     DraftInput,
     DryRunInput,
@@ -50,7 +50,7 @@ def _version_in(state: str) -> Any:
 
 
 class PolicyViewSet(RecordViewSet):
-    """Policies in their order. Deleting one withdraws it: it promises nothing more, and its live timers are cancelled."""
+    """Policies in their order. Deleting one withdraws it: it promises nothing more, and a job cancels its live timers."""
 
     model = Policy
     resource = "sla"
@@ -77,10 +77,14 @@ class PolicyViewSet(RecordViewSet):
     def change_record(self, record: Any, values: Mapping[str, Any]) -> Any:
         return policies.change(record, actor=self.actor, at=timezone.now(), values=values)
 
-    def delete_record(self, record: Any) -> None:
-        if not record.is_active:
+    @extend_schema(responses={202: JobSerializer, 204: None})
+    def destroy(self, request: Request, pk: Any) -> Response:
+        """Withdraw it. Where timers run by it a job ends them: 202."""
+        policy = self.locked(request)
+        if not policy.is_active:
             raise Conflict("It is withdrawn already; publishing a draft promises it again.", code="already_withdrawn")
-        policies.withdraw(record, actor=self.actor, at=timezone.now())
+        job = withdrawing.withdraw(policy, actor=self.actor, at=timezone.now())
+        return Response(status=204) if job is None else self.accepted(job)
 
     @extend_schema(request=PublishInput, responses={200: VersionSerializer, 202: JobSerializer})
     @action(detail=True, methods=["post"])

@@ -28,19 +28,23 @@ def measured(timer: Timer, context: Any) -> explaining.Measured:
     return known
 
 
-class MeasuredInteger(serializers.IntegerField, ComputedField):
+class MeasuredField(ComputedField):
+    """What a timer comes to at the moment of the answer."""
+
     def computed(self, instance: Any, context: Any) -> Any:
         return getattr(measured(instance, context), str(self.field_name))
 
 
-class MeasuredBoolean(serializers.BooleanField, ComputedField):
-    def computed(self, instance: Any, context: Any) -> Any:
-        return getattr(measured(instance, context), str(self.field_name))
+class MeasuredInteger(MeasuredField, serializers.IntegerField):
+    """Seconds, or percent."""
 
 
-class MeasuredInstant(serializers.DateTimeField, ComputedField):
-    def computed(self, instance: Any, context: Any) -> Any:
-        return getattr(measured(instance, context), str(self.field_name))
+class MeasuredBoolean(MeasuredField, serializers.BooleanField):
+    """Yes or no."""
+
+
+class MeasuredInstant(MeasuredField, serializers.DateTimeField):
+    """UTC."""
 
 
 class PolicyField(serializers.UUIDField, ComputedField):
