@@ -25,7 +25,7 @@ WEEK = [{"weekday": day, "start": "09:00", "end": "17:00"} for day in range(5)]
 LONGER = [{"weekday": day, "start": "08:00", "end": "20:00"} for day in range(6)]
 PERCENTS = (50, 75, 100, 125)
 METRICS = ("first_response", "resolution", "next_reply", "periodic_update")
-LIVES = 60 if IS_FULL_RUN else 6
+LIVES = 60 if IS_FULL_RUN else 3
 
 
 def replayed(desk, *, is_dry_run=True, ticket=None):
