@@ -42,12 +42,16 @@ class TimerQuerySet(TenantQuerySet[Any]):
 TimerObjects = TenantManager.from_queryset(TimerQuerySet)
 
 
+# What took over from a replaced one has its breach.
+NOT_LISTED = (EndReason.REPLACED, EndReason.MERGED, EndReason.DELETED)
+
+
 class BreachManager(TenantManager[Any]):
     """Each deadline that was missed once, as the sweep has noted it; not of tickets that were merged or deleted."""
 
     def get_queryset(self) -> Any:
         missed: Any = super().get_queryset().filter(breached_at__isnull=False)
-        return missed.exclude(end_reason__in=(EndReason.MERGED, EndReason.DELETED)).final()
+        return missed.exclude(end_reason__in=NOT_LISTED).final()
 
 
 BreachObjects = BreachManager.from_queryset(TimerQuerySet)

@@ -128,7 +128,7 @@ def test_the_command_says_how_far_firing_is_behind(fresh_database, desk, capsys)
     call_command("sla_sweep")
     call_command("sla_sweep", "--status")
 
-    assert capsys.readouterr().out == '{"timers": 0, "levels": 0}\n{"due": 0, "seconds": 0.0}\n'
+    assert capsys.readouterr().out == '{"timers": 0, "levels": 0, "tickets": 0}\n{"due": 0, "seconds": 0.0}\n'
     desk.only(content(seconds=60))
     desk.open()
     with pytest.raises(SystemExit):
