@@ -12,7 +12,7 @@ from apps.core.actors import Actor
 from apps.core.authorization import Action, require
 from apps.core.errors import Conflict, FieldError, Invalid, NotFound
 from apps.core.models import new_id
-from apps.sla import checking, references
+from apps.sla import checking, reaching, references
 from apps.sla.choices import Adoption, Selection, VersionState
 from apps.sla.models import Level, Policy, PolicyVersion, Settings, Target, Timer
 
@@ -84,6 +84,7 @@ def draft(policy: Policy, *, actor: Actor, at: datetime, content: Mapping[str, A
     require(actor, Action.CONFIGURE, RESOURCE)
     errors, warnings = checking.check(content)
     errors += references.missing(content)
+    errors = errors or reaching.too_far(content, at=at)
     if errors:
         raise Invalid(errors=errors)
     # Written anew, not changed: whoever looked at the old draft finds it gone.
