@@ -12,6 +12,7 @@ ROLE_OF_COMMAND = {
     "migrate": "migrator",
     "provision_database": "admin",
     "relay": "worker",
+    "sla_sweep": "worker",
     "showmigrations": "migrator",
     "sqlmigrate": "migrator",
 }

@@ -93,6 +93,13 @@ NAVIGATION: list[dict[str, Any]] = [
         records("Saved views", "filter_list", "tickets.savedview"),
     ),
     section(
+        "Service levels",
+        records("Timers", "timer", "sla.timer"),
+        records("Breaches", "alarm", "sla.breach"),
+        records("Policies", "handshake", "sla.policy"),
+        records("Policy versions", "history_edu", "sla.policyversion"),
+    ),
+    section(
         "People",
         records("Users", "group", "users.user"),
         records("Teams", "groups", "organizations.team"),

@@ -17,6 +17,7 @@ urlpatterns = [
     path("api/v1/", include("apps.users.api.urls")),
     path("api/v1/", include("apps.cmdb.api.urls")),
     path("api/v1/", include("apps.tickets.api.urls")),
+    path("api/v1/", include("apps.sla.api.urls")),
     path("api/v1/", include("apps.incidents.api.urls")),
     path("set-password/", set_password_page, name="set-password"),
     path("admin/", admin.site.urls),

@@ -17,7 +17,20 @@ from apps.core.models import DenialCount, IdempotencyKey, Job, JobTick, new_id
 from apps.core.secrets import encrypt
 from apps.incidents.models import DuplicateSuspicion, ImportedIncident, Incident
 from apps.notifications.models import Mail, MailboxMessage
-from apps.organizations.models import BusinessCalendar, CostCentre, Department, NumberSeries, Organization, Site, Team
+from apps.organizations.calendar_records import first_version
+from apps.organizations.models import (
+    BusinessCalendar,
+    CalendarVersion,
+    CostCentre,
+    Department,
+    HolidayProposal,
+    NumberSeries,
+    Organization,
+    Site,
+    Team,
+)
+from apps.sla.models import Breach, Level, LevelFiring, Policy, PolicyVersion, Reading, Segment, Target, Timer
+from apps.sla.models import Settings as SlaSettings
 from apps.tickets import attachment_files
 from apps.tickets.models import (
     Attachment,
@@ -154,10 +167,37 @@ class DepartmentFactory(VersionedFactory):
 class BusinessCalendarFactory(VersionedFactory):
     class Meta:
         model = BusinessCalendar
+        skip_postgeneration_save = True
 
     name = factory.Sequence(lambda n: f"Calendar {n}")
     time_zone = "Europe/Berlin"
     windows = factory.LazyFunction(lambda: [{"weekday": 0, "start": "09:00", "end": "17:00"}])
+
+    @factory.post_generation
+    def version_one(self, create, extracted, **kwargs):
+        if create:
+            first_version(self, at=self.created_at).save()
+
+
+class CalendarVersionFactory(TenantFactory):
+    class Meta:
+        model = CalendarVersion
+
+    calendar = factory.SubFactory(BusinessCalendarFactory)
+    number = factory.Sequence(lambda n: n + 2)
+    time_zone = "Europe/Berlin"
+    windows = factory.LazyFunction(lambda: [{"weekday": 0, "start": "09:00", "end": "17:00"}])
+    created_at = factory.LazyFunction(timezone.now)
+
+
+class HolidayProposalFactory(VersionedFactory):
+    class Meta:
+        model = HolidayProposal
+
+    calendar = factory.SubFactory(BusinessCalendarFactory)
+    date = factory.Sequence(lambda n: date(2027, 1, 1) + timedelta(days=n))
+    name = "Holiday"
+    source = "holidays DE"
 
 
 class TeamFactory(VersionedFactory):
@@ -753,3 +793,114 @@ class ImportedIncidentFactory(TenantFactory):
     fingerprint = "0" * 64
     source = "servicenow"
     imported_at = factory.LazyFunction(timezone.now)
+
+
+class SlaSettingsFactory(VersionedFactory):
+    """One for each organization, however often it is asked for."""
+
+    class Meta:
+        model = SlaSettings
+        django_get_or_create = ("organization_id",)
+
+
+class PolicyFactory(VersionedFactory):
+    class Meta:
+        model = Policy
+
+    name = factory.Sequence(lambda n: f"Policy {n}")
+    position = factory.Sequence(lambda n: n + 1_000)
+
+
+class PolicyVersionFactory(TenantFactory):
+    class Meta:
+        model = PolicyVersion
+
+    policy = factory.SubFactory(PolicyFactory)
+    number = factory.Sequence(lambda n: n + 1)
+    state = "published"
+    created_at = factory.LazyFunction(timezone.now)
+    published_at = factory.SelfAttribute("created_at")
+
+
+class TargetFactory(TenantFactory):
+    class Meta:
+        model = Target
+
+    version = factory.SubFactory(PolicyVersionFactory)
+    metric = "resolution"
+    position = factory.Sequence(lambda n: n % 30_000)
+    applies = factory.LazyFunction(lambda: [{}])
+    target_seconds = 3600
+
+
+class SlaLevelFactory(TenantFactory):
+    class Meta:
+        model = Level
+
+    version = factory.SubFactory(PolicyVersionFactory)
+    metric = "resolution"
+    position = factory.Sequence(lambda n: n % 30_000)
+    percent = 100
+
+
+class TimerFactory(TenantFactory):
+    """Running, with an hour to go, and nothing for the sweep to find."""
+
+    class Meta:
+        model = Timer
+
+    ticket = factory.SubFactory(TicketFactory)
+    version = factory.SubFactory(PolicyVersionFactory)
+    target = factory.SubFactory(TargetFactory, version=factory.SelfAttribute("..version"))
+    agreement = "sla"
+    metric = "resolution"
+    sequence = factory.Sequence(lambda n: n + 1)
+    stage = "running"
+    target_seconds = 3600
+    started_at = factory.LazyFunction(timezone.now)
+    attached_at = factory.SelfAttribute("started_at")
+    since = factory.SelfAttribute("started_at")
+    live_from = factory.SelfAttribute("started_at")
+    due_at = factory.LazyAttribute(lambda timer: timer.started_at + timedelta(hours=1))
+    original_due_at = factory.SelfAttribute("due_at")
+
+
+class BreachFactory(TimerFactory):
+    class Meta:
+        model = Breach
+
+    breached_at = factory.SelfAttribute("due_at")
+
+
+class SegmentFactory(TenantFactory):
+    class Meta:
+        model = Segment
+
+    timer = factory.SubFactory(TimerFactory)
+    number = factory.Sequence(lambda n: n + 1)
+    kind = "running"
+    began_at = factory.LazyFunction(timezone.now)
+    ended_at = factory.SelfAttribute("began_at")
+    business_seconds = 0
+    wall_seconds = 0
+
+
+class LevelFiringFactory(TenantFactory):
+    class Meta:
+        model = LevelFiring
+
+    timer = factory.SubFactory(TimerFactory)
+    level = factory.SubFactory(SlaLevelFactory)
+    cycle = 1
+    outcome = "fired"
+    due_at = factory.LazyFunction(timezone.now)
+    fired_at = factory.SelfAttribute("due_at")
+
+
+class SlaReadingFactory(TenantFactory):
+    class Meta:
+        model = Reading
+
+    ticket = factory.SubFactory(TicketFactory)
+    event_id = factory.LazyFunction(new_id)
+    at = factory.LazyFunction(timezone.now)

@@ -64,7 +64,9 @@ class NamingAdmin(ReadOnlyAdmin):
 
     resource = "audit"
 
+    # Abstract in all but name: the admin has a metaclass of its own.
     def give_names(self, rows: Iterable[Any]) -> None:
+        """Give each of `rows` the names to show, in one query for all. Each log says how."""
         raise NotImplementedError
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:

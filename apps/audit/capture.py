@@ -26,6 +26,10 @@ NOT_CAPTURED = {
     "tickets_searchdocument": "the words of what is captured elsewhere",
     "incidents_duplicatesuspicion": "found by the platform, not by a person",
     "incidents_importedincident": "remembers what an import has read; the incident itself is captured",
+    "sla_timer": "moved by the platform with every fact of its ticket; what people do to it are events",
+    "sla_segment": "is history itself: what a timer went through",
+    "sla_levelfiring": "written once by the platform; what it tells is an event",
+    "sla_reading": "is history itself: what conditions read at an event",
     "core_job": "progress of work whose every write is captured; who asked and how it ended are events",
 }
 

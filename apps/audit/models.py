@@ -33,6 +33,9 @@ class Event(TenantModel):
     changes = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     data = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
 
+    # The record itself, in the hands of those who are told within the transaction; of an event that was read, None.
+    subject: Any = None
+
     class Meta:
         indexes = [
             models.Index(fields=["organization_id", "-at", "-id"], name="event_newest"),

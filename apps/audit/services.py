@@ -84,6 +84,7 @@ def record(
         data={**data, **_from_elsewhere(actor), **_by_token(actor)},
     )
     _insert(event)
+    event.subject = subject
     for handle in events.subscribers_inside(name):
         handle(event)
     if not is_historic:

@@ -5,11 +5,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from apps.cmdb.classes import default_classes
 from apps.cmdb.models import CiClass, ConfigurationItem, Service
-from apps.core import records
+from apps.core import records, turns
 from apps.core.actors import Actor
 from apps.core.errors import FieldError, Invalid
 from apps.organizations.models import Team
@@ -68,8 +66,7 @@ def lock_tree(organization_id: UUID) -> None:
 
     Taken before any class is locked, so that two opposite moves neither close a circle nor deadlock.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))", [f"ci_classes:{organization_id}"])
+    turns.take(f"ci_classes:{organization_id}")
 
 
 def change_class(ci_class: CiClass, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> CiClass:

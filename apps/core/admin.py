@@ -4,6 +4,7 @@ Django's own permission tables and log are never asked or written; a change thro
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -84,11 +85,12 @@ class PeriodFilter(admin.SimpleListFilter):
         return queryset.filter(**{f"{self.column}__gte": timezone.now() - period}) if period else queryset
 
 
-class WordFilter(admin.SimpleListFilter):
+class WordFilter(admin.SimpleListFilter, ABC):
     """Rows whose column holds one of the words that the code knows; asking the table for them would read all of it."""
 
+    @abstractmethod
     def words(self) -> list[str]:
-        raise NotImplementedError
+        """The words, in the order in which they are offered."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(word, word.replace("_", " ")) for word in self.words()]

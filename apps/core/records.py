@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import models
 from django.db.models.deletion import ProtectedError, RestrictedError
 
-from apps.core import events
+from apps.core import events, turns
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, NotFound, Stale, StillReferenced
 from apps.core.models import SoftDeleteModel, VersionedModel
@@ -48,7 +48,12 @@ def create(
 
 def lock(model: type[V], pk: UUID, *, actor: Actor, expected_version: Container[int] | None = None) -> V:
     """The row, locked until the transaction ends. Raises NotFound, or Stale when its version is none of `expected_version`."""
-    row: Any = model._default_manager.visible_to(actor).select_for_update(of=("self",)).filter(pk=pk).first()
+    there = model._default_manager.visible_to(actor).filter(pk=pk)
+    row: Any = there.select_for_update(of=("self",), skip_locked=True).first()
+    if row is None:
+        # Not there, or held. PostgreSQL lets the waiters of a row that keeps changing pass one another until some time out.
+        turns.take(f"{model._meta.db_table}:{pk}")
+        row = there.select_for_update(of=("self",)).first()
     if row is None:
         raise NotFound
     locked: V = row
@@ -65,10 +70,12 @@ def change(
     values: Mapping[str, Any],
     verb: str = "updated",
     beside: events.Changes | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> V:
     """Write what differs of `values` into a locked row; nothing differs, nothing happens.
 
     `beside` is what changed with it in other tables: it makes a new version too, and is told by the same event.
+    `told` is what else the event says.
     """
     before = plain(row, values)
     for name, value in values.items():
@@ -80,7 +87,8 @@ def change(
     row.version += 1
     row.updated_at = at
     row.save(update_fields=[*differing, "version", "updated_at"])
-    events.record(f"{noun(row)}.{verb}", row, actor=actor, at=at, changes={**differing, **(beside or {})})
+    changes = {**differing, **(beside or {})}
+    events.record(f"{noun(row)}.{verb}", row, actor=actor, at=at, changes=changes, **(told or {}))
     return row
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 from django.db import connection, transaction
 
+from apps.core import turns
 from apps.core.models import JobTick
 
 log = structlog.get_logger(__name__)
@@ -112,7 +113,7 @@ def take(name: str, due_at: datetime) -> bool:
     One taker wins; nobody does once a later due time was taken, or while an earlier one still runs (one that failed does not).
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"job:{name}"])
+        turns.take(f"job:{name}")
         cursor.execute(
             """
             INSERT INTO core_jobtick (name, due_at, lease_until, attempts, error)

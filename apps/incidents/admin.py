@@ -8,6 +8,8 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.safestring import SafeString
+from unfold.decorators import display
 from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
@@ -17,6 +19,7 @@ from apps.core.authorization import Action, within_reach
 from apps.incidents import major, services
 from apps.incidents.lifecycle import MAJOR, RESOURCE
 from apps.incidents.models import MAX_INTERVAL_MINUTES, MIN_INTERVAL_MINUTES, Incident
+from apps.sla.admin import timers
 from apps.tickets.admin.forms import ReasonForm, VerbForm, searched, workers
 from apps.tickets.admin.queue import TicketPages
 from apps.tickets.choices import Kind
@@ -80,7 +83,7 @@ class IncidentAdmin(TicketPages):
     kind: ClassVar[str] = Kind.INCIDENT
     readonly_fields: ClassVar[Any] = (
         *TicketPages.readonly_fields, "major_status", "commander", "communications_lead", "update_interval_minutes",
-        "next_update_due_at",
+        "next_update_due_at", "shown_timers",
     )  # fmt: skip
     fieldsets: ClassVar[Any] = (
         *TicketPages.fieldsets[:-2],
@@ -95,6 +98,7 @@ class IncidentAdmin(TicketPages):
                 "classes": ("collapse",),
             },
         ),
+        ("Service levels", {"fields": ("shown_timers",)}),
         *TicketPages.fieldsets[-2:],
     )
 
@@ -122,6 +126,10 @@ class IncidentAdmin(TicketPages):
         if incident is not None:
             incident.read_by = row.read_by
         return incident
+
+    @display(description="")
+    def shown_timers(self, incident: Any) -> SafeString:
+        return timers.of_ticket(incident, incident.read_by)
 
     def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
         return services.create(actor=actor, at=at, values=values)

@@ -132,6 +132,13 @@ STORIES = (
          Step(120, "requester2", "close", {"comment": "All there again."})),
         requester="requester2", impact=2, urgency=1, service="E-mail", tags=("backup",),
     ),
+    # Promised within eight hours, around the clock, and nobody has come to it.
+    Story(
+        "Time clock at the gate shows yesterday", "Everybody who came since the night shift is booked wrongly.", 11,
+        (claims(18), says(5, "agent", "We have told the vendor; write your times down until then."),
+         notes(200, "agent", "No call back yet.")),
+        impact=2, urgency=1, source=Source.PHONE,
+    ),
     # The major incident, and those who called about the same.
     Story(
         OUTAGE, "Messages stay in the outbox, in every office.", 3,

@@ -7,6 +7,8 @@ from django.db import transaction
 
 from apps.core import demo, records, tenancy
 from apps.core.actors import Actor
+from apps.organizations import holiday_proposals
+from apps.organizations.holiday_sources import public_holidays
 from apps.organizations.models import BusinessCalendar, CostCentre, Department, Site, Team
 from apps.organizations.services import OFFICE_HOURS, create_organization, find_organization
 
@@ -15,6 +17,8 @@ ORGANIZATIONS = {
     "globex": ("Globex", "America/New_York", ("New York", "Chicago")),
     "operators": ("Platform operators", "UTC", ()),
 }
+# Whose holidays the office keeps: this year's are confirmed, next year's wait for somebody to do so.
+HOLIDAYS = {"acme": ("DE", "BE"), "globex": ("US", "NY")}
 SITE_ZONES = {"Chicago": "America/Chicago"}
 
 
@@ -30,7 +34,9 @@ def load(at: datetime, accounts: dict[str, Any]) -> None:
         )
         if not is_operator:
             with tenancy.tenant(organization.pk), transaction.atomic():
-                _structure(Actor.system(organization.pk, "demo"), at, time_zone, sites)
+                actor = Actor.system(organization.pk, "demo")
+                _structure(actor, at, time_zone, sites)
+                _holidays(actor, at, *HOLIDAYS[slug])
 
 
 def _structure(actor: Actor, at: datetime, time_zone: str, sites: tuple[str, ...]) -> None:
@@ -47,3 +53,11 @@ def _structure(actor: Actor, at: datetime, time_zone: str, sites: tuple[str, ...
     for team, purpose in (("Service Desk", "First line for everybody"), ("Network", "Lines, switches and Wi-Fi")):
         values = {"name": team, "description": purpose, "calendar_id": office.pk}
         records.create(Team, actor=actor, at=at, values=values)
+
+
+def _holidays(actor: Actor, at: datetime, country: str, region: str) -> None:
+    office = records.lock(BusinessCalendar, BusinessCalendar.objects.get(name=OFFICE_HOURS).pk, actor=actor)
+    found = public_holidays(country, region, [at.year, at.year + 1], language="en")
+    made = holiday_proposals.propose(office, found, actor=actor, at=at, source=f"holidays {country}-{region}")
+    this_year = [proposal.pk for proposal in made if proposal.date.year == at.year]
+    holiday_proposals.confirm(office, this_year, actor=actor, at=at)

@@ -11,3 +11,7 @@ declare_events(Organization, "created", "updated")
 
 ORGANIZATION_SUSPENDED = declare("organization.suspended", "Organization suspended: nobody of it can sign in.")
 ORGANIZATION_RESUMED = declare("organization.resumed", "Organization active again.")
+HOLIDAYS_PROPOSED = declare(
+    "calendar.holidays_proposed", "Holidays proposed for a calendar; they count once confirmed."
+)
+HOLIDAYS_DISMISSED = declare("calendar.holidays_dismissed", "Proposed holidays dismissed.")

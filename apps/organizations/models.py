@@ -64,8 +64,10 @@ class Organization(models.Model):
 class BusinessCalendar(VersionedModel):
     """When an organization works: weekly windows in one time zone, and the days that differ.
 
-    `windows`: [{"weekday": 0 Monday to 6, "start": "07:30", "end": "18:00" or "24:00"}], wall clock of `time_zone`.
+    `windows`: [{"weekday": 0 Monday to 6, "start": "07:30", "end": "18:00" or "24:00"}], wall clock of `time_zone`; an end
+    before the start belongs to the next day.
     `exceptions`: [{"date": "2026-12-24", "kind": "closed" or "open", "start", "end"}]; without times the whole day.
+    Kept as they were typed. Each change of the three writes a CalendarVersion, and only versions are counted with.
     """
 
     name = models.CharField(max_length=120)
@@ -79,6 +81,68 @@ class BusinessCalendar(VersionedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def current(self) -> "CalendarVersion":
+        """The hours that count now. One query."""
+        newest: CalendarVersion = self.versions.latest("number")
+        return newest
+
+
+class CalendarVersion(TenantModel):
+    """What a calendar's hours were from `created_at` on. Never changed: what was counted by it can be counted again."""
+
+    calendar = TenantForeignKey["BusinessCalendar", "BusinessCalendar"](
+        BusinessCalendar, models.PROTECT, related_name="versions"
+    )
+    number = models.PositiveIntegerField()
+    time_zone = models.CharField(max_length=63, validators=[validate_time_zone])
+    windows = models.JSONField(encoder=DjangoJSONEncoder)
+    exceptions = models.JSONField(default=list, blank=True, encoder=DjangoJSONEncoder)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "calendar version"
+        constraints = [
+            models.UniqueConstraint(fields=["organization_id", "calendar", "number"], name="calendar_version_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.calendar} {self.number}"
+
+
+class ProposalState(models.TextChoices):
+    PROPOSED = "proposed"
+    CONFIRMED = "confirmed"
+    DISMISSED = "dismissed"
+
+
+class HolidayProposal(VersionedModel):
+    """A day, or with "HH:MM" times a part of one, on which a calendar may be closed. Counts for nothing until confirmed."""
+
+    calendar = TenantForeignKey["BusinessCalendar", "BusinessCalendar"](
+        BusinessCalendar, models.CASCADE, related_name="holiday_proposals"
+    )
+    date = models.DateField()
+    start = models.CharField(max_length=5, blank=True)
+    end = models.CharField(max_length=5, blank=True)
+    name = models.CharField(max_length=200, blank=True)
+    # Who said so: "holidays DE-BY", or a file.
+    source = models.CharField(max_length=120)
+    state = models.CharField(max_length=10, choices=ProposalState, default=ProposalState.PROPOSED)
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "holiday proposal"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization_id", "calendar", "date", "start", "end"], name="holiday_proposed_once"
+            ),
+            models.CheckConstraint(condition=Q(state__in=ProposalState.values), name="holiday_proposal_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.date} {self.name}"
 
 
 class Site(VersionedModel):

@@ -9,17 +9,21 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import connection, transaction
 
-from apps.core import events, records, tenancy
+from apps.core import events, records, tenancy, turns
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.core.models import new_id
+from apps.organizations.calendar_records import first_version
 from apps.organizations.events import ORGANIZATION_RESUMED, ORGANIZATION_SUSPENDED
 from apps.organizations.lifecycle import LIFECYCLE
-from apps.organizations.models import BusinessCalendar, Department, Organization
+from apps.organizations.models import BusinessCalendar, CalendarVersion, Department, Organization
 
-OFFICE_HOURS, AROUND_THE_CLOCK = "Office hours", "Around the clock"
-OFFICE_WINDOWS = [{"weekday": day, "start": "09:00", "end": "17:00"} for day in range(5)]
-ALL_WINDOWS = [{"weekday": day, "start": "00:00", "end": "24:00"} for day in range(7)]
+OFFICE_HOURS, EXTENDED_HOURS, AROUND_THE_CLOCK = "Office hours", "Extended hours", "Around the clock"
+DEFAULT_CALENDARS = {
+    OFFICE_HOURS: [{"weekday": day, "start": "09:00", "end": "17:00"} for day in range(5)],
+    EXTENDED_HOURS: [{"weekday": day, "start": "08:00", "end": "20:00"} for day in range(5)],
+    AROUND_THE_CLOCK: [{"weekday": day, "start": "00:00", "end": "24:00"} for day in range(7)],
+}
 
 
 def find_organization(slug: str) -> UUID | None:
@@ -120,8 +124,11 @@ def _refuse_malformed(organization: Organization) -> None:
 
 
 def create_default_calendars(organization: Organization, *, at: datetime) -> None:
-    """Monday to Friday nine to five in its own zone, and always; part of the fact that the organization was created."""
-    BusinessCalendar.objects.bulk_create(
+    """Nine to five and eight to eight from Monday to Friday in its own zone, and always.
+
+    Part of the fact that the organization was created; each with its first version.
+    """
+    calendars = [
         BusinessCalendar(
             organization_id=organization.pk,
             name=name,
@@ -130,8 +137,10 @@ def create_default_calendars(organization: Organization, *, at: datetime) -> Non
             created_at=at,
             updated_at=at,
         )
-        for name, windows in ((OFFICE_HOURS, OFFICE_WINDOWS), (AROUND_THE_CLOCK, ALL_WINDOWS))
-    )
+        for name, windows in DEFAULT_CALENDARS.items()
+    ]
+    BusinessCalendar.objects.bulk_create(calendars)
+    CalendarVersion.objects.bulk_create(first_version(calendar, at=at) for calendar in calendars)
 
 
 def suspend(organization: Organization, *, actor: Actor, at: datetime, reason: str) -> Organization:
@@ -162,8 +171,7 @@ def lock_chart(organization_id: UUID) -> None:
 
     Taken before any department is locked, so that two opposite moves neither close a circle nor deadlock.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))", [f"departments:{organization_id}"])
+    turns.take(f"departments:{organization_id}")
 
 
 def change_department(

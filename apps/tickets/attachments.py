@@ -6,10 +6,10 @@ from urllib.parse import quote
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Sum
 
-from apps.core import events
+from apps.core import events, turns
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.tickets import attachment_files, conversation, scanning, services
@@ -104,8 +104,7 @@ def refuse_beyond_quota(organization_id: UUID, size_bytes: int) -> None:
 
 def _lock_quota(organization_id: UUID) -> None:
     """One file of an organization at a time, until the transaction ends; the last lock that anybody takes."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))", [f"attachments:{organization_id}"])
+    turns.take(f"attachments:{organization_id}")
 
 
 def discard(organization_id: UUID, storage_key: str) -> None:

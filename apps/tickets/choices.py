@@ -80,6 +80,15 @@ class Visibility(TextChoices):
     INTERNAL = "internal"
 
 
+class Voice(TextChoices):
+    """Who speaks in a comment, as its ticket sees it; a watcher is another."""
+
+    REQUESTER = "requester"
+    DESK = "desk"
+    OTHER = "other"
+    AUTOMATIC = "automatic"
+
+
 class LinkType(TextChoices):
     """Read as a sentence: this ticket <type> that one."""
 

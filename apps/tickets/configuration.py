@@ -5,9 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
-from apps.core import records
+from apps.core import records, turns
 from apps.core.actors import Actor
 from apps.core.errors import FieldError, Invalid, StillReferenced
 from apps.tickets.choices import FieldType
@@ -23,8 +21,7 @@ def lock_categories(organization_id: UUID) -> None:
 
     Taken before any category is locked, so that two opposite moves neither close a circle nor deadlock.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))", [f"categories:{organization_id}"])
+    turns.take(f"categories:{organization_id}")
 
 
 def change_category(category: Category, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Category:

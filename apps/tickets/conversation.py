@@ -10,7 +10,7 @@ from apps.core.actors import Actor
 from apps.core.authorization import Action, Reach, decide, may, require
 from apps.core.errors import Conflict, Denied, FieldError, Invalid
 from apps.tickets import kinds, mentions, rights, search, services
-from apps.tickets.choices import HoldReason, Visibility
+from apps.tickets.choices import HoldReason, Visibility, Voice
 from apps.tickets.markup import as_html
 from apps.tickets.models import Attachment, Comment, CommentEdit, Ticket
 
@@ -47,10 +47,11 @@ def add_comment(
         created_at=at,
         updated_at=at,
     )
-    _respond(locked, comment, actor=actor, at=at)
+    voice = voice_of(locked, comment, actor=actor)
+    _respond(locked, comment, voice, at=at)
     search.write(locked)
     called = mentions.mentioned(locked, body, visibility, at=at)
-    _record(locked, "commented", comment, actor=actor, at=at, mentions=called)
+    _record(locked, "commented", comment, actor=actor, at=at, mentions=called, voice=voice)
     is_answer = comment.author_id == locked.requester_id and visibility == Visibility.PUBLIC
     if is_answer and not is_of_verb and locked.hold_reason == HoldReason.AWAITING_REQUESTER:
         platform = Actor.system(locked.organization_id, "tickets")
@@ -77,21 +78,22 @@ def refuse_merged(ticket: Ticket) -> None:
         )
 
 
-def _respond(ticket: Ticket, comment: Comment, *, actor: Actor, at: datetime) -> None:
-    """Write the first response down: no change of the ticket by a person, so no new version.
+def voice_of(ticket: Ticket, comment: Comment, *, actor: Actor) -> Voice:
+    """Who speaks. A watcher who says something has not answered the requester; that takes somebody who may work on the ticket.
 
-    A watcher who says something has not answered the requester; that takes somebody who may work on the ticket. It may be
-    an operator of the platform, whom the comment does not name; the platform itself answers nobody.
+    It may be an operator of the platform, whom the comment does not name; the platform itself answers nobody.
     """
-    is_response = (
-        ticket.responded_at is None
-        and comment.visibility == Visibility.PUBLIC
-        and not comment.is_automatic
-        and not actor.is_system
-        and comment.author_id != ticket.requester_id
-        and may(actor, Action.UPDATE, kinds.get(ticket.kind).resource, ticket)
-    )
-    if is_response:
+    if comment.is_automatic or actor.is_system:
+        return Voice.AUTOMATIC
+    if comment.author_id is not None and comment.author_id == ticket.requester_id:
+        return Voice.REQUESTER
+    works = may(actor, Action.UPDATE, kinds.get(ticket.kind).resource, ticket)
+    return Voice.DESK if works else Voice.OTHER
+
+
+def _respond(ticket: Ticket, comment: Comment, voice: Voice, *, at: datetime) -> None:
+    """Write the first response down: no change of the ticket by a person, so no new version."""
+    if ticket.responded_at is None and comment.visibility == Visibility.PUBLIC and voice == Voice.DESK:
         ticket.responded_at = at
         ticket.save_base_row(["responded_at"])
 
@@ -119,18 +121,23 @@ def edit_comment(
     CommentEdit.objects.create(
         organization_id=comment.organization_id, comment=comment, body=comment.body, edited_by_id=actor.local_id, at=at
     )
+    was_internal = comment.visibility == Visibility.INTERNAL
     called_before = mentions.mentioned(ticket, comment.body, comment.visibility, at=at)
     for name, value in values.items():
         setattr(comment, name, value)
     comment.html, comment.edited_at = as_html(comment.body), at
     _save(comment, ("body", "html", "visibility", "edited_at"), at=at)
+    told: dict[str, Any] = {}
     is_published = comment.author_id is None and "visibility" in values
     if comment.author_id == actor.id or is_published:
-        _respond(ticket, comment, actor=actor, at=at)
+        voice = voice_of(ticket, comment, actor=actor)
+        _respond(ticket, comment, voice, at=at)
+        # Said to the requester only now.
+        told = {"voice": voice} if visibility == Visibility.PUBLIC and was_internal else {}
     search.write(ticket)
     called = mentions.mentioned(ticket, comment.body, comment.visibility, at=at)
     called = mentions.newly_mentioned(called_before, called)
-    _record(ticket, "comment_edited", comment, actor=actor, at=at, mentions=called)
+    _record(ticket, "comment_edited", comment, actor=actor, at=at, mentions=called, **told)
     return comment
 
 

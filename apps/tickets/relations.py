@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.core import events
+from apps.core import events, turns
 from apps.core.actors import Actor
 from apps.core.authorization import Action, may, require
 from apps.core.errors import Conflict, FieldError, Invalid, NotFound
@@ -61,8 +61,7 @@ def lock_web(organization_id: UUID) -> None:
 
     Two links between four different tickets can close a circle that neither sees. Taken before any ticket is locked.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))", [f"links:{organization_id}"])
+    turns.take(f"links:{organization_id}")
 
 
 def lock_down(ids: Iterable[UUID], *, organization_id: UUID) -> None:

@@ -73,6 +73,15 @@ SENTENCES: Mapping[str, str] = {
 }
 
 
+# What floors above tell of a ticket, in their own words.
+_above: dict[str, Callable[[Event], str]] = {}
+
+
+def put_into_words(name: str, sentence: Callable[[Event], str]) -> None:
+    """Let a fact of a floor above have its sentence."""
+    _above[name] = sentence
+
+
 def facts(ticket: Ticket, actor: Actor) -> QuerySet[Event]:
     """The events of a ticket that `actor` may know of, in no order yet."""
     found: QuerySet[Event] = Event.objects.in_tenant(ticket.organization_id).filter(subject_id=ticket.pk)
@@ -133,6 +142,8 @@ class Teller:
         return {name: pair for name, pair in event.changes.items() if name in PUBLIC_FIELDS}
 
     def _sentence(self, event: Event) -> str:
+        if event.name in _above:
+            return _above[event.name](event)
         past = event.name.rpartition(".")[2]
         build = BUILT.get(past)
         sentence = build(self, event) if build else SENTENCES.get(past) or TICKET_FACTS.get(past, past)

@@ -5,9 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
-from apps.core import events, records
+from apps.core import events, records, turns
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, FieldError, IllegalTransition, Invalid
 from apps.users import access, attempts, mfa, sessions
@@ -22,8 +20,7 @@ def lock_people(organization_id: UUID) -> None:
     Taken before any row is locked: so two moves close no circle of managers, and two administrators who remove each other
     do not both succeed.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", [f"people:{organization_id}"])
+    turns.take(f"people:{organization_id}")
 
 
 def invite(*, actor: Actor, at: datetime, **values: Any) -> User:

@@ -1,4 +1,4 @@
-"""The benchmarks still run. Their figures are nobody's business here: this machine is busy with the suite."""
+"""The benchmarks still run. Their figures are nobody's business here, so tiny that they may miss a target; but then they say so."""
 
 import os
 import re
@@ -13,12 +13,16 @@ TINY = {
     "wall_cost": ("--rows", "2000", "--rounds", "3"),
     "list_detail": ("--rows", "2000", "--requests", "4", "--blocks", "2"),
     "rate_limits": ("--requests", "4", "--blocks", "2"),
+    "calendars": ("--calls", "200"),
+    "sla": ("--timers", "2000", "--due", "40", "--at-once", "30", "--requests", "2", "--blocks", "1"),
     "tickets": ("--tickets", "1000", "--requests", "4", "--blocks", "2"),
 }
 FIGURE = {
     "wall_cost": r"the walls cost at p50: [+-]\d+\.\d{3} ms, [+-]\d+\.\d %",
     "list_detail": r"detail: product .*\d\.\d\d x",
     "tickets": r"create: product .*\d\.\d\d x +3\.0 x",
+    "calendars": r"slowest: [\d,]+ calls/s; wanted: 50,000",
+    "sla": r"create: default policy +\d+ +\+\d+ +\d+\.\d{3}",
     "rate_limits": r"limiter, Redis +\d+\.\d{3} +\d\.\d{3}",
 }
 
@@ -35,5 +39,6 @@ def test_a_benchmark_prints_its_figures(name):
         check=False,
     )
 
-    assert run.returncode == 0, run.stderr[-4000:]
+    misses = re.findall(r"^missed: (.+)$", run.stdout, flags=re.M)
+    assert run.returncode == bool(misses), run.stderr[-4000:]
     assert re.search(FIGURE[name], run.stdout), run.stdout

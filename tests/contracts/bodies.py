@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 
 import orjson
@@ -20,7 +20,7 @@ from apps.core.api.renderers import dumps
 from apps.core.models import new_id
 from apps.core.secrets import encrypt
 from apps.incidents.models import Incident
-from apps.organizations.models import Site, Team
+from apps.organizations.models import HolidayProposal, Site, Team
 from apps.tickets.models import Ticket
 from apps.users import mfa_tokens
 from apps.users.links import mint
@@ -75,6 +75,7 @@ def changed_password(world: World) -> Body:
 
 
 _hours = count(1)
+_selections = cycle(("strictest", "first_match"))
 
 
 def period() -> Body:
@@ -94,6 +95,18 @@ def rota(world: "World") -> Body:
     }
 
 
+PROPOSALS = "sla/calendars/<uuid:calendar_pk>/holiday-proposals/"
+ICS = b"""BEGIN:VCALENDAR\r
+VERSION:2.0\r
+PRODID:-//test//\r
+BEGIN:VEVENT\r
+UID:1\r
+DTSTART;VALUE=DATE:20261224\r
+DTEND;VALUE=DATE:20261225\r
+RRULE:FREQ=YEARLY\r
+END:VEVENT\r
+END:VCALENDAR\r
+"""
 GRANTS = [{"resource": "sites", "action": "read", "reach": "organization"}]
 # What a serializer cannot tell: (route, method) -> the body.
 GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
@@ -149,6 +162,13 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     # With whom it is shared decides whether it names a team.
     ("views/", "POST"): lambda world: {"name": f"View {new_id()}", "filters": {"phase": "new"}, "ordering": "priority"},
     ("views/<uuid:pk>/", "PATCH"): lambda world: {"name": f"View {new_id()}"},
+    ("sla/calendars/<uuid:pk>/calculate/", "POST"): lambda world: {
+        "items": [{"start": "2026-11-23T09:00:00Z", "seconds": 60}]
+    },
+    (f"{PROPOSALS}propose/", "POST"): lambda world: {"country": "DE", "years": [2030]},
+    (f"{PROPOSALS}import/", "POST"): lambda world: {"file": SimpleUploadedFile("days.ics", ICS)},
+    (f"{PROPOSALS}confirm/", "POST"): lambda world: {"ids": [str(world.own[HolidayProposal].pk)]},
+    (f"{PROPOSALS}dismiss/", "POST"): lambda world: {"ids": [str(world.own[HolidayProposal].pk)]},
     ("exports/", "POST"): lambda world: {"resource": "sites", "format": "csv"},
     # Whose and what it is cannot be changed.
     ("role-assignments/<uuid:pk>/", "PATCH"): lambda world: {"valid_until": "2027-03-01T09:00:00Z"},
@@ -192,13 +212,27 @@ GIVEN |= {
     ("tickets/<record:ticket_pk>/worklogs/<uuid:pk>/", "PATCH"): lambda world: {"note": f"Looked {new_id()}"},
     ("tags/<uuid:pk>/", "PATCH"): lambda world: {"description": f"Described {new_id()}"},
     ("custom-fields/<uuid:pk>/", "PATCH"): lambda world: {"label": f"Renamed {new_id()}"},
-    ("priority-matrix/<uuid:pk>/", "PATCH"): lambda world: {"priority": next(_hours) % 5 + 1},
+    # The factory's say 4.
+    ("priority-matrix/<uuid:pk>/", "PATCH"): lambda world: {"priority": next(_hours) % 3 + 1},
+}
+# What a policy says is checked as a whole; what it publishes or tries is its draft.
+GIVEN |= {
+    ("sla/policies/<uuid:policy_pk>/versions/", "POST"): lambda world: {
+        "targets": [{"metric": "resolution", "seconds": 3600}]
+    },
+    ("sla/policies/<uuid:pk>/publish/", "POST"): lambda world: {},
+    ("sla/policies/<uuid:pk>/dry-run/", "POST"): lambda world: {},
+    ("sla/timers/<uuid:pk>/deadline/", "POST"): lambda world: {
+        "due_at": (timezone.now() + timedelta(days=30)).isoformat(),
+        "reason": "agreed",
+    },
+    ("sla/settings/", "PATCH"): lambda world: {"selection": next(_selections)},
 }
 # What must hang from the very row of the address: route -> that part of the body.
 OF_ROW: dict[str, Callable[[World, Any], Body]] = {
     f"{address}/<record:pk>/split/": lambda world, row: {"comment": comment_on(world, row)}
     for address in ("tickets", "incidents")
-}
+} | {f"{PROPOSALS}{verb}/": lambda world, row: {"ids": [str(row.pk)]} for verb in ("confirm", "dismiss")}
 
 
 def comment_on(world: World, ticket: Any) -> str:

@@ -40,6 +40,7 @@ TICKET = (
     " opened_at responded_at resolved_at closed_at sla_due_at resolution_code resolution_notes reopen_count"
     " reassignment_count merged_into deleted_at friendly_status allowed_transitions"
 )
+POLICY_VERSION = "id policy number state note created_at published_at retired_at"
 VIEW = "name filters ordering shared_with team"
 INCIDENT = f"{TICKET} is_major major_status parent"
 
@@ -76,6 +77,28 @@ GOLDEN: dict[str, Fields] = {
     "sites/": written_by_admin("name time_zone address is_active", "name time_zone address is_active"),
     "cost-centres/": written_by_admin("code name is_active owner", "code name is_active owner"),
     "sla/calendars/": written_by_admin("name time_zone windows exceptions", "name time_zone windows exceptions"),
+    "sla/policies/": written_by_admin(
+        "name description agreement position is_active published_version draft_version",
+        "name description agreement position",
+    ),
+    "sla/policies/<>/versions/": Fields(
+        f"{POLICY_VERSION} match rules targets levels warnings",
+        OFFICE,
+        create="match rules targets levels note",
+        creators=ADMIN,
+        listed=POLICY_VERSION,
+    ),
+    "sla/settings/": Fields("selection created_at updated_at version", OFFICE, change="selection", changers=ADMIN),
+    "sla/breaches/": Fields(
+        "id ticket number title priority team assignee metric agreement stage cycle policy version calendar target_seconds"
+        " started_at original_due_at due_at breached_at ended_at business_elapsed_seconds wall_elapsed_seconds breach_seconds"
+        " breach_wall_seconds",
+        OFFICE,
+    ),
+    "sla/calendars/<>/versions/": Fields("id calendar number time_zone windows exceptions created_at", OFFICE),
+    "sla/calendars/<>/holiday-proposals/": Fields(
+        f"{ENVELOPE} calendar date start end name source state decided_at", OFFICE
+    ),
     "departments/": written_by_admin("name parent cost_centre head", "name parent cost_centre head"),
     "teams/": written_by_admin("name description email calendar deleted_at", "name description email calendar"),
     "skills/": written_by_admin("name description", "name description"),
@@ -196,6 +219,13 @@ GOLDEN: dict[str, Fields] = {
         " timeline",
         EVERYBODY,
     ),
+    "sla/timers/": Fields(
+        "id ticket metric agreement stage cycle target_seconds started_at attached_at ended_at end_reason due_at original_due_at"
+        " fixed_due_at set_because business_elapsed_seconds wall_elapsed_seconds paused_seconds remaining_seconds percent"
+        " is_breached breached_at breach_seconds breach_wall_seconds policy version calendar calendar_version team next_due_at",
+        OFFICE,
+    ),
+    "sla/timers/<>/explain/": Fields("stretches levels counted_seconds summary", OFFICE),
     "categories/": catalogue("name parent description is_active"),
     "custom-fields/": catalogue("kind key label field_type choices is_required is_public is_active position"),
     "tags/": written_by_admin("name colour description", "name colour description"),

@@ -20,6 +20,8 @@ SILENT = {
     ("canned-replies/<uuid:pk>/render/", "POST"): "nothing is said yet",
     ("auth/mfa/setup/", "POST"): "what is not confirmed counts for nothing; the row capture keeps it",
     ("incidents/suspected-duplicates/", "POST"): "a question: nothing is written",
+    ("sla/calendars/<uuid:pk>/calculate/", "POST"): "questions: nothing is written",
+    ("sla/policies/<uuid:pk>/dry-run/", "POST"): "a question: nothing is written",
 }
 # Writes that are a fact of more than one record, and how many: each has it on its own timeline.
 SHARED = {
@@ -31,15 +33,27 @@ SHARED = {
     ("tickets/<record:ticket_pk>/links/<uuid:pk>/", "DELETE"): 2,
 }
 # Writes that take more than a row and a body, and where they are proved with their facts.
-PROVED_ELSEWHERE = {
-    (f"{address}<record:pk>/{verb}/", "POST"): "tests/tickets/test_merging.py: " + why
-    for address in ("tickets/", "incidents/")
-    for verb, why in {
-        "unmerge": "what was merged before",
-        "split": "a comment of the very ticket",
-        "convert": "a second kind of ticket",
-    }.items()
-}
+PROVED_ELSEWHERE = (
+    {
+        (f"{address}<record:pk>/{verb}/", "POST"): "tests/tickets/test_merging.py: " + why
+        for address in ("tickets/", "incidents/")
+        for verb, why in {
+            "unmerge": "what was merged before",
+            "split": "a comment of the very ticket",
+            "convert": "a second kind of ticket",
+        }.items()
+    }
+    | {
+        (f"sla/calendars/<uuid:calendar_pk>/holiday-proposals/{verb}/", "POST"): (
+            "tests/organizations/test_holidays.py: proposals of the very calendar"
+        )
+        for verb in ("confirm", "dismiss")
+    }
+    | {
+        (f"sla/policies/<uuid:pk>/{verb}/", "POST"): "tests/sla/test_policies_api.py: a draft of the very policy"
+        for verb in ("publish", "dry-run")
+    }
+)
 
 
 def names(operations: list[tuple[Route, str]]) -> list[str]:

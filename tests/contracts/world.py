@@ -44,7 +44,18 @@ SHAPED = {
 BEGINS = {("users_user", "password"): "!"}
 # Columns that cannot hold the canary although no choices bind them, and why.
 CANNOT_HOLD: dict[tuple[str, str], str] = {
+    ("organizations_calendarversion", "time_zone"): "timers are computed with it",
+    ("organizations_calendarversion", "windows"): "as its zone",
+    ("organizations_calendarversion", "exceptions"): "as its zone",
+    ("organizations_organization", "time_zone"): "months are reckoned in it",
     ("organizations_numberseries", "prefix"): "a few capitals by which a ticket's number is read, and too short",
+    ("sla_timer", "pending"): "levels and their instants, which are read as such",
+    ("sla_policyversion", "match"): "a condition, in the words of a vocabulary",
+    ("sla_policyversion", "rules"): "conditions, as the match",
+    ("sla_target", "applies"): "a condition, as the match",
+    ("sla_level", "actions"): "actions, in the words of a vocabulary",
+    ("organizations_holidayproposal", "start"): "a time of day, and too short",
+    ("organizations_holidayproposal", "end"): "a time of day, and too short",
     ("tickets_tag", "colour"): "a colour, and too short",
     ("tickets_attachment", "storage_key"): "names a file, and no answer shows it",
     ("users_rotaversion", "time_zone"): "a zone that is none has no shifts to show",

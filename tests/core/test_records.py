@@ -125,8 +125,8 @@ def test_delete_removes_the_row_and_records_it(acme):
 
 
 REFERRERS = [
-    (BusinessCalendarFactory, lambda target: TeamFactory(calendar=target), "teams"),
-    (BusinessCalendarFactory, lambda target: TeamFactory(calendar=target, deleted_at=AT), "teams"),
+    (BusinessCalendarFactory, lambda target: TeamFactory(calendar=target), "calendar versions, teams"),
+    (BusinessCalendarFactory, lambda target: TeamFactory(calendar=target, deleted_at=AT), "calendar versions, teams"),
     (CostCentreFactory, lambda target: DepartmentFactory(cost_centre=target), "departments"),
     (DepartmentFactory, lambda target: DepartmentFactory(parent=target), "departments"),
 ]

@@ -1,15 +1,23 @@
 """Which weeks and which exceptions a business calendar accepts."""
 
 import time
+from datetime import timedelta
 
 import pytest
+from django.db.utils import ProgrammingError
+from django.utils import timezone
 
 from apps.audit.models import Event
-from apps.organizations.models import BusinessCalendar
+from apps.core import records
+from apps.organizations import calendar_records
+from apps.organizations.models import BusinessCalendar, CalendarVersion
 from tests.core.expectations import assert_problem, pointers
+from tests.core.racing import at_once
 from tests.factories import BusinessCalendarFactory
 
 CALENDARS = "/api/v1/sla/calendars/"
+TODAY = timezone.now().date()
+SOON, LONG_AGO, LATE = ((TODAY + timedelta(days=days)).isoformat() for days in (300, -30, 400))
 
 
 def window(weekday=0, start="09:00", end="17:00"):
@@ -31,7 +39,14 @@ def body(**values):
 ACCEPTED = {
     "an ordinary week": {"windows": [window(day) for day in range(5)]},
     "around the clock": {"windows": [window(day, "00:00", "24:00") for day in range(7)]},
-    "no windows": {"windows": []},
+    "over midnight": {"windows": [window(4, "22:00", "06:00"), window(5, "06:00", "07:00")]},
+    "over midnight on Sunday": {"windows": [window(6, "22:00", "06:00"), window(0, "06:00", "24:00")]},
+    "until midnight, said the other way": {
+        "windows": [window(start="18:00", end="00:00"), window(1, "00:00", "01:00")]
+    },
+    "no windows but an opening": {"windows": [], "exceptions": [opened(SOON)]},
+    "closed over midnight": {"exceptions": [closed("2026-12-31", start="20:00", end="06:00")]},
+    "closed all day and open for a while": {"exceptions": [closed(), opened()]},
     "two windows that touch": {"windows": [window(start="09:00", end="12:00"), window(start="12:00", end="17:00")]},
     "in any order": {"windows": [window(start="13:00"), window(6), window(start="08:00", end="12:00")]},
     "one minute": {"windows": [window(start="23:59", end="24:00")]},
@@ -49,7 +64,23 @@ ACCEPTED = {
 }
 
 REFUSED = {
-    "end before start": ({"windows": [window(start="17:00", end="09:00")]}, [("/windows/0/end", "out_of_range")]),
+    "never open": ({"windows": []}, [("/windows", "never_open")]),
+    "open only in the past": (
+        {"windows": [], "exceptions": [opened(LONG_AGO)]}, [("/windows", "never_open")],
+    ),
+    "open only in more than a year": (
+        {"windows": [], "exceptions": [opened(LATE)]}, [("/windows", "never_open")],
+    ),
+    "overlap over midnight": (
+        {"windows": [window(0, "22:00", "06:00"), window(1, "05:59", "07:00")]}, [("/windows/1/start", "overlap")],
+    ),
+    "overlap over midnight on Sunday": (
+        {"windows": [window(0, "05:59", "07:00"), window(6, "22:00", "06:00")]}, [("/windows/1/start", "overlap")],
+    ),
+    "exceptions that overlap over midnight": (
+        {"exceptions": [closed("2026-12-31", start="20:00", end="06:00"), closed("2027-01-01")]},
+        [("/exceptions/1/start", "overlap")],
+    ),
     "no length": ({"windows": [window(start="09:00", end="09:00")]}, [("/windows/0/end", "out_of_range")]),
     "from midnight to midnight": ({"windows": [window(start="24:00", end="24:00")]}, [("/windows/0/end", "out_of_range")]),
     "overlap": (
@@ -98,9 +129,11 @@ REFUSED = {
         [("/exceptions/0/end", "required")],
     ),
     "closed without a start": ({"exceptions": [closed(end="12:00")]}, [("/exceptions/0/start", "required")]),
-    "closed backwards": ({"exceptions": [closed(start="13:00", end="12:00")]}, [("/exceptions/0/end", "out_of_range")]),
+    "closed for no time": ({"exceptions": [closed(start="13:00", end="13:00")]}, [("/exceptions/0/end", "out_of_range")]),
     "the same date closed twice": ({"exceptions": [closed(), closed()]}, [("/exceptions/1/start", "overlap")]),
-    "closed all day and open": ({"exceptions": [opened(), closed()]}, [("/exceptions/0/start", "overlap")]),
+    "closed all day and for a while": (
+        {"exceptions": [closed(start="09:00", end="12:00"), closed()]}, [("/exceptions/0/start", "overlap")],
+    ),
     "overlap on one date": (
         {"exceptions": [opened(), opened(start="11:00", end="13:00")]},
         [("/exceptions/1/start", "overlap")],
@@ -150,6 +183,21 @@ def test_a_calendar_that_makes_no_sense_is_refused_with_a_pointer_and_what_is_ac
         assert not Event.objects.filter(subject_type="calendar").exists()
 
 
+def test_a_calendar_without_a_zone_is_refused(acme, dan, api):
+    """No zone of the server, of the organization or of UTC is taken for what nobody said."""
+    given = body()
+    del given["time_zone"]
+
+    answer = api(dan).post(CALENDARS, given)
+
+    assert pointers(assert_problem(answer, 400, "invalid")) == [("/time_zone", "required")]
+    for nothing in (None, ""):
+        answer = api(dan).post(CALENDARS, {**given, "time_zone": nothing})
+        assert [pointer for pointer, _ in pointers(assert_problem(answer, 400, "invalid"))] == ["/time_zone"]
+    with acme.entered():
+        assert not BusinessCalendar.objects.exists()
+
+
 def test_a_patch_changes_the_week_as_a_whole_and_leaves_the_rest(acme, dan, api):
     url = api(dan).post(CALENDARS, body(exceptions=[closed()]))["Location"]
 
@@ -187,3 +235,72 @@ def test_only_who_configures_changes_a_calendar(acme, dan, api, request, who):
     ):
         assert assert_problem(answer, 403, "missing_grant")["grant"] == "calendars.configure"
     assert api(user).get(url).json()["name"] == "Office"
+
+
+def test_each_change_of_hours_is_a_version_and_nothing_else_is(acme, dan, api):
+    url = api(dan).post(CALENDARS, body())["Location"]
+
+    for change in (
+        {"name": "Renamed"},
+        {"windows": [window(1)]},
+        {"windows": [window(1)], "name": "Once more"},
+        {"time_zone": "Asia/Tokyo"},
+        {"exceptions": [closed()]},
+    ):
+        assert api(dan).patch(url, change).status_code == 200
+
+    versions = api(dan).get(f"{url}versions/").json()["results"]
+    hours = [(row["number"], row["time_zone"], row["windows"], row["exceptions"]) for row in versions]
+    assert hours == [
+        (4, "Asia/Tokyo", [window(1)], [closed()]),
+        (3, "Asia/Tokyo", [window(1)], []),
+        (2, "Europe/Berlin", [window(1)], []),
+        (1, "Europe/Berlin", [window()], []),
+    ]
+    first = versions[-1]
+    assert api(dan).get(f"{url}versions/{first['id']}/").json() == first
+    with acme.entered():
+        assert BusinessCalendar.objects.get().current.number == 4
+
+
+def test_a_refused_change_leaves_no_version(acme, dan, api):
+    url = api(dan).post(CALENDARS, body())["Location"]
+
+    assert_problem(api(dan).patch(url, {"windows": []}), 400, "invalid")
+
+    assert [row["number"] for row in api(dan).get(f"{url}versions/").json()["results"]] == [1]
+
+
+def test_a_version_never_changes(acme):
+    with acme.entered():
+        BusinessCalendarFactory()
+
+    with pytest.raises(ProgrammingError, match="append-only"), acme.entered():
+        CalendarVersion.objects.update(time_zone="UTC")
+
+
+def test_a_calendar_is_deleted_with_its_versions(acme, dan, api):
+    url = api(dan).post(CALENDARS, body())["Location"]
+
+    assert api(dan).delete(url).status_code == 204
+
+    with acme.entered():
+        assert not CalendarVersion.objects.exists()
+
+
+def test_two_who_change_hours_at_once_write_one_version_after_the_other(fresh_database, acme):
+    with acme.entered():
+        calendar = BusinessCalendarFactory()
+
+    def change(number):
+        with acme.entered():
+            row = records.lock(BusinessCalendar, calendar.pk, actor=acme.system)
+            values = {"windows": [window(number)]}
+            calendar_records.change_calendar(row, actor=acme.system, at=timezone.now(), values=values)
+
+    at_once([lambda: change(1), lambda: change(2)])
+
+    with acme.entered():
+        versions = CalendarVersion.objects.filter(calendar=calendar).order_by("number")
+        assert [version.number for version in versions] == [1, 2, 3]
+        assert versions[2].windows == BusinessCalendar.objects.get(pk=calendar.pk).windows

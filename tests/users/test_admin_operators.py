@@ -213,13 +213,15 @@ def test_the_wizard_sets_an_organization_up_in_two_steps(operators, operator):
         assert (lucius.email, lucius.user_type, lucius.has_usable_password()) == (NEW["admin_email"], "admin", False)
         assert RoleAssignment.objects.get().role.key == "admin"
         assert set(Role.objects.values_list("key", flat=True)) == set(UserType.values)
-        assert BusinessCalendar.objects.count() == 2
+        assert BusinessCalendar.objects.count() == 3
         events = Event.objects.order_by("at", "id").values_list("name", "actor_id", "via")
         assert list(events) == [
             ("organization.created", operator.pk, "admin"),
+            *((f"sla_policy.{step}", None, "admin") for step in ("created", "drafted", "published")),
             ("user.invited", operator.pk, "admin"),
         ]
-        assert all(event.data == {"operator_of": str(operators.id)} for event in Event.objects.all())
+        done = Event.objects.filter(actor_id=operator.pk)
+        assert all(event.data == {"operator_of": str(operators.id)} for event in done)
 
 
 @pytest.mark.parametrize(

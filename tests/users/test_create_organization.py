@@ -8,7 +8,7 @@ from apps.audit.models import Event
 from apps.core.actors import Actor
 from apps.core.events import inside, subscribers_inside
 from apps.core.models import new_id
-from apps.organizations.models import BusinessCalendar, Organization
+from apps.organizations.models import BusinessCalendar, CalendarVersion, Organization
 from apps.organizations.services import find_organization
 from apps.users.founding import Founding, found_organization
 from apps.users.models import Grant, Role, RoleAssignment, User, UserType
@@ -59,6 +59,7 @@ def test_it_has_roles_calendars_and_an_administrator_without_a_password(database
         names = list(Event.objects.order_by("at", "id").values_list("name", "actor_label", "via"))
         assert names == [
             ("organization.created", "system:create_organization", "command"),
+            *((f"sla_policy.{step}", "system:sla", "command") for step in ("created", "drafted", "published")),
             ("user.invited", "system:create_organization", "command"),
         ]
     said = capsys.readouterr().out
@@ -66,16 +67,19 @@ def test_it_has_roles_calendars_and_an_administrator_without_a_password(database
     assert "Lucius@Wayne.example" in said
 
 
-def test_its_calendars_are_office_hours_in_its_zone_and_always(database):
+def test_its_calendars_are_nine_to_five_and_eight_to_eight_in_its_zone_and_always(database):
     create()
 
     with organization().entered():
-        calendars = {calendar.name: calendar for calendar in BusinessCalendar.objects.all()}
-    assert set(calendars) == {"Office hours", "Around the clock"}
-    assert {calendar.time_zone for calendar in calendars.values()} == {"Europe/London"}
-    nine_to_five = [{"weekday": day, "start": "09:00", "end": "17:00"} for day in range(5)]
-    always = [{"weekday": day, "start": "00:00", "end": "24:00"} for day in range(7)]
-    assert (calendars["Office hours"].windows, calendars["Around the clock"].windows) == (nine_to_five, always)
+        calendars = {calendar.name: calendar.windows for calendar in BusinessCalendar.objects.all()}
+        versions = CalendarVersion.objects.select_related("calendar")
+        first = {(version.calendar.name, version.number, version.time_zone): version.windows for version in versions}
+    assert calendars == {
+        "Office hours": [{"weekday": day, "start": "09:00", "end": "17:00"} for day in range(5)],
+        "Extended hours": [{"weekday": day, "start": "08:00", "end": "20:00"} for day in range(5)],
+        "Around the clock": [{"weekday": day, "start": "00:00", "end": "24:00"} for day in range(7)],
+    }
+    assert first == {(name, 1, "Europe/London"): windows for name, windows in calendars.items()}
 
 
 def test_the_operators_own_organization_is_made_the_same_way(database):

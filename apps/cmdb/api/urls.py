@@ -1,10 +1,9 @@
 """Where this app's resources live."""
 
-from rest_framework.routers import SimpleRouter
-
 from apps.cmdb.api.views import CiClassViewSet, ConfigurationItemViewSet, ServiceViewSet
+from apps.core.api.routers import RecordRouter
 
-router = SimpleRouter(use_regex_path=False)
+router = RecordRouter()
 router.register("services", ServiceViewSet, basename="services")
 router.register("ci-classes", CiClassViewSet, basename="ci-classes")
 router.register("configuration-items", ConfigurationItemViewSet, basename="configuration-items")

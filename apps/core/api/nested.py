@@ -1,5 +1,6 @@
 """Records that live below another one: found below their parent alone."""
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from rest_framework.request import Request
@@ -10,7 +11,7 @@ from apps.core.api.record_views import RecordViewSet, the_one
 from apps.core.errors import NotFound
 
 
-class NestedViewSet(RecordViewSet):
+class NestedViewSet(RecordViewSet, ABC):
     """`/<parents>/{parent}/<records>/`: below another parent, or one the caller may not see, everything is 404."""
 
     parent_key: ClassVar[str]
@@ -18,9 +19,9 @@ class NestedViewSet(RecordViewSet):
     # With the converter `record`: what the numbers begin with by which an address may name the parent instead of its id.
     parent_prefixes: ClassVar[frozenset[str]] = frozenset()
 
+    @abstractmethod
     def parents(self) -> Any:
         """The parents this caller may see."""
-        raise NotImplementedError
 
     def parent(self) -> Any:
         """The parent of the URL. Raises NotFound."""

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from rest_framework.routers import SimpleRouter
-
 from apps.core.api.bulk import BulkViewSet
 from apps.core.api.filters import filters_for
 from apps.core.api.record_views import RecordViewSet
+from apps.core.api.routers import RecordRouter
 from apps.core.api.serializers import RecordSerializer
 from apps.core.authorization import Action
 
@@ -72,7 +71,7 @@ class Resource:
             return usual
         return {name: grant if grant is Action.READ else self.write_grant for name, grant in usual.items()}
 
-    def register(self, router: SimpleRouter) -> None:
+    def register(self, router: RecordRouter) -> None:
         router.register(self.path, self.viewset(), basename=self.path.replace("/", "-"))
 
 

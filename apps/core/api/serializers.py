@@ -4,6 +4,7 @@ On the way out DRF walks its fields for every row, which costs more than the res
 fields become one attrgetter, once; orjson formats what it gets.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy, deepcopy
 from functools import lru_cache
@@ -28,11 +29,12 @@ _fields: dict[type["RecordSerializer"], dict[str, Any]] = {}
 _validators: dict[type["RecordSerializer"], list[Any]] = {}
 
 
-class ComputedField(serializers.Field[Any, Any, Any, Any]):
+class ComputedField(serializers.Field[Any, Any, Any, Any], ABC):
     """A field whose value is worked out of the whole record, for the reader that the context names."""
 
+    @abstractmethod
     def computed(self, instance: Any, context: Mapping[str, Any]) -> Any:
-        raise NotImplementedError
+        """The value of `instance` for whom `context` names."""
 
 
 class RecordSerializer(serializers.ModelSerializer[Any]):

@@ -1,14 +1,14 @@
 """Health, schema and the two readers of it."""
 
 from django.urls import include, path
-from rest_framework.routers import SimpleRouter
 
 from apps.core.api.docs import RedocView, SchemaView, SwaggerView
 from apps.core.api.exports import ExportDownloadView, ExportsView
 from apps.core.api.health import live, ready
 from apps.core.api.jobs import JobViewSet
+from apps.core.api.routers import RecordRouter
 
-router = SimpleRouter(use_regex_path=False)
+router = RecordRouter()
 router.register("jobs", JobViewSet, basename="jobs")
 
 urlpatterns = [

@@ -1,10 +1,9 @@
 """Where incidents live."""
 
-from rest_framework.routers import SimpleRouter
-
+from apps.core.api.routers import RecordRouter
 from apps.incidents.api.views import IncidentViewSet
 
-router = SimpleRouter(use_regex_path=False)
+router = RecordRouter()
 router.register("incidents", IncidentViewSet, basename="incidents")
 
 urlpatterns = router.urls

@@ -1,7 +1,5 @@
-"""How a business calendar's windows and exceptions look in JSON, and which of them make sense."""
+"""How a business calendar's hours look in JSON, and what is asked of them. Which make sense, the calendar's own rules say."""
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 from rest_framework import serializers
@@ -9,16 +7,17 @@ from rest_framework import serializers
 from apps.core.api import strict
 from apps.core.api.serializers import ObjectList, StrictInput
 
+MOST_ITEMS = 1_000
+# More seconds than business time is counted for.
+MOST_SECONDS = 10**12
+
 
 class WindowSerializer(StrictInput):
-    """One stretch of a weekday; "24:00" ends it at midnight."""
+    """One stretch of a weekday. "24:00" ends it at midnight; an end before the start belongs to the next day."""
 
     weekday = strict.IntegerField(min_value=0, max_value=6)
     start = strict.ClockField()
     end = strict.ClockField()
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return refuse_backwards(attrs)
 
 
 class ExceptionSerializer(StrictInput):
@@ -30,44 +29,37 @@ class ExceptionSerializer(StrictInput):
     end = strict.ClockField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        given = {"start", "end"} & set(attrs)
-        if len(given) == 1 or (attrs["kind"] == "open" and not given):
-            missing = next(name for name in ("start", "end") if name not in given)
-            raise serializers.ValidationError(
-                {missing: [serializers.ErrorDetail("start and end go together; open needs both.", "required")]}
-            )
-        attrs["date"] = attrs["date"].isoformat()
-        return refuse_backwards(attrs) if given else attrs
+        return {**attrs, "date": attrs["date"].isoformat()}
 
 
-def refuse_backwards(stretch: dict[str, Any]) -> dict[str, Any]:
-    if stretch["start"] >= stretch["end"]:
-        detail = "The end is not after the start; accepted: a later time, at most 24:00."
-        raise serializers.ValidationError({"end": [serializers.ErrorDetail(detail, "out_of_range")]})
-    return stretch
+class ItemSerializer(StrictInput):
+    """A question: how many business seconds lie between two instants, or when so many have passed since one."""
 
+    start = strict.InstantField()
+    end = strict.InstantField(required=False)
+    seconds = strict.IntegerField(required=False, min_value=-MOST_SECONDS, max_value=MOST_SECONDS)
 
-def refuse_overlaps(stretches: Sequence[Mapping[str, Any]], key: str) -> None:
-    """Zero-padded clock times compare as text. Raises ValidationError naming the later stretch of an overlapping pair."""
-    ordered = sorted(enumerate(stretches), key=lambda pair: (str(pair[1][key]), str(pair[1].get("start", ""))))
-    for (_, earlier), (position, later) in pairwise(ordered):
-        is_same_day = earlier[key] == later[key]
-        if is_same_day and ("start" not in earlier or "start" not in later or later["start"] < earlier["end"]):
-            detail = f"It overlaps another one of the same {key}; accepted: stretches that do not overlap."
-            raise serializers.ValidationError({str(position): {"start": [serializers.ErrorDetail(detail, "overlap")]}})
-
-
-class WindowsField(ObjectList):
-    """All windows of a week."""
-
-    def validate(self, attrs: Any) -> Any:
-        refuse_overlaps(attrs, "weekday")
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("end" in attrs) == ("seconds" in attrs):
+            detail = "Accepted: either end or seconds beside start."
+            raise serializers.ValidationError({"end": [serializers.ErrorDetail(detail, "required")]})
         return attrs
 
 
-class ExceptionsField(ObjectList):
-    """All days that differ."""
+class CalculateInput(StrictInput):
+    """Up to 1,000 questions, of both kinds."""
 
-    def validate(self, attrs: Any) -> Any:
-        refuse_overlaps(attrs, "date")
-        return attrs
+    items: Any = ObjectList(child=ItemSerializer(), min_length=1, max_length=MOST_ITEMS)
+
+
+class ResultSerializer(serializers.Serializer[Any]):
+    """`business_seconds` for an end, `due_at` for seconds."""
+
+    business_seconds = serializers.IntegerField(required=False)
+    due_at = serializers.DateTimeField(required=False)
+
+
+class ResultsSerializer(serializers.Serializer[Any]):
+    """One for each item, in their order."""
+
+    results: Any = ResultSerializer(many=True)

@@ -2,8 +2,10 @@
 
 from apps.core.api import strict
 from apps.core.api.resources import Resource
+from apps.core.api.serializers import ObjectList
 from apps.core.authorization import Action
-from apps.organizations.api.calendars import ExceptionSerializer, ExceptionsField, WindowSerializer, WindowsField
+from apps.organizations.api.calendars import ExceptionSerializer, WindowSerializer
+from apps.organizations.calendars import rules
 from apps.organizations.models import BusinessCalendar, CostCentre, Site
 
 SITES = Resource(
@@ -27,14 +29,15 @@ COST_CENTRES = Resource(
     orderings=("code", "name", "created_at"),
     default_ordering="code",
 )
+# Registered in urls.py with verbs of its own.
 CALENDARS = Resource(
     "sla/calendars",
     BusinessCalendar,
     fields=("name", "time_zone", "windows", "exceptions"),
     declared={
         "time_zone": strict.TimeZoneField(max_length=63),
-        "windows": WindowsField(child=WindowSerializer(), max_length=70),
-        "exceptions": ExceptionsField(child=ExceptionSerializer(), required=False, max_length=2000),
+        "windows": ObjectList(child=WindowSerializer(), max_length=rules.MOST_WINDOWS),
+        "exceptions": ObjectList(child=ExceptionSerializer(), required=False, max_length=rules.MOST_EXCEPTIONS),
     },
     filters=("name", "time_zone"),
     search=("name",),
@@ -42,4 +45,4 @@ CALENDARS = Resource(
     default_ordering="name",
     write_grant=Action.CONFIGURE,
 )
-RESOURCES = (SITES, CALENDARS)
+RESOURCES = (SITES,)

@@ -4,16 +4,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api.bulk import BulkViewSet
 from apps.core.api.filters import filters_for
 from apps.core.api.record_views import RecordViewSet
+from apps.core.api.serializers import strict_input
 from apps.core.api.soft_delete import SoftDeleteViewSet
 from apps.core.authorization import Action
-from apps.organizations import services
+from apps.organizations import calendar_records, services
+from apps.organizations.api.calendars import CalculateInput, ResultsSerializer
+from apps.organizations.api.resources import CALENDARS
 from apps.organizations.api.serializers import DepartmentOutlineSerializer, OrganizationSerializer, TeamSerializer
+from apps.organizations.calendars import calculations, hours_of
 from apps.organizations.models import Department, Organization, Team
 
 
@@ -34,6 +40,29 @@ class DepartmentViewSet(RecordViewSet):
 
     def change_record(self, record: Any, values: Mapping[str, Any]) -> Any:
         return services.change_department(record, actor=self.actor, at=timezone.now(), values=values)
+
+
+class CalendarViewSet(CALENDARS.viewset()):  # type: ignore[misc]
+    """Business calendars. A change of hours counts from then on: it writes the calendar's next version."""
+
+    grants = {**CALENDARS.grants(), "calculate": Action.READ}
+
+    def create_record(self, values: Mapping[str, Any]) -> Any:
+        return calendar_records.create_calendar(actor=self.actor, at=timezone.now(), values=values)
+
+    def change_record(self, record: Any, values: Mapping[str, Any]) -> Any:
+        return calendar_records.change_calendar(record, actor=self.actor, at=timezone.now(), values=values)
+
+    def delete_record(self, record: Any) -> None:
+        calendar_records.delete_calendar(record, actor=self.actor, at=timezone.now())
+
+    @extend_schema(request=CalculateInput, responses=ResultsSerializer)
+    @action(detail=True, methods=["post"])
+    def calculate(self, request: Request, pk: Any) -> Response:
+        """Business seconds between instants, and deadlines, by the hours that count now; up to 1,000 of either kind."""
+        hours = hours_of(self.record().current)
+        given = strict_input(CalculateInput(data=request.data))
+        return Response({"results": calculations.answers(given["items"], hours)})
 
 
 class TeamViewSet(BulkViewSet, SoftDeleteViewSet):

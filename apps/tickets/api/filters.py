@@ -4,9 +4,11 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.utils import timezone
 from django_filters import filters as f
 
 from apps.core.api.filters import BooleanFilter, filters_for
+from apps.tickets import clocks
 from apps.tickets.models import Ticket
 
 ME, NOBODY = "me", "none"
@@ -48,6 +50,10 @@ def tagged(queryset: Any, name: str, value: str) -> Any:
 
 def major(queryset: Any, name: str, value: bool) -> Any:
     return queryset.filter(is_major=value)
+
+
+def by_sla(queryset: Any, name: str, value: str) -> Any:
+    return clocks.narrowed(queryset, value, timezone.now())
 
 
 class TicketFilter(
@@ -92,3 +98,4 @@ class TicketFilter(
     watcher: Any = person("watchers__user_id")
     tags = f.CharFilter(method=tagged)
     is_major = BooleanFilter(method=major)
+    sla = f.ChoiceFilter(choices=clocks.SlaState.choices, method=by_sla)

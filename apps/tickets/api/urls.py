@@ -1,10 +1,8 @@
 """Where tickets live."""
 
-from typing import Any
-
 from django.urls import path
-from rest_framework.routers import SimpleRouter
 
+from apps.core.api.routers import RecordRouter
 from apps.tickets.api.attachments import AttachmentDownloadView, AttachmentViewSet
 from apps.tickets.api.canned_replies import CannedReplyViewSet
 from apps.tickets.api.comments import CommentEditViewSet, CommentViewSet
@@ -21,15 +19,7 @@ from apps.tickets.api.views import TicketViewSet
 from apps.tickets.api.watchers import WatcherViewSet
 from apps.tickets.api.work import TaskViewSet, WorklogViewSet
 
-
-class QueueRouter(SimpleRouter):
-    """Leaves out what a view has taken away: a ticket is opened at its practice's address."""
-
-    def get_method_map(self, viewset: Any, method_map: Any) -> dict[str, str]:
-        return {method: name for method, name in method_map.items() if getattr(viewset, name, None) is not None}
-
-
-router = SimpleRouter(use_regex_path=False)
+router = RecordRouter()
 router.register("tickets/<record:ticket_pk>/links", LinkViewSet, basename="ticket-links")
 router.register("tickets/<record:ticket_pk>/worklogs", WorklogViewSet, basename="ticket-worklogs")
 router.register("tickets/<record:ticket_pk>/tasks", TaskViewSet, basename="ticket-tasks")
@@ -42,8 +32,7 @@ router.register("tickets/<record:ticket_pk>/attachments", AttachmentViewSet, bas
 router.register("tickets/<record:ticket_pk>/watchers", WatcherViewSet, basename="ticket-watchers")
 router.register("canned-replies", CannedReplyViewSet, basename="canned-replies")
 router.register("views", SavedViewViewSet, basename="views")
-queue = QueueRouter(use_regex_path=False)
-queue.register("tickets", TicketViewSet, basename="tickets")
+router.register("tickets", TicketViewSet, basename="tickets")
 
 urlpatterns = [
     path(
@@ -58,5 +47,4 @@ urlpatterns = [
     ),
     path("tickets/<record:pk>/timeline/", TimelineView.as_view(), name="ticket-timeline"),
     *router.urls,
-    *queue.urls,
 ]

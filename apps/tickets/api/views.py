@@ -305,4 +305,3 @@ class TicketViewSet(TicketActions):
     number_prefixes = kinds.NUMBERS
     http_method_names = RecordViewSet.http_method_names
     grants: ClassVar[Any] = {name: grant for name, grant in TicketActions.grants.items() if name != "create"}
-    create = None  # type: ignore[assignment]

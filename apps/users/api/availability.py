@@ -1,5 +1,6 @@
 """Presence and absences over HTTP, and how other records show them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
@@ -29,11 +30,12 @@ class OutOfOffice(serializers.Serializer[Any]):
     delegate = serializers.UUIDField(source="delegate_id", allow_null=True)
 
 
-class ShowsAvailability(RecordViewSet):
+class ShowsAvailability(RecordViewSet, ABC):
     """Gives each row of an answer its `availability`, that of the person whom `person_of` names."""
 
+    @abstractmethod
     def person_of(self, row: Any) -> UUID:
-        raise NotImplementedError
+        """The id of the person whom `row` is about."""
 
     def represent_all(self, rows: list[Any]) -> list[Any]:
         people = {row.pk: self.person_of(row) for row in rows}

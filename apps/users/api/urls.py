@@ -1,8 +1,8 @@
 """Where sign-in lives."""
 
 from django.urls import path
-from rest_framework.routers import SimpleRouter
 
+from apps.core.api.routers import RecordRouter
 from apps.users.api.access import ExplainView, RoleAssignmentViewSet, RoleViewSet
 from apps.users.api.api_tokens import ApiTokenViewSet, ServiceAccountViewSet
 from apps.users.api.availability import AbsenceViewSet, PresenceView
@@ -21,7 +21,7 @@ from apps.users.api.sessions import SessionViewSet
 from apps.users.api.teamwork import SKILLS, CostCentreViewSet, DepartmentViewSet, TeamMemberViewSet
 from apps.users.api.views import LogoutView, MeViewSet, RefreshView, TokenView
 
-router = SimpleRouter(use_regex_path=False)
+router = RecordRouter()
 router.register("users", PeopleViewSet, basename="users")
 router.register("roles", RoleViewSet, basename="roles")
 router.register("role-assignments", RoleAssignmentViewSet, basename="role-assignments")

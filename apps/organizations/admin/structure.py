@@ -5,17 +5,20 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from apps.core.actors import Actor
 from apps.core.admin import AliveAdmin, RecordAdmin, actor_of
-from apps.core.authorization import Action
 from apps.organizations import services
-from apps.organizations.models import BusinessCalendar, CostCentre, Department, Organization, Site, Team
-
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+from apps.organizations.models import (
+    CostCentre,
+    Department,
+    Organization,
+    Site,
+    Team,
+)
 
 
 @admin.register(Organization)
@@ -76,36 +79,6 @@ class DepartmentAdmin(RecordAdmin):
         return services.change_department(record, actor=actor, at=at, values=values)
 
 
-@admin.register(BusinessCalendar)
-class BusinessCalendarAdmin(RecordAdmin):
-    """Name and zone are changed here; hours through the API, which checks them, until the calendar editor comes."""
-
-    resource = "calendars"
-    write_action = Action.CONFIGURE
-    list_display = ("name", "time_zone", "shown_windows", "updated_at")
-    search_fields = ("name",)
-    ordering = ("name",)
-    fields = ("name", "time_zone", "shown_windows", "shown_exceptions")
-    readonly_fields = ("shown_windows", "shown_exceptions")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    @display(description="hours")
-    def shown_windows(self, calendar: BusinessCalendar) -> SafeString:
-        days: dict[str, list[str]] = {}
-        for window in calendar.windows:
-            days.setdefault(WEEKDAYS[window["weekday"]], []).append(f"{window['start']}-{window['end']}")
-        return _lines((f"{day} {', '.join(hours)}",) for day, hours in _folded(days))
-
-    @display(description="days that differ")
-    def shown_exceptions(self, calendar: BusinessCalendar) -> SafeString:
-        return _lines(
-            (f"{day['date']} {day['kind']}" + (f" {day['start']}-{day['end']}" if day.get("start") else ""),)
-            for day in calendar.exceptions
-        )
-
-
 @admin.register(Team)
 class TeamAdmin(AliveAdmin):
     resource = "teams"
@@ -123,18 +96,3 @@ class TeamAdmin(AliveAdmin):
     def shown_members(self, team: Team) -> SafeString:
         link = f"{reverse('admin:users_teammember_changelist')}?team__exact={team.pk}"
         return format_html('<a class="text-link" href="{}">Who is in it</a>', link)
-
-
-def _folded(days: dict[str, list[str]]) -> list[tuple[str, list[str]]]:
-    """Neighbouring days with the same hours as one line."""
-    folded: list[list[Any]] = []
-    for day, hours in days.items():
-        if folded and folded[-1][2] == hours and WEEKDAYS.index(day) == WEEKDAYS.index(folded[-1][1]) + 1:
-            folded[-1][1] = day
-        else:
-            folded.append([day, day, hours])
-    return [(first if first == last else f"{first} to {last}", hours) for first, last, hours in folded]
-
-
-def _lines(rows: Any) -> SafeString:
-    return format_html_join("", "<div>{}</div>", rows) or format_html("-")

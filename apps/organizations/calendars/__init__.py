@@ -1,0 +1,16 @@
+"""Business time: when a calendar is open, and how far one instant is from another in open seconds.
+
+Pure functions over immutable values: nothing here reads the database or the clock.
+"""
+
+from apps.organizations.calendars.hours import (
+    ALWAYS,
+    HORIZON,
+    BeyondHorizon,
+    OpenHours,
+    add_business,
+    business_between,
+)
+from apps.organizations.calendars.versions import hours_of
+
+__all__ = ["ALWAYS", "HORIZON", "BeyondHorizon", "OpenHours", "add_business", "business_between", "hours_of"]

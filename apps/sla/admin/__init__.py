@@ -1,0 +1,5 @@
+"""The admin's pages of this app, by noun; importing them registers them."""
+
+from apps.sla.admin import policies, timers
+
+__all__ = ["policies", "timers"]

@@ -1,0 +1,24 @@
+"""Where service levels live."""
+
+from django.urls import path
+
+from apps.core.api.routers import RecordRouter
+from apps.sla.api.policies import PolicyVersionViewSet, PolicyViewSet, SettingsViewSet
+from apps.sla.api.reports import BreachViewSet, ComplianceView
+from apps.sla.api.views import TicketTimersView, TimerViewSet
+
+router = RecordRouter()
+router.register("sla/policies", PolicyViewSet, basename="sla-policies")
+router.register("sla/policies/<uuid:policy_pk>/versions", PolicyVersionViewSet, basename="sla-versions")
+router.register("sla/timers", TimerViewSet, basename="sla-timers")
+router.register("sla/breaches", BreachViewSet, basename="sla-breaches")
+urlpatterns = [
+    path("tickets/<record:pk>/sla/", TicketTimersView.as_view(), name="ticket-sla"),
+    path("sla/compliance/", ComplianceView.as_view(), name="sla-compliance"),
+    path(
+        "sla/settings/",
+        SettingsViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="sla-settings",
+    ),
+    *router.urls,
+]

@@ -1,0 +1,17 @@
+"""What service levels record. Facts about a ticket's timers have the ticket as subject, so that its timeline tells them."""
+
+from apps.core.events import declare
+from apps.core.records import declare_events
+from apps.sla.models import Policy
+
+WARNED = declare("sla.warned", "A timer reached a level before its deadline.")
+BREACHED = declare("sla.breached", "A timer missed its deadline, or was attached when it had been missed already.")
+ESCALATED = declare("sla.escalated", "A timer reached a level after its deadline.")
+ACTION_DUE = declare("sla.action_due", "A level that fired has something to do to its ticket.")
+ACTION_REFUSED = declare("sla.action_refused", "A level could not do what it says: what it names is gone.")
+DEADLINE_SET = declare("sla.deadline_set", "Somebody set a timer's deadline by hand.")
+MIGRATED = declare("sla.migrated", "A ticket's timers were carried over to a new version of their policy.")
+WITHDRAWN = declare("sla.withdrawn", "A ticket's timers were ended with their policy, which was withdrawn.")
+REPAIRED = declare("sla.repaired", "A ticket's timers were built anew from its history.")
+SETTINGS_CHANGED = declare("sla_settings.updated", "How policies are chosen was changed.")
+declare_events(Policy, "created", "updated", "drafted", "published", "migrated", "withdrawn")
