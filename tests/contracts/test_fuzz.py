@@ -13,7 +13,7 @@ from tests.contracts import fuzzing
 from tests.contracts.matrix import PRINCIPALS
 from tests.contracts.world import World
 
-CASES = int(os.environ.get("ITSM_FUZZ_CASES", "50000" if IS_FULL_RUN else "1500"))
+CASES = int(os.environ.get("ITSM_FUZZ_CASES", "50000" if IS_FULL_RUN else "3000"))
 # In a full run each principal's operations are shared out, so that every core has its part until the end.
 SHARDS = 2 if IS_FULL_RUN else 1
 
