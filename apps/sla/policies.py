@@ -15,6 +15,7 @@ from apps.core.models import new_id
 from apps.organizations.models import BusinessCalendar
 from apps.sla import checking
 from apps.sla.choices import Adoption, EndReason, Selection, VersionState
+from apps.sla.escalation import actions
 from apps.sla.models import Level, Policy, PolicyVersion, Settings, Target
 from apps.sla.moving import cancel_timers
 
@@ -85,7 +86,7 @@ def draft(policy: Policy, *, actor: Actor, at: datetime, content: Mapping[str, A
     """
     require(actor, Action.CONFIGURE, RESOURCE)
     errors, _ = checking.check(content)
-    errors += _missing_calendars(content)
+    errors += _missing_calendars(content) + _missing_in_levels(content)
     if errors:
         raise Invalid(errors=errors)
     # Written anew, not changed: whoever looked at the old draft finds it gone.
@@ -124,6 +125,20 @@ def _missing_calendars(content: Mapping[str, Any]) -> list[FieldError]:
     ]
 
 
+def _missing_in_levels(content: Mapping[str, Any]) -> list[FieldError]:
+    """Teams, rotas and chains that levels name and that are not there."""
+    given = content.get("levels")
+    levels = given if isinstance(given, list) else []
+    placed = [
+        (f"/levels/{place}/actions/{number}", action)
+        for place, level in enumerate(levels)
+        if isinstance(level, dict) and isinstance(level.get("actions"), list)
+        for number, action in enumerate(level["actions"])
+        if isinstance(action, dict)
+    ]
+    return actions.missing(placed)
+
+
 def _targets(version: PolicyVersion, content: Mapping[str, Any]) -> Iterable[Target]:
     for position, target in enumerate(content["targets"]):
         yield Target(
@@ -153,6 +168,8 @@ def _levels(version: PolicyVersion, content: Mapping[str, Any]) -> Iterable[Leve
             percent=level.get("percent"),
             offset_seconds=level.get("offset_seconds"),
             actions=level.get("actions", []),
+            applies=level.get("applies") or [{}],
+            is_until_acknowledged=level.get("is_until_acknowledged", False),
             is_around_the_clock=level.get("is_around_the_clock", False),
         )
 

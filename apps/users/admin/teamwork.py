@@ -15,7 +15,7 @@ from unfold.decorators import display
 from apps.core.actors import Actor
 from apps.core.admin import ReadOnlyAdmin, RecordAdmin
 from apps.core.authorization import Action
-from apps.users import absences, membership, rotas
+from apps.users import absences, membership, rosters, rotas
 from apps.users.models import (
     Absence,
     CostCentreOwner,
@@ -152,14 +152,14 @@ class OnCallRotaAdmin(ReadOnlyAdmin):
     @display(description="on call now")
     def shown_on_call(self, rota: OnCallRota) -> str:
         at = timezone.now()
-        (found,) = rotas.on_call([rota], at=at, now=at)
+        (found,) = rosters.on_call([rota], at=at, now=at)
         return _names([found.user_id]).get(found.user_id, "nobody")
 
     @display(description="next four weeks")
     def shown_shifts(self, rota: OnCallRota) -> SafeString:
         """As planned: with overrides, without absences."""
         at = timezone.now()
-        shifts = rotas.shifts_of(rota, begin=at, end=at + SHOWN_SHIFTS)
+        shifts = rosters.shifts_of(rota, begin=at, end=at + SHOWN_SHIFTS)
         names = _names(shift.user_id for shift in shifts)
         rows = ((f"{shift.starts_at:%Y-%m-%d %H:%M}", names.get(shift.user_id, "nobody")) for shift in shifts)
         return format_html_join("", "<div>from {}: {}</div>", rows) or format_html("-")
