@@ -4,9 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from apps.core.errors import Invalid
-from apps.sla.escalation import acknowledging, climbing, policies
-from apps.sla.models import EscalationFiring, EscalationRun, Notice
+from apps.sla.escalation import climbing, policies
+from apps.sla.models import EscalationFiring, EscalationRun
 from apps.users import rotas
 from apps.users.models import DepartmentHead, TeamMember, User, UserType
 from tests import factories

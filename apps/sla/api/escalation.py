@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from apps.core.api import lookup, strict
 from apps.core.api.filters import filters_for
 from apps.core.api.record_views import RecordViewSet, the_one
-from apps.core.api.serializers import RecordSerializer, ReferringInput, StrictInput, strict_input
+from apps.core.api.serializers import RecordSerializer, ReferringInput, strict_input
 from apps.core.api.views import TenantView
 from apps.core.authorization import Action
 from apps.core.errors import NotFound
@@ -22,14 +22,40 @@ from apps.sla.api.policy_serializers import ENVELOPE, ConditionField, ObjectsFie
 from apps.sla.escalation import acknowledging, outlook, policies
 from apps.sla.models import EscalationPolicy
 from apps.tickets import kinds, rights
+from apps.tickets.api.serializers import NoInput
 from apps.tickets.models import Ticket
+
+
+def _refuse_what_is_no_list(field: Any, data: Any) -> None:
+    if not isinstance(data, list):
+        field.fail("not_a_list")
+
+
+class ClausesField(ConditionField):
+    """A condition, which is a list; the service says what is wrong in it."""
+
+    default_error_messages: ClassVar[Any] = {"not_a_list": "Not a list; accepted: a list of clauses."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        _refuse_what_is_no_list(self, data)
+        return super().to_internal_value(data)
+
+
+class StepsField(ObjectsField):
+    """Steps, which are a list; the service says what is wrong in them."""
+
+    default_error_messages: ClassVar[Any] = {"not_a_list": "Not a list; accepted: a list of steps."}
+
+    def to_internal_value(self, data: Any) -> Any:
+        _refuse_what_is_no_list(self, data)
+        return super().to_internal_value(data)
 
 
 class EscalationPolicySerializer(RecordSerializer):
     """A chain: for which tickets it begins, and what happens step by step until somebody comes."""
 
-    match = ConditionField(required=False)
-    steps = ObjectsField(
+    match = ClausesField(required=False)
+    steps = StepsField(
         help_text='Each `{"after_minutes", "actions", "repeats"?, "repeat_minutes"?}`; minutes are counted from the step before.'
     )
     position = strict.IntegerField(min_value=0, max_value=1_000_000, required=False)
@@ -49,7 +75,7 @@ class PreviewInput(ReferringInput):
     ticket = strict.ReferenceField(queryset=Ticket.objects)
 
 
-class PersonSerializer(serializers.Serializer[Any]):
+class CalledSerializer(serializers.Serializer[Any]):
     """Who would be told, how, and by which word they are meant."""
 
     user = serializers.UUIDField()
@@ -62,7 +88,7 @@ class PreviewStepSerializer(serializers.Serializer[Any]):
     step = serializers.IntegerField()
     at = serializers.DateTimeField()
     repeats_at: Any = serializers.ListField(child=serializers.DateTimeField())
-    people: Any = PersonSerializer(many=True)
+    people: Any = CalledSerializer(many=True)
     does: Any = serializers.ListField(child=serializers.CharField())
     because: Any = serializers.ListField(
         child=serializers.CharField(), help_text="What is strange: nobody is there, or out."
@@ -156,6 +182,10 @@ class OfTicket(TenantView):
 
     model = Ticket
     resource = kinds.RESOURCE
+    finds_hidden: ClassVar[frozenset[str]] = frozenset()
+
+    def check_visible(self) -> None:
+        self.ticket(self.kwargs["pk"])
 
     def ticket(self, pk: Any) -> Ticket:
         tickets = Ticket.objects.visible_to(self.actor).alive()
@@ -184,9 +214,9 @@ class AcknowledgeView(OfTicket):
 
     grants: ClassVar[Any] = {"post": Action.UPDATE}
 
-    @extend_schema(request=StrictInput, responses=TicketEscalationSerializer)
+    @extend_schema(request=NoInput, responses=TicketEscalationSerializer)
     def post(self, request: Request, pk: Any) -> Response:
         """I have it in hand: its chains end, and nobody else is called. Saying it twice changes nothing."""
-        strict_input(StrictInput(data=request.data))
+        strict_input(NoInput(data=request.data))
         ticket = acknowledging.acknowledge(self.ticket(pk), actor=self.actor, at=timezone.now())
         return Response(outlook.of_ticket(ticket))

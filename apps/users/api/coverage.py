@@ -61,6 +61,7 @@ class GapSerializer(serializers.Serializer[Any]):
     """A stretch in which a team's rotas name nobody."""
 
     team = serializers.UUIDField()
+    name = serializers.CharField(help_text="The team's.")
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField()
     is_promised = serializers.BooleanField(help_text="Whether somebody must be on call then.")
@@ -95,12 +96,19 @@ class GapsView(TenantView):
         team_id = given_id(self.query, "team")
         if team_id is not None:
             visible = visible.filter(team_id=team_id)
-        teams = list(visible.order_by("team_id").values_list("team_id", flat=True).distinct()[: MOST_TEAMS + 1])
+        found = visible.order_by("team__name", "team_id").values_list("team_id", "team__name").distinct()
+        teams = dict(found[: MOST_TEAMS + 1])
         if len(teams) > MOST_TEAMS:
             raise invalid_parameter("team", f"More than {MOST_TEAMS} teams have a rota; ask for one.", "required")
-        found = [gap for each in teams for gap in coverage.gaps(each, begin, end)][:MOST_GAPS]
         rows = [
-            {"team": gap.team_id, "starts_at": gap.starts_at, "ends_at": gap.ends_at, "is_promised": gap.is_promised}
-            for gap in found
+            {
+                "team": gap.team_id,
+                "name": name,
+                "starts_at": gap.starts_at,
+                "ends_at": gap.ends_at,
+                "is_promised": gap.is_promised,
+            }
+            for each, name in teams.items()
+            for gap in coverage.gaps(each, begin, end)
         ]
-        return Response({"results": rows})
+        return Response({"results": rows[:MOST_GAPS]})

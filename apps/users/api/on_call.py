@@ -19,11 +19,12 @@ from apps.core.api import strict
 from apps.core.api.filters import filters_for
 from apps.core.api.nested import NestedViewSet
 from apps.core.api.pagination import invalid_parameter
-from apps.core.api.record_views import RecordViewSet
+from apps.core.api.record_views import RecordViewSet, the_one
 from apps.core.api.resources import ENVELOPE
 from apps.core.api.serializers import ObjectList, RecordSerializer
 from apps.core.api.views import TenantView
 from apps.core.authorization import Action, require, within_reach
+from apps.core.errors import NotFound
 from apps.organizations.api.calendars import WindowSerializer
 from apps.users import feeds, rosters, rotas
 from apps.users.api.availability import ColleagueSerializer
@@ -128,11 +129,10 @@ class RotaViewSet(RecordViewSet):
         **RecordViewSet.grants,
         "who": Action.READ,
         "shifts": Action.READ,
-        "ical": Action.READ,
     }
 
     def accepted_parameters(self) -> frozenset[str]:
-        asked = {"who": frozenset({"at"}), "shifts": frozenset({"from", "to"}), "ical": frozenset({"user"})}
+        asked = {"who": frozenset({"at"}), "shifts": frozenset({"from", "to"})}
         return asked.get(self.action) or super().accepted_parameters()
 
     def shaped(self, queryset: Any) -> Any:
@@ -189,16 +189,26 @@ class RotaViewSet(RecordViewSet):
         found = rosters.shifts_of(rota, begin=begin, end=end)
         return Response({"rota": rota.pk, "name": rota.name, "results": [_shown(shift) for shift in found]})
 
+
+class CalendarFileView(TenantView):
+    """A rota for people's own calendars."""
+
+    model = OnCallRota
+    resource = "on_call"
+    grants = {"get": Action.READ}
+    parameters = frozenset({"user"})
+
     @extend_schema(
         responses={(200, "text/calendar"): OpenApiTypes.STR},
         parameters=[OpenApiParameter("user", UUID, description="The shifts of this person alone.")],
     )
-    @action(detail=True, methods=["get"], url_path="calendar.ics")
-    def ical(self, request: Request, pk: Any) -> HttpResponse:
+    def get(self, request: Request, pk: Any) -> HttpResponse:
         """The shifts of the last two weeks and the next twelve as an iCalendar file, for programs that subscribe to it."""
-        rota = self.record()
-        person = given_id(self.query, "user")
-        body = feeds.calendar_of(rota, at=timezone.now(), user_id=person)
+        visible = within_reach(OnCallRota.objects.visible_to(self.actor), self.actor, Action.READ, self.resource)
+        rota = the_one(visible, pk)
+        if rota is None:
+            raise NotFound
+        body = feeds.calendar_of(rota, at=timezone.now(), user_id=given_id(self.query, "user"))
         return HttpResponse(body, content_type="text/calendar; charset=utf-8")
 
 

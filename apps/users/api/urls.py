@@ -16,7 +16,7 @@ from apps.users.api.credentials import (
     SetupView,
 )
 from apps.users.api.links import ResetConfirmView, ResetView
-from apps.users.api.on_call import OnCallNowView, OverrideViewSet, RotaViewSet
+from apps.users.api.on_call import CalendarFileView, OnCallNowView, OverrideViewSet, RotaViewSet
 from apps.users.api.people import ImportView, PeopleViewSet
 from apps.users.api.sessions import SessionViewSet
 from apps.users.api.teamwork import SKILLS, CostCentreViewSet, DepartmentViewSet, TeamMemberViewSet
@@ -55,6 +55,7 @@ urlpatterns = [
     path("auth/me/", MeViewSet.as_view({"get": "retrieve", "patch": "partial_update"}), name="me"),
     path("auth/presence/", PresenceView.as_view(), name="presence"),
     path("on-call/now/", OnCallNowView.as_view(), name="on-call-now"),
+    path("on-call/rotas/<uuid:pk>/ical/", CalendarFileView.as_view(), name="on-call-ical"),
     path("on-call/gaps/", GapsView.as_view(), name="on-call-gaps"),
     *router.urls,
 ]
