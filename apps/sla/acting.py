@@ -30,10 +30,8 @@ def carry_out(event: Event) -> None:
         return
     if not ticket.is_open or not _is_meant(level, event):
         return
-    not_before = None if level.is_around_the_clock else _instant(event)
-    carrying.carry_out(
-        ticket.pk, level.actions, carrying.Doing(actor, event.recorded_at, _words(event), not_before=not_before)
-    )
+    doing = carrying.Doing(actor, event.recorded_at, _words(event), not_before=_instant(event))
+    carrying.carry_out(ticket.pk, level.actions, doing)
 
 
 def _is_meant(level: Level, event: Event) -> bool:

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from apps.organizations.calendars import ALWAYS, OpenHours, add_business, business_between
+from apps.organizations.calendars import ALWAYS, HORIZON, BeyondHorizon, OpenHours, add_business, business_between
 from apps.sla.choices import OF_TEAM, Selection
-from apps.sla.clock import LevelRule, Plan, whole
+from apps.sla.clock import LevelRule, Plan, reckoned, whole
 from apps.sla.conditions import Condition, Facts
 from apps.sla.rules import Rules
 
@@ -30,7 +30,11 @@ class TargetRule:
         """The target in open seconds, for what starts then."""
         if self.seconds is not None:
             return self.seconds
-        return max(1, business_between(start, days_later(start, self.business_days or 0, hours), hours))
+        try:
+            end = days_later(start, self.business_days or 0, hours)
+        except BeyondHorizon:
+            end = start + HORIZON
+        return max(1, business_between(start, end, hours))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ class Book:
                 if self.selection == Selection.FIRST_MATCH:
                     chosen.setdefault(key, choice)
                     continue
-                deadline = add_business(since, target.seconds_from(since, choice.hours.open), choice.hours.open)
+                deadline = reckoned(since, target.seconds_from(since, choice.hours.open), choice.hours.open)
                 if key not in chosen or deadline < deadlines[key]:
                     chosen[key], deadlines[key] = choice, deadline
         return chosen

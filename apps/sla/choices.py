@@ -67,7 +67,7 @@ class EndReason(TextChoices):
 class Outcome(TextChoices):
     """What became of a level's instant.
 
-    fired: told; collapsed: a higher level was due at the same time; late: passed before the timer was attached; past: history.
+    fired: told; collapsed: not told in time, and a higher level was; late: passed before the timer was attached; past: history.
     """
 
     FIRED = "fired"

@@ -96,12 +96,11 @@ def _backwards(events: list[Event]) -> tuple[list[UUID], list[Promises]]:
         standing = policies.get(event.subject_id)
         if event.name == SETTINGS:
             selection = event.changes.get("selection", [selection])[0]
-        elif standing is not None and event.name == PUBLISHED:
-            policies[event.subject_id] = replace(standing, published=before_this[event.id])
-        elif standing is not None and event.name == UPDATED:
-            old = {name: event.changes[name][0] for name in ("position", "is_active") if name in event.changes}
-            policies[event.subject_id] = replace(standing, **old)
         elif event.name == CREATED:
             policies.pop(event.subject_id, None)
+        elif standing is not None:
+            old = {name: event.changes[name][0] for name in ("position", "is_active") if name in event.changes}
+            old |= {"published": before_this[event.id]} if event.name == PUBLISHED else {}
+            policies[event.subject_id] = replace(standing, **old)
         promises.append(Promises(dict(policies), selection))
     return [event.id for event in events], promises[::-1]

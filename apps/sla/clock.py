@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from apps.organizations.calendars import OpenHours, add_business, business_between
+from apps.organizations.calendars import HORIZON, BeyondHorizon, OpenHours, add_business, business_between
 from apps.sla.choices import EndReason, Stage, Stretch
 
 SECOND = timedelta(seconds=1)
@@ -17,6 +17,14 @@ SECOND = timedelta(seconds=1)
 
 def whole(instant: datetime) -> datetime:
     return instant.replace(microsecond=0)
+
+
+def reckoned(start: datetime, seconds: int, hours: OpenHours) -> datetime:
+    """`add_business`, and ten years away what lies further: a calendar that opens no more holds up neither ticket nor sweep."""
+    try:
+        return add_business(start, seconds, hours)
+    except BeyondHorizon:
+        return start + (HORIZON if seconds > 0 else -HORIZON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,8 @@ class LevelRule:
     offset_seconds: int | None = None
     # It does something to its ticket, beside telling people.
     has_action: bool = False
+    # People are told of it at any hour.
+    is_around_the_clock: bool = False
 
     def threshold(self, target_seconds: int) -> int:
         """The open seconds after which it is reached."""
@@ -132,7 +142,7 @@ class Clock:
     def begin(cls, plan: Plan, *, target_seconds: int, started_at: datetime, cause: Cause) -> "Clock":
         """Running since `started_at`, whenever that was; `reach` tells what has passed since."""
         since = whole(started_at)
-        due = add_business(since, target_seconds, plan.hours)
+        due = reckoned(since, target_seconds, plan.hours)
         pending: list[tuple[UUID, datetime | None]] = [
             (level.id, None) for level in plan.levels if level.threshold(target_seconds) > 0
         ]
@@ -182,12 +192,21 @@ class Clock:
         if state.due_at is None:
             state.due_at = self._deadline()
         if state.breached_at is None and state.since > state.due_at:
-            state.breached_at = state.due_at
+            self._breach_while_paused(state.due_at)
         self._end(Stage.MET if state.breached_at is None else Stage.MISSED, reason)
         if state.breached_at is not None:
             overdue = self._between(state.due_at, state.since) if state.fixed_due_at else -state.left_seconds
             state.breach_seconds = max(0, overdue)
             state.breach_wall_seconds = max(0, _seconds(state.since - state.breached_at))
+
+    def _breach_while_paused(self, due_at: datetime) -> None:
+        """A deadline that pauses do not move passed during one, and nothing fires then."""
+        breaches = {level.id for level in self.plan.levels if level.is_breach}
+        self.state.breached_at = due_at
+        self.passed += [
+            Passed(level_id, due_at + SECOND, True) for level_id, _ in self.state.pending if level_id in breaches
+        ]
+        self.state.pending = [entry for entry in self.state.pending if entry[0] not in breaches]
 
     def cancel(self, at: datetime, reason: EndReason) -> None:
         """Given up: no result, and left out of reports; a breach until then stays."""
@@ -207,6 +226,9 @@ class Clock:
         self._settle(at, cause, kind=Stretch.STOPPED)
         state.stage, state.ended_at, state.end_reason = Stage.RUNNING, None, EndReason.NONE
         state.breach_seconds = state.breach_wall_seconds = None
+        if state.fixed_due_at is not None and state.breached_at is None and state.fixed_due_at < state.since:
+            # It was kept: what was left of it then is left now.
+            state.fixed_due_at = None
         self._schedule()
 
     def set_deadline(self, due_at: datetime, at: datetime, cause: Cause, *, is_floating: bool) -> None:
@@ -222,6 +244,12 @@ class Clock:
         state.fixed_due_at = None if is_floating else due_at
         if state.stage is Stage.RUNNING:
             self._schedule(due_at)
+
+    def keep_deadline(self, due_at: datetime) -> None:
+        """One that was set by hand outlives the target it was set for."""
+        self.state.fixed_due_at = due_at
+        if self.state.stage is Stage.RUNNING:
+            self._schedule()
 
     def replay(self, uncounted: Iterable[tuple[Span, Cause]]) -> None:
         """Go through what another timer did not count, each stretch with why the next one began."""
@@ -288,7 +316,7 @@ class Clock:
             return state.fixed_due_at
         if state.breached_at is not None and state.left_seconds <= 0:
             return state.breached_at
-        return add_business(state.since, state.left_seconds, self.plan.hours)
+        return reckoned(state.since, state.left_seconds, self.plan.hours)
 
     def _schedule(self, due_at: datetime | None = None) -> None:
         """The deadline, and the instants of all levels that have not been reached."""
@@ -307,8 +335,8 @@ class Clock:
             return state.due_at + SECOND
         threshold = level.threshold(state.target_seconds)
         if state.fixed_due_at is not None:
-            return add_business(state.due_at, threshold - state.target_seconds, self.plan.hours)
-        return add_business(state.since, threshold - state.elapsed_seconds, self.plan.hours)
+            return reckoned(state.due_at, threshold - state.target_seconds, self.plan.hours)
+        return reckoned(state.since, threshold - state.elapsed_seconds, self.plan.hours)
 
     def _between(self, start: datetime, end: datetime) -> int:
         return business_between(start, end, self.plan.hours)

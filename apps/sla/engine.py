@@ -67,6 +67,9 @@ class Held:
     late_count: int = 0
     # Its breach was told of the timer that it took over from.
     is_breach_told: bool = False
+    # Who set its deadline by hand, and why.
+    set_by_id: UUID | None = None
+    set_because: str = ""
     touched: bool = False
 
     @property
@@ -151,8 +154,8 @@ class Evaluation:
         elif clock.state.stage is Stage.PAUSED and _resumes(rules, facts):
             self._touch(held).resume(at, change.cause)
         elif (clock.state.cause.team_id, clock.state.cause.owner_id) != (facts["team"], change.owner_id):
-            because = clock.state.cause.because
-            self._touch(held).hand_on(at, Cause(because, change.event_id, facts["team"], change.owner_id))
+            why = clock.state.cause
+            self._touch(held).hand_on(at, Cause(why.because, why.event_id, facts["team"], change.owner_id))
 
     def _is_cancelled(self, rules: Rules) -> bool:
         facts = self.change.after
@@ -177,7 +180,8 @@ class Evaluation:
             self._touch(held).cancel(at, EndReason.UNMATCHED)
         elif choice.version.rules[held.metric].on_change is OnChange.FRESH:
             self._touch(held).cancel(at, EndReason.REPLACED)
-            self._begin(choice, held.metric, at, after=held, cycle=held.cycle)
+            begun = self._begin(choice, held.metric, at, after=held, cycle=held.cycle)
+            self._inherit_breach(begun, held)
         else:
             self.carry(held, choice, at)
 
@@ -207,12 +211,19 @@ class Evaluation:
         begun.clock.replay(uncounted)
         begun.clock.hand_on(at, self.change.cause)
         begun.late_count = len(begun.clock.passed)
+        self._inherit_breach(begun, held)
+        if held.clock.state.fixed_due_at is not None:
+            begun.set_by_id, begun.set_because = held.set_by_id, held.set_because
+            begun.clock.keep_deadline(held.clock.state.fixed_due_at)
+        self._settle_in(begun, at)
+        return begun
+
+    @staticmethod
+    def _inherit_breach(begun: Held, held: Held) -> None:
         breached_at = held.clock.state.breached_at
         if breached_at is not None:
             begun.is_breach_told = True
             begun.clock.inherit_breach(breached_at)
-        self._settle_in(begun, at)
-        return begun
 
     # --- what may begin
 
@@ -227,6 +238,9 @@ class Evaluation:
         if last is not None and change.is_back and reason in LOST:
             self.carry(last, choice, at, gap="lost")
             return
+        if last is not None and reason is EndReason.UNMATCHED and self._takes_up(last, rules):
+            self.carry(last, choice, at, gap="unmatched")
+            return
         has_just_ended = last is not None and last.touched and reason in {EndReason.RESET, EndReason.HANDED_OVER}
         is_edge = before is None or is_newly_chosen or not rules.start.holds(before) or rules.stop.holds(before)
         is_taken_over = choice.version.agreement in OF_TEAM and before is not None and before["team"] != facts["team"]
@@ -239,6 +253,11 @@ class Evaluation:
             self._begin(choice, key[1], at, after=last, cycle=last.cycle + 1)
         elif last.clock.state.stage in FINISHED and rules.reopen is Reopen.RESUME:
             self._reopen(last, choice, at)
+
+    def _takes_up(self, last: Held, rules: Rules) -> bool:
+        """Whether what no policy was for in between goes on: leaving a policy and coming back is no way to a new deadline."""
+        is_same_team = last.agreement not in OF_TEAM or last.team_id == self.change.after["team"]
+        return is_same_team and rules.on_change is not OnChange.FRESH
 
     def _reopen(self, last: Held, choice: Choice, at: datetime) -> None:
         """The same timer goes on; where the ticket changed meanwhile, another target of its version or policy takes over."""
@@ -260,7 +279,7 @@ class Evaluation:
             return whole(change.at)
         return whole(change.opened_at if rules.start_from is StartFrom.OPENED_AT else change.created_at)
 
-    def _begin(self, choice: Choice, metric: str, started_at: datetime, *, after: Held | None, cycle: int) -> None:
+    def _begin(self, choice: Choice, metric: str, started_at: datetime, *, after: Held | None, cycle: int) -> Held:
         begun = self._make(choice, metric, started_at, after=after, cycle=cycle)
         at = whole(self.change.at)
         if started_at < at and self.change.before is not None:
@@ -268,17 +287,22 @@ class Evaluation:
         begun.clock.reach(at)
         begun.late_count = len(begun.clock.passed)
         self._settle_in(begun, at)
+        return begun
 
     def _look_back(self, begun: Held) -> None:
-        """Pauses before a timer was attached are pauses all the same."""
+        """Pauses before a timer was attached are pauses all the same, and what was over then is not counted either."""
         rules, clock = begun.rules, begun.clock
+        waits: Stretch | None = None
         for past in self.past_of():
             if past.at <= clock.state.since:
                 clock.state.cause = past.cause
-            if clock.state.stage is Stage.RUNNING and rules.pause.holds(past.facts):
+            before, waits = waits, _waits(rules, past.facts, waits)
+            if before is not None and before is not waits:
+                clock.resume(past.at, past.cause, kind=before)
+            if waits is not None and before is not waits:
                 clock.pause(past.at, past.cause)
-            elif clock.state.stage is Stage.PAUSED and _resumes(rules, past.facts):
-                clock.resume(past.at, past.cause)
+        if waits is Stretch.STOPPED:
+            clock.resume(whole(self.change.at), self.change.cause, kind=waits)
 
     def _make(self, choice: Choice, metric: str, started_at: datetime, *, after: Held | None, cycle: int) -> Held:
         agreement, at = choice.version.agreement, whole(self.change.at)
@@ -314,6 +338,15 @@ class Evaluation:
             held.touched = True
             self.touched.append(held)
         return held.clock
+
+
+def _waits(rules: Rules, facts: Facts, waits: Stretch | None) -> Stretch | None:
+    """Why a timer that `waits` so, or runs, does not run at these facts."""
+    if rules.stop.holds(facts):
+        return Stretch.STOPPED
+    if waits is Stretch.PAUSED:
+        return None if _resumes(rules, facts) else waits
+    return Stretch.PAUSED if rules.pause.holds(facts) else None
 
 
 def _resumes(rules: Rules, facts: Facts) -> bool:

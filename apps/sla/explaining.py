@@ -16,6 +16,7 @@ BECAUSE = {
     "reopened": "the ticket was reopened",
     "resolved": "the ticket was resolved",
     "stopped": "the timer had stopped",
+    "unmatched": "no policy was for the ticket",
     "migrated": "a new version of the policy was published for open tickets",
     "lost": "the ticket was merged or deleted",
     "deadline_set": "somebody set the deadline by hand",
@@ -49,10 +50,13 @@ def measure(timer: Timer, now: datetime) -> Measured:
         if breached_at is None and timer.due_at is not None and until > timer.due_at:
             breached_at = timer.due_at
     target = timer.target_seconds
+    remaining = target - business
+    if timer.fixed_due_at is not None and timer.stage == Stage.RUNNING:
+        remaining = business_between(until, timer.fixed_due_at, hours_of_timer(timer))
     return Measured(
         business_elapsed_seconds=business,
         wall_elapsed_seconds=wall,
-        remaining_seconds=target - business,
+        remaining_seconds=remaining,
         percent=business * 100 // target if target else 100,
         is_breached=breached_at is not None,
         breached_at=breached_at,

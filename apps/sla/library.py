@@ -43,15 +43,9 @@ def _read_book(organization_id: UUID) -> Book:
         .select_related("policy")
         .order_by("policy__position")
     )
-    versions = compiled(list(published))
-    wanted = {
-        target.calendar_id
-        for version in versions
-        for targets in version.targets.values()
-        for target in targets
-        if target.calendar_id is not None
-    }
-    return Book(tuple(versions), current_hours(wanted), settings.selection)
+    # Of older versions too: timers that are pinned to them choose among their targets.
+    wanted = Target.objects.in_tenant(organization_id).exclude(calendar_id=None).values_list("calendar_id", flat=True)
+    return Book(tuple(compiled(list(published))), current_hours(wanted.distinct()), settings.selection)
 
 
 def versions(ids: Iterable[UUID]) -> dict[UUID, VersionRule]:
@@ -108,7 +102,9 @@ def compiled(rows: list[PolicyVersion]) -> list[VersionRule]:
                 )
             )
         for level in Level.objects.filter(version_id__in=missing).order_by("metric", "position"):
-            rule = LevelRule(level.pk, level.percent, level.offset_seconds, bool(level.actions))
+            rule = LevelRule(
+                level.pk, level.percent, level.offset_seconds, bool(level.actions), level.is_around_the_clock
+            )
             levels[level.version_id, level.metric].append(rule)
     found = []
     for row in rows:

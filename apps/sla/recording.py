@@ -11,9 +11,8 @@ from django.db import connection
 from apps.core import events
 from apps.core.actors import Actor
 from apps.core.models import new_id
-from apps.organizations.calendars import add_business
-from apps.sla.choices import Outcome, Stage
-from apps.sla.clock import LevelRule, Passed, whole
+from apps.sla.choices import Agreement, Outcome, Stage
+from apps.sla.clock import SECOND, LevelRule, Passed, reckoned, whole
 from apps.sla.engine import Held
 from apps.sla.events import ACTION_DUE, BREACHED, ESCALATED, WARNED
 from apps.sla.models import LevelFiring, Reading, Segment, Timer
@@ -21,8 +20,8 @@ from apps.tickets.models import Ticket
 
 Row = dict[str, Any]
 FIXED = frozenset({"id", "organization_id", "ticket_id"})
-# Set by hand; the engine leaves them as they are.
-BY_HAND = frozenset({"set_by_id", "set_because"})
+# Twice the sweep's rhythm: so late a level is still told as if it came in time.
+PROMPT = timedelta(minutes=1)
 
 
 class Writing:
@@ -104,7 +103,8 @@ class Writing:
             "breach_wall_seconds": state.breach_wall_seconds,
             "pending": state.pending,
             "next_due_at": state.next_due_at,
-            "set_because": "",
+            "set_by_id": held.set_by_id,
+            "set_because": held.set_because,
         }
 
     def read(self, ticket_id: UUID, event_id: UUID, at: datetime, values: Mapping[str, Any]) -> None:
@@ -164,7 +164,7 @@ def _insert(model: type[Any]) -> str:
 
 
 def _update(model: type[Any]) -> str:
-    names = [name for name in _columns(model) if name not in FIXED | BY_HAND]
+    names = [name for name in _columns(model) if name not in FIXED]
     columns, values = ", ".join(f'"{name}"' for name in names), ", ".join(f'r."{name}"' for name in names)
     table = model._meta.db_table
     return (
@@ -180,13 +180,10 @@ FROM jsonb_to_recordset(%s) AS r (id uuid, due_at timestamptz) WHERE t.organizat
 
 
 def nearest(held: Iterable[Held]) -> datetime | None:
-    """The nearest deadline of those that run."""
+    """The nearest deadline that runs of what was promised to the customer: every reader of the ticket sees it."""
+    promised = (each.clock.state for each in held if each.agreement == Agreement.SLA)
     return min(
-        (
-            each.clock.state.due_at
-            for each in held
-            if each.clock.state.stage is Stage.RUNNING and each.clock.state.due_at is not None
-        ),
+        (state.due_at for state in promised if state.stage is Stage.RUNNING and state.due_at is not None),
         default=None,
     )
 
@@ -215,8 +212,8 @@ def judge(
 ) -> list[Row]:
     """What becomes of the levels that a timer passed; `record` tells one, and says by which event.
 
-    Of several at once the highest fires and the lower ones are collapsed; a breach is told in any case. What passed before the
-    timer was attached is told once, as a breach; history is told to nobody.
+    Each fires that is told within PROMPT. After an outage the highest of several fires and the older ones are collapsed; a breach
+    is told in any case. What passed before the timer was attached is told once, as a breach; history is told to nobody.
     """
     passed, late = held.clock.passed, held.late_count
     rows = []
@@ -227,7 +224,8 @@ def judge(
         elif is_late:
             outcome = Outcome.LATE
         else:
-            outcome = Outcome.FIRED if is_last else Outcome.COLLAPSED
+            is_prompt = whole(at) - level.due_at <= PROMPT
+            outcome = Outcome.FIRED if is_last or is_prompt else Outcome.COLLAPSED
         is_told = outcome is Outcome.FIRED or (
             level.is_breach and outcome is not Outcome.PAST and not held.is_breach_told
         )
@@ -254,8 +252,9 @@ def _record(held: Held, passed: Passed, ticket: Any, outcome: Outcome, fired_at:
     level = next(level for level in plan.levels if level.id == passed.level_id)
     at = state.breached_at if passed.is_breach and state.breached_at is not None else passed.due_at
     # Whoever is told at night by an office-hours policy is told when it opens.
-    is_open = plan.hours.is_open(passed.due_at)
-    notify_at = passed.due_at if is_open else add_business(passed.due_at, 1, plan.hours) - timedelta(seconds=1)
+    notify_at = passed.due_at
+    if not (level.is_around_the_clock or plan.hours.is_open(passed.due_at)):
+        notify_at = reckoned(passed.due_at, 1, plan.hours) - SECOND
     platform = Actor.system(ticket.organization_id, "sla")
     data: dict[str, Any] = {
         "timer": str(held.id),

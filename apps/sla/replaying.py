@@ -106,7 +106,6 @@ class Replay:
         self.ticket, self.chronicle = ticket, chronicle
         self.held: dict[Key, Held] = {}
         self.spans: dict[UUID, list[Span]] = defaultdict(list)
-        self.by_hand: dict[UUID, Row] = {}
         self.rows = Rows()
         self.events = situations.of_ticket(ticket.pk, chronicle.withdrawals)
         self.told = {
@@ -176,8 +175,8 @@ class Replay:
         cause = Cause("deadline_set", event.id, now.facts["team"], now.owner_id)
         due_at = datetime.fromisoformat(told["due_at"])
         held.clock.set_deadline(due_at, event.at, cause, is_floating=told["is_floating"])
-        by = None if "operator_of" in told or event.actor_id is None else str(event.actor_id)
-        self.by_hand[held.id] = {"set_by_id": by, "set_because": told["reason"]}
+        held.set_by_id = None if "operator_of" in told else event.actor_id
+        held.set_because = told["reason"]
         self._take([held], at=event.at)
 
     # --- whoever came by
@@ -213,7 +212,7 @@ class Replay:
                 record=lambda level, outcome, fired_at, pk=held.id: self._event_of(pk, level),  # type: ignore[misc]
             )
             row = writing.take(held, self.ticket.pk, firings)
-            self.rows.timers[held.id] = {**row, "set_by_id": None, **self.by_hand.get(held.id, {})}
+            self.rows.timers[held.id] = row
             self.rows.add(writing.segments, writing.firings)
             self.spans[held.id] += held.clock.spans
             last = self.held.get(held.key)
@@ -314,10 +313,6 @@ def _put_right(ticket: Ticket, found: Comparison) -> dict[str, Any]:
         writing.due(ticket.pk, rebuilt.due_at)
         ticket.sla_due_at = rebuilt.due_at
     writing.send()
-    for key in timers:
-        if key in rebuilt.timers:
-            by_hand = {name: rebuilt.timers[key][name] for name in recording.BY_HAND}
-            Timer.objects.filter(pk=key).update(**by_hand)
     return {
         "timers": [_comparable(stored.timers[key]) for key in timers if key in stored.timers],
         "segments": [_comparable(stored.segments[key]) for key in segments if key in stored.segments],

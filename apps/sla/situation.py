@@ -173,6 +173,8 @@ def _held(row: Mapping[str, Any], version: Any) -> Held:
         attached_at=_instant(row["attached_at"]),
         replaces_id=_id(row["replaces_id"]),
         segment_count=row["segment_count"],
+        set_by_id=_id(row["set_by_id"]),
+        set_because=row["set_because"],
     )
 
 

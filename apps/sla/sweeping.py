@@ -3,6 +3,7 @@
 A ticket's lock comes before its timers', as in every change of it; what another process holds is skipped and found again.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -28,17 +29,21 @@ DUE = f"SELECT DISTINCT organization_id FROM {TABLE} WHERE next_due_at <= %s"  #
 LAG = f"SELECT count(*), min(next_due_at) FROM {TABLE} WHERE next_due_at <= %s"  # noqa: S608 - our table
 CLAIM = f"""
 SELECT k.id FROM {TABLE} t JOIN {TICKETS} k ON k.organization_id = t.organization_id AND k.id = t.ticket_id
-WHERE t.organization_id = %(organization)s AND t.next_due_at <= %(now)s
+WHERE t.organization_id = %(organization)s AND t.next_due_at <= %(now)s AND k.id <> ALL (%(but)s)
 ORDER BY t.next_due_at LIMIT %(limit)s FOR UPDATE OF k SKIP LOCKED
 """  # noqa: S608 - our tables
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep did."""
+    """What a sweep did, and how many tickets it had in hand."""
 
     timers: int = 0
     levels: int = 0
+    tickets: int = 0
+
+    def __add__(self, other: "Swept") -> "Swept":
+        return Swept(self.timers + other.timers, self.levels + other.levels, self.tickets + other.tickets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +59,16 @@ def sweep(now: datetime) -> Swept:
 
     Raises ExceptionGroup in the end, of all failures.
     """
-    timers, levels, failures = 0, 0, []
+    swept, failures = Swept(), []
     for organization_id in organizations_due(now):
         try:
-            done = sweep_organization(organization_id, now)
+            swept += sweep_organization(organization_id, now)
         except Exception as failure:
             failure.add_note(f"organization {organization_id}")
             failures.append(failure)
-            continue
-        timers, levels = timers + done.timers, levels + done.levels
     if failures:
         raise ExceptionGroup(f"the sweep failed in {len(failures)} organizations", failures)
-    return Swept(timers, levels)
+    return swept
 
 
 def organizations_due(now: datetime) -> list[UUID]:
@@ -86,20 +89,53 @@ def lag(now: datetime) -> Lag:
 
 
 def sweep_organization(organization_id: UUID, now: datetime) -> Swept:
-    """Batch by batch, each a transaction of its own: what is fired is committed, whatever happens to the rest."""
-    timers = levels = 0
-    while timers < MOST:
-        with tenancy.tenant(organization_id, via="task"), transaction.atomic():
-            done = fire_batch(organization_id, now, limit=BATCH)
-        timers, levels = timers + done.timers, levels + done.levels
-        if not done.timers:
+    """Batch by batch, each a transaction of its own: what is fired is committed, whatever happens to the rest.
+
+    Of a batch that fails each ticket is tried alone, so that one keeps no other from its turn. Raises ExceptionGroup in the end,
+    of the tickets that failed.
+    """
+    swept, failures = Swept(), dict[UUID, Exception]()
+    while swept.timers < MOST:
+        try:
+            done = _fire(organization_id, now, but=failures)
+        except Exception:
+            log.warning("sweep_batch_failed", organization=str(organization_id), exc_info=True)
+            done = _fire_one_by_one(organization_id, now, failures)
+        swept += done
+        if not done.tickets:
             break
-    return Swept(timers, levels)
+    if failures:
+        raise ExceptionGroup(f"the levels of {len(failures)} tickets failed", list(failures.values()))
+    return swept
 
 
-def fire_batch(organization_id: UUID, now: datetime, *, limit: int) -> Swept:
+def _fire(organization_id: UUID, now: datetime, *, but: Collection[UUID], limit: int = BATCH) -> Swept:
+    with tenancy.tenant(organization_id, via="task"), transaction.atomic():
+        return fire_batch(organization_id, now, limit=limit, but=but)
+
+
+def _fire_one_by_one(organization_id: UUID, now: datetime, failures: dict[UUID, Exception]) -> Swept:
+    """As much as a batch is; what fails is noted in `failures` and passed over."""
+    with tenancy.tenant(organization_id, via="task"), transaction.atomic():
+        ids = _claim(organization_id, now, BATCH, failures)
+    swept = Swept()
+    for pk in ids:
+        try:
+            with tenancy.tenant(organization_id, via="task"), transaction.atomic():
+                free = Ticket.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=pk)
+                swept += _fire_tickets(organization_id, now, [ticket.pk for ticket in free])
+        except Exception as failure:
+            failure.add_note(f"ticket {pk}")
+            failures[pk] = failure
+    return Swept(swept.timers, swept.levels, len(ids))
+
+
+def fire_batch(organization_id: UUID, now: datetime, *, limit: int, but: Collection[UUID] = ()) -> Swept:
     """Lock the tickets of the timers that are due longest, and fire what is due of them now that nobody else can."""
-    ids = _claim(organization_id, now, limit)
+    return _fire_tickets(organization_id, now, _claim(organization_id, now, limit, but))
+
+
+def _fire_tickets(organization_id: UUID, now: datetime, ids: list[UUID]) -> Swept:
     if not ids:
         return Swept()
     tickets = {ticket.pk: ticket for ticket in Ticket.objects.filter(pk__in=ids)}
@@ -113,10 +149,10 @@ def fire_batch(organization_id: UUID, now: datetime, *, limit: int) -> Swept:
         writing.take(held, row.ticket_id, firings)
         timers, levels = timers + 1, levels + len(firings)
     writing.send()
-    return Swept(timers, levels)
+    return Swept(timers, levels, len(tickets))
 
 
-def _claim(organization_id: UUID, now: datetime, limit: int) -> list[UUID]:
+def _claim(organization_id: UUID, now: datetime, limit: int, but: Collection[UUID] = ()) -> list[UUID]:
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, {"organization": organization_id, "now": now, "limit": limit})
+        cursor.execute(CLAIM, {"organization": organization_id, "now": now, "limit": limit, "but": list(but)})
         return [row[0] for row in cursor.fetchall()]

@@ -18,8 +18,10 @@ def sweep(due_at: datetime) -> None:
 def breaches(due_at: datetime) -> None:
     """The timetable's, should the prompt one be missing; and what a withdrawal left running is ended."""
     now = database_now()
-    sweeping.sweep(now)
-    for_each_organization("sla", lambda actor: moving.cancel_left_over(actor, at=now))
+    try:
+        sweeping.sweep(now)
+    finally:
+        for_each_organization("sla", lambda actor: moving.cancel_left_over(actor, at=now))
 
 
 @scheduled("sla.escalations", Every(600))

@@ -51,6 +51,7 @@ def set_deadline(
     )
     cause = Cause("deadline_set", fact.id, now.facts["team"], now.owner_id)
     held.clock.set_deadline(due_at, at, cause, is_floating=is_floating)
+    held.set_by_id, held.set_because = actor.local_id, reason
     writing = recording.Writing(actor.organization_id)
     writing.take(held, ticket.pk, recording.tell(held, ticket, at=at, is_historic=False))
     others = [each for each in now.held() if each.id != held.id]
@@ -58,6 +59,5 @@ def set_deadline(
     if nearest != now.due_at:
         writing.due(ticket.pk, nearest)
     writing.send()
-    Timer.objects.filter(pk=timer.pk).update(set_by_id=actor.local_id, set_because=reason)
     changed: Timer = Timer.objects.get(pk=timer.pk)
     return changed

@@ -1,7 +1,7 @@
 """Two at once, each with a connection of its own: nothing is fired twice, and nothing is lost."""
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from apps.core import tenancy
 from apps.sla import sweeping
@@ -108,16 +108,3 @@ def test_the_database_itself_keeps_one_live_timer_of_a_kind_and_none_due_while_p
             factories.TimerFactory(ticket=timer.ticket)
         with pytest.raises(IntegrityError, match="sla_timer_due_while_running"), transaction.atomic():
             factories.TimerFactory(stage="paused", due_at=None, original_due_at=MONDAY, next_due_at=MONDAY)
-
-
-def test_a_sweep_reads_only_what_is_due(desk):
-    with desk.entered():
-        for _ in range(30):
-            factories.TimerFactory()
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_seqscan = off")
-            cursor.execute(f"EXPLAIN {sweeping.CLAIM}", {"organization": desk.tenant.id, "now": MONDAY, "limit": 500})
-            plan = "\n".join(row[0] for row in cursor.fetchall())
-
-    assert "sla_timer_due" in plan
-    assert "Seq Scan" not in plan

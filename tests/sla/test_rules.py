@@ -215,6 +215,24 @@ def test_s23_after_an_outage_the_highest_level_fires_the_others_are_collapsed_an
     ]
 
 
+def test_s23_levels_that_are_due_in_quick_succession_all_fire_when_the_sweep_is_on_time(desk):
+    desk.only(content(seconds=60, levels=levels(50, 75, 100)))
+    ticket = desk.open()
+
+    assert desk.sweep(MONDAY + timedelta(seconds=61)) == 3
+    assert desk.firings(desk.timer(ticket)) == [(50, "fired"), (75, "fired"), (100, "fired")]
+    assert [event.name for event in desk.told(ticket)] == ["sla.warned", "sla.warned", "sla.breached"]
+
+
+@pytest.mark.parametrize(("late", "becomes"), [(60, "fired"), (61, "collapsed")])
+def test_s23_what_is_more_than_a_minute_late_gives_way_to_what_is_higher(desk, late, becomes):
+    desk.only(content(seconds=600, levels=levels(50, 60)))
+    ticket = desk.open()
+
+    desk.sweep(MONDAY + timedelta(seconds=300 + late))
+    assert desk.firings(desk.timer(ticket)) == [(50, becomes), (60, "fired")]
+
+
 def test_s22_whoever_changes_the_ticket_first_fires_what_was_due_before(desk):
     desk.only(content(seconds=3600, levels=levels(50)))
     ticket = desk.open()

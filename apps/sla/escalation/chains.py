@@ -12,9 +12,10 @@ from apps.audit.models import Event
 from apps.core import events
 from apps.core.actors import Actor, ActorKind
 from apps.core.lifecycle import Phase
-from apps.organizations.calendars import add_business, hours_of
+from apps.organizations.calendars import hours_of
 from apps.organizations.models import CalendarVersion
 from apps.sla.choices import Begins, Chain, EndReason, RunCause, RunEnd
+from apps.sla.clock import reckoned
 from apps.sla.conditions import Condition, Facts, trusted
 from apps.sla.engine import Change
 from apps.sla.events import CHAIN_BEGUN, CHAIN_ENDED
@@ -163,7 +164,7 @@ def later(at: datetime, minutes: int, version: CalendarVersion | None) -> dateti
         return at
     if version is None:
         return at + timedelta(minutes=minutes)
-    return add_business(at, minutes * 60, hours_of(version))
+    return reckoned(at, minutes * 60, hours_of(version))
 
 
 def end(runs: Iterable[EscalationRun], ticket: Any, reason: str, *, at: datetime, actor: Actor) -> None:
