@@ -12,9 +12,9 @@ from apps.core.errors import DomainError, FieldError, Invalid
 from apps.organizations.calendars import OpenHours
 from apps.organizations.calendars.rules import refuse_senseless
 from apps.organizations.models import Team
-from apps.users.models import OnCallCoverage
+from apps.users.models import OnCallCoverage, OnCallRota
 from apps.users.on_call import uncovered
-from apps.users.rosters import of_team, shifts_of
+from apps.users.rosters import shifts_of_each, with_plans
 
 # As far as a change is looked after: every rota's hours repeat by the week, and the clocks change within it at most once.
 AHEAD = timedelta(days=56)
@@ -61,24 +61,35 @@ def change_coverage(row: OnCallCoverage, *, actor: Actor, at: datetime, values: 
 
 
 def gaps(team_id: UUID, begin: datetime, end: datetime) -> list[Gap]:
-    """Where the rotas of a team name nobody in [begin, end) (UTC): at promised hours, or at any where none are promised.
+    """As `gaps_of`, for one team."""
+    return gaps_of([team_id], begin, end)
 
-    As planned: with overrides, without absences, for which somebody stands in.
+
+def gaps_of(team_ids: Collection[UUID], begin: datetime, end: datetime) -> list[Gap]:
+    """Where the rotas of each team name nobody in [begin, end) (UTC): at promised hours, or at any where none are promised.
+
+    As planned: with overrides, without absences, for which somebody stands in. As many queries for many teams as for one.
     """
-    promise = OnCallCoverage.objects.filter(team_id=team_id).first()
+    promises = {row.team_id: row for row in OnCallCoverage.objects.filter(team_id__in=team_ids)}
+    known = list(with_plans(OnCallRota.objects.filter(team_id__in=team_ids)))
+    covered: dict[UUID, list[tuple[datetime, datetime]]] = {}
+    for rota, found in shifts_of_each(known, begin=begin, end=end):
+        staffed = [(shift.starts_at, shift.ends_at) for shift in found if shift.user_id is not None]
+        covered.setdefault(rota.team_id, []).extend(staffed)
+    return [
+        Gap(team_id, *each, team_id in promises)
+        for team_id in team_ids
+        for each in uncovered(_wanted(promises.get(team_id), begin, end), covered.get(team_id, ()))
+    ]
+
+
+def _wanted(promise: OnCallCoverage | None, begin: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
     begin = max(begin, promise.covered_from) if promise is not None else begin
     if begin >= end:
         return []
-    wanted = [(begin, end)]
-    if promise is not None and promise.hours:
-        wanted = OpenHours(promise.time_zone, promise.hours).intervals(begin, end)
-    covered = [
-        (shift.starts_at, shift.ends_at)
-        for rota in of_team(team_id)
-        for shift in shifts_of(rota, begin=begin, end=end)
-        if shift.user_id is not None
-    ]
-    return [Gap(team_id, *each, promise is not None) for each in uncovered(wanted, covered)]
+    if promise is None or not promise.hours:
+        return [(begin, end)]
+    return OpenHours(promise.time_zone, promise.hours).intervals(begin, end)
 
 
 def refuse_gap(team_ids: Collection[UUID], *, at: datetime) -> None:

@@ -83,6 +83,15 @@ def shifts_of(rota: OnCallRota, *, begin: datetime, end: datetime) -> list[Shift
     return shifts(plans_of(rota), _overrides([rota], begin, end).get(rota.pk, []), begin, end)
 
 
+def shifts_of_each(
+    rotas: Sequence[OnCallRota], *, begin: datetime, end: datetime
+) -> Iterable[tuple[OnCallRota, list[Shift]]]:
+    """As `shifts_of`, for any number of rotas with one query for their overrides; `with_plans` loads the rest."""
+    overrides = _overrides(rotas, begin, end)
+    for rota in rotas:
+        yield rota, shifts(plans_of(rota), overrides.get(rota.pk, []), begin, end)
+
+
 def _overrides(rotas: Iterable[OnCallRota], begin: datetime, end: datetime) -> dict[UUID, list[Override]]:
     rows = OnCallOverride.objects.filter(rota__in=list(rotas), starts_at__lt=end, ends_at__gt=begin)
     found: dict[UUID, list[Override]] = {}

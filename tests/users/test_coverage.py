@@ -1,5 +1,6 @@
 """Layers, hours and promised coverage: who comes next, where nobody is on call, and that a promise is kept."""
 
+import base64
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -198,3 +199,26 @@ def test_who_is_on_call_at_an_instant_long_ago(dan, api, team, crew):
     at = datetime(2026, 1, 13, tzinfo=UTC).isoformat()
 
     assert called(api(dan), team, at) == [(1, str(crew[1].pk))]
+
+
+def test_a_calendar_program_signs_in_with_an_api_token_as_its_password_and_nowhere_else(
+    acme, dan, alice, api, team, crew
+):
+    rota = make(api(dan), team, crew, "Blue on call").json()
+    expires_at = (timezone.now() + timedelta(days=30)).isoformat()
+    asked = {"name": "Calendar", "scopes": ["on_call:read"], "expires_at": expires_at}
+    token = api(alice).post("/api/v1/auth/api-tokens/", asked).json()["token"]
+
+    def by(password):
+        client = api()
+        given = base64.b64encode(f"alice:{password}".encode()).decode()
+        client.credentials(HTTP_AUTHORIZATION=f"Basic {given}")
+        return client
+
+    address = f"{ROTAS}{rota['id']}/ical/"
+    assert by(token).get(address).status_code == 200
+    stranger = api().get(address)
+    assert_problem(stranger, 401, "not_authenticated")
+    assert stranger["WWW-Authenticate"] == 'Bearer realm="itsm", Basic realm="itsm"'
+    for client, path in ((by("secret"), address), (by(token[:-1] + "x"), address), (by(token), ROTAS)):
+        assert_problem(client.get(path), 401, "token_invalid")

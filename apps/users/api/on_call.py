@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -210,6 +210,13 @@ class CalendarFileView(TenantView):
             raise NotFound
         body = feeds.calendar_of(rota, at=timezone.now(), user_id=given_id(self.query, "user"))
         return HttpResponse(body, content_type="text/calendar; charset=utf-8")
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """A calendar program asks its user for name and password when it is told that it may."""
+        response = super().handle_exception(exc)
+        if response.status_code == status.HTTP_401_UNAUTHORIZED:
+            response["WWW-Authenticate"] += ', Basic realm="itsm"'
+        return response
 
 
 class OnCallNowView(TenantView):
