@@ -7,15 +7,16 @@ import pytest
 from apps.core import events, records
 from apps.core.errors import Invalid
 from apps.incidents.models import Incident
-from apps.sla.escalation import climbing, policies
+from apps.sla.escalation import carrying, climbing, policies
 from apps.sla.models import EscalationFiring, EscalationPolicy, EscalationRun
-from apps.tickets import verbs
+from apps.tickets import services, verbs
 from apps.users import rotas
 from apps.users.models import DepartmentHead, TeamMember, User, UserType
 from tests import factories
 from tests.conftest import person
 from tests.core.racing import at_once
-from tests.sla.conftest import HOUR, MINUTE, MONDAY
+from tests.sla.conftest import HOUR, MINUTE, MONDAY, content
+from tests.sla.test_actions import act
 
 P1 = [{"priority": [1]}]
 URGENT = {"impact": 1, "urgency": 1}
@@ -388,6 +389,50 @@ def test_a_policy_that_is_switched_off_ends_its_chains_and_one_that_changes_keep
         policies.change(locked, actor=ladder.desk.system, at=MONDAY, values={"is_active": False})
     ladder.climb(MONDAY + HOUR)
     assert ladder.runs(second) == [(1, "withdrawn")]
+
+
+def test_what_can_wait_is_kept_until_it_may_be_told_and_a_page_is_not(ladder):
+    ticket = ladder.open()
+    opens = MONDAY + 15 * HOUR
+    doing = carrying.Doing(ladder.desk.system, MONDAY, "100 % has passed", not_before=opens)
+    with ladder.desk.entered():
+        services.lock(ticket.pk, actor=ladder.desk.system)
+        carried = carrying.carry_out(ticket.pk, [notify("assignee", "department_head"), {"do": "page"}], doing)
+    assert carried.left_out == ["2 of 3 people hear of it with their next notice"]
+    ladder.climb(opens - MINUTE)
+    assert ladder.told(ticket) == [(0, "paged", ["Otto"])]
+    answer(ladder, ticket, opens - MINUTE)
+    ladder.climb(opens)
+
+    assert ladder.told(ticket)[1:] == [(900, "notified", ["Anna", "Hedda"])], "no chain's word: it is told all the same"
+
+
+def test_a_level_of_a_timer_calls_who_is_on_call_and_lets_a_chain_begin(ladder):
+    policy = ladder.policy([step(0, notify("department_head"))], begins="on_demand", match=[{}])
+    actions = [{"do": "page"}, {"do": "escalate", "policy": str(policy.pk)}, {"do": "watch", "to": ["department_head"]}]
+    level = {"metric": "resolution", "percent": 50, "actions": actions}
+    ladder.desk.only(content(seconds=3600, levels=[level]))
+    ticket = ladder.open()
+    ladder.desk.sweep(MONDAY + 40 * MINUTE)
+    act(ladder.desk, ticket)
+
+    called = [event.data["users"] for event in ladder.desk.told(ticket, "escalation.paged")]
+    assert called == [[str(ladder.caller.pk)]]
+    assert ladder.runs(ticket) == [(0, "")]
+    with ladder.desk.entered():
+        assert list(ticket.watchers.values_list("user_id", flat=True)) == [ladder.head.pk]
+
+
+def test_a_level_cannot_name_a_team_a_rota_or_a_chain_that_is_not_there(ladder):
+    actions = [{"do": "reassign", "team": NOBODY}, {"do": "page", "rota": NOBODY}, {"do": "escalate", "policy": NOBODY}]
+    level = {"metric": "resolution", "percent": 50, "actions": actions}
+    with pytest.raises(Invalid) as caught:
+        ladder.desk.only(content(seconds=3600, levels=[level]))
+    assert sorted(each.pointer for each in caught.value.errors) == [
+        "/levels/0/actions/0/team",
+        "/levels/0/actions/1/rota",
+        "/levels/0/actions/2/policy",
+    ]
 
 
 # --- what is refused
