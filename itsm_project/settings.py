@@ -4,6 +4,7 @@ Variables are described in `.env.example`; a file named by ITSM_ENV_FILE (defaul
 """
 
 import os
+import zoneinfo
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from itsm_project.theme import UNFOLD  # noqa: F401 - a setting like the others
+
+# Deadlines are computed by the zones that are pinned in requirements.txt, the same on every machine, not by the system's.
+zoneinfo.reset_tzpath(to=())
+zoneinfo.ZoneInfo.clear_cache()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

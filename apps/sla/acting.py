@@ -2,23 +2,29 @@
 
 from datetime import datetime
 
+import structlog
 from django.utils.dateparse import parse_datetime
 
 from apps.audit.models import Event
+from apps.core import events
 from apps.core.actors import Actor
 from apps.core.errors import NotFound
 from apps.sla import situation
 from apps.sla.conditions import trusted
 from apps.sla.escalation import carrying
+from apps.sla.events import ACTION_REFUSED
 from apps.sla.models import Level
 from apps.tickets import services
+
+log = structlog.get_logger(__name__)
 
 
 def carry_out(event: Event) -> None:
     """Every action of the level, if its condition holds now.
 
-    A ticket that was finished or deleted meanwhile, or whose state allows it no more, is left alone; so is one that somebody has
-    in hand where the level asks for that.
+    A ticket that was finished or deleted meanwhile is left alone; so is one that somebody has in hand where the level asks for
+    that. A team that is gone is told on the ticket. Any other refusal is raised, so that the delivery fails where people see it,
+    and is tried again.
     """
     level = Level.objects.filter(pk=event.data["level"]).first()
     if level is None:
@@ -31,7 +37,12 @@ def carry_out(event: Event) -> None:
     if not ticket.is_open or not _is_meant(level, event):
         return
     doing = carrying.Doing(actor, event.recorded_at, _words(event), not_before=_instant(event))
-    carrying.carry_out(ticket.pk, level.actions, doing)
+    carried = carrying.carry_out(ticket.pk, level.actions, doing)
+    for team in carried.gone:
+        # Said to those who run the platform and on the ticket.
+        log.warning("sla_action_refused", ticket=str(ticket.pk), level=event.data["level"], team=team)
+        data = {name: event.data.get(name) for name in ("timer", "metric", "level", "percent", "offset_seconds")}
+        events.record(ACTION_REFUSED, ticket, actor=actor, at=event.recorded_at, team=team, reason="gone", **data)
 
 
 def _is_meant(level: Level, event: Event) -> bool:
@@ -47,8 +58,5 @@ def _instant(event: Event) -> datetime | None:
 
 def _words(event: Event) -> str:
     percent, metric = event.data.get("percent"), str(event.data.get("metric", "")).replace("_", " ")
-    return (
-        f"{percent} % of the {metric} target has passed"
-        if percent is not None
-        else f"a level of the {metric} target has passed"
-    )
+    what = f"{percent} %" if percent is not None else "a level"
+    return f"{what} of the {metric} target has passed"

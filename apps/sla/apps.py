@@ -7,7 +7,8 @@ class SlaConfig(AppConfig):
     verbose_name = "Service levels"
 
     def ready(self) -> None:
-        from apps.sla import adopting, demo, events, queues, subscribers, tasks, words  # noqa: F401, PLC0415 - each registers itself
+        # Each registers itself.
+        from apps.sla import adopting, demo, events, queues, subscribers, tasks, withdrawing, words  # noqa: F401, PLC0415
         from apps.tickets import clocks  # noqa: PLC0415
 
         clocks.install(queues.narrow)

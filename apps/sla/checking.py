@@ -10,9 +10,9 @@ from typing import Any
 
 from apps.core.errors import FieldError, Invalid
 from apps.sla import rules
-from apps.sla.conditions import ALWAYS, Condition, parse
+from apps.sla.conditions import ALWAYS, Condition, Effort, is_id, parse
 from apps.sla.escalation import actions
-from apps.sla.escalation.actions import RECIPIENTS, is_id
+from apps.sla.escalation.actions import RECIPIENTS
 from apps.sla.rules import USUAL
 
 __all__ = ["RECIPIENTS", "Findings", "check", "is_id"]
@@ -84,8 +84,11 @@ def _rules(data: Any, metrics: set[str], match: Condition, found: Findings) -> N
     for metric in data:
         if metric not in metrics:
             found.wrong(f"/rules/{metric}", "no_target", "It has no target; accepted: metrics that targets name.")
+    effort = Effort()
     for metric in sorted(metrics):
-        errors, warnings = rules.check(metric, data.get(metric, {}), match=match, pointer=f"/rules/{metric}")
+        errors, warnings = rules.check(
+            metric, data.get(metric, {}), match=match, pointer=f"/rules/{metric}", effort=effort
+        )
         found.errors += errors
         found.warnings += warnings
 

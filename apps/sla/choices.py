@@ -61,7 +61,6 @@ class EndReason(TextChoices):
     MERGED = "merged"
     DELETED = "deleted"
     TICKET_CANCELLED = "ticket_cancelled"
-    REPAIRED = "repaired"
 
 
 class Outcome(TextChoices):

@@ -44,8 +44,6 @@ class Chronicle:
         self._versions = {row.pk: row for row in PolicyVersion.objects.select_related("policy")}
         facts = Event.objects.filter(name__in=(CREATED, UPDATED, PUBLISHED, WITHDRAWN, SETTINGS))
         events = list(facts.order_by("id"))
-        # Ends timers without a fact of each ticket's own.
-        self.withdrawals = [event for event in events if event.name == WITHDRAWN]
         self._moments, self._promises = _backwards(events)
         calendars = list(CalendarVersion.objects.order_by("id"))
         self._calendar_moments = [row.pk for row in calendars]

@@ -12,14 +12,16 @@ from django.db.models import Avg, Count, F, Q
 from apps.core.actors import Actor
 from apps.core.errors import FieldError, Invalid
 from apps.organizations.models import Team
-from apps.sla.choices import FINISHED, Stage
+from apps.sla.choices import FINISHED, EndReason, Stage
 from apps.sla.models import Policy, Timer
 from apps.tickets.models import Ticket
 
 # What the numbers mean, said with them.
 CLOCK = "business"
 POPULATION = "Timers that ended in the period, of tickets that you see and that are not deleted."
-CANCELLED = "Left out of completed and percent; `cancelled` counts them beside."
+CANCELLED = (
+    "Left out of completed and percent; `cancelled` counts them beside, without those that another target replaced."
+)
 REOPENED = "A timer that goes on after a reopening counts once, by its last end; one that begins again is counted for each cycle."
 
 
@@ -71,14 +73,14 @@ def measure(actor: Actor, group_by: GroupBy, period: Period) -> list[dict[str, A
     """A row for each group, agreement and metric, best known by name. Percent is floored."""
     column = COLUMNS[group_by]
     timers = Timer.objects.of_visible_tickets(actor, Ticket.objects.all())
-    ended = timers.filter(ended_at__gte=period.begins_at, ended_at__lt=period.ends_at)
+    ended = timers.final().filter(ended_at__gte=period.begins_at, ended_at__lt=period.ends_at)
     found = (
         ended.order_by()
         .values("agreement", "metric", group=F(column))
         .annotate(
             met=Count("id", filter=Q(stage=Stage.MET)),
             missed=Count("id", filter=Q(stage=Stage.MISSED)),
-            cancelled=Count("id", filter=Q(stage=Stage.CANCELLED)),
+            cancelled=Count("id", filter=Q(stage=Stage.CANCELLED) & ~Q(end_reason=EndReason.REPLACED)),
             business=Avg("elapsed_seconds", filter=Q(stage__in=FINISHED)),
             wall=Avg("wall_seconds", filter=Q(stage__in=FINISHED)),
         )

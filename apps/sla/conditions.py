@@ -19,6 +19,8 @@ from apps.tickets.choices import HoldReason, Kind, Level, Priority, Source
 Facts = Mapping[str, Any]
 
 MAX_CLAUSES, MAX_VALUES = 20, 200
+# Comparisons of two clauses, in all proofs about one version: well below a second.
+MOST_STEPS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +37,22 @@ class Field:
         if self.values is not None:
             # True is 1 to Python; here it is not.
             return type(value) is self.type and value in self.values
-        return isinstance(value, str) and (self.type is str or _is_id(value))
+        return is_id(value) if self.is_id else isinstance(value, str)
+
+    @property
+    def is_id(self) -> bool:
+        return self.type is UUID
 
     @property
     def accepted(self) -> str:
-        found = (
-            sorted(map(str, self.values)) if self.values is not None else ["an id" if self.type is UUID else "words"]
-        )
+        found = sorted(map(str, self.values)) if self.values is not None else ["an id" if self.is_id else "words"]
         return ", ".join(found + (["null"] if self.has_none else []))
 
 
-def _is_id(value: str) -> bool:
+def is_id(value: Any) -> bool:
+    """A UUID as it is written here: lower case, with hyphens."""
     try:
-        return str(UUID(value)) == value
+        return isinstance(value, str) and str(UUID(value)) == value
     except ValueError:
         return False
 
@@ -119,6 +124,24 @@ class Values:
 
 
 Clause = Mapping[str, Values]
+ANY = Values(frozenset(), is_except=True)
+
+
+class TooComplex(Exception):
+    """Whether one condition implies another would take too long to find out."""
+
+
+class Effort:
+    """How much work may still go into proofs."""
+
+    def __init__(self, steps: int = MOST_STEPS) -> None:
+        self.left = steps
+
+    def spend(self, steps: int) -> None:
+        """Raises TooComplex."""
+        self.left -= steps
+        if self.left < 0:
+            raise TooComplex
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +165,11 @@ class Condition:
         both = (_meet(ours, theirs) for ours in self.clauses for theirs in other.clauses)
         return Condition(tuple(clause for clause in both if clause is not None))
 
-    def implies(self, other: "Condition") -> bool:
-        """Whether the other holds of every possible ticket of which this one does."""
-        return all(_is_covered(clause, other.clauses) for clause in self.meet(_possible()).clauses)
+    def implies(self, other: "Condition", effort: "Effort") -> bool:
+        """Whether the other holds of every possible ticket of which this one does. Raises TooComplex."""
+        possible = _possible()
+        effort.spend(len(self.clauses) * len(possible.clauses))
+        return all(_is_covered(clause, other.clauses, effort) for clause in self.meet(possible).clauses)
 
 
 ALWAYS, NEVER = Condition(({},)), Condition(())
@@ -159,16 +184,28 @@ def _meet(ours: Clause, theirs: Clause) -> Clause | None:
     return both
 
 
-def _is_covered(clause: Clause, others: tuple[Clause, ...]) -> bool:
-    """What the first of the others leaves of the clause, field by field, the rest must cover."""
-    if not others:
+def _is_covered(clause: Clause, others: tuple[Clause, ...], effort: "Effort") -> bool:
+    """By one of the others alone; or what one of them leaves of it, field by field, the rest must cover."""
+    effort.spend(len(others))
+    near = [other for other in others if _meet(clause, other) is not None]
+    if any(_contains(other, clause) for other in near):
+        return True
+    if not near:
         return False
-    first, rest = others[0], others[1:]
+    first, *rest = sorted(near, key=len)
+    inside = dict(clause)
     for name, values in first.items():
-        left = clause.get(name, Values(frozenset(), is_except=True)).but(values)
-        if not left.is_empty(FIELDS[name]) and not _is_covered({**clause, name: left}, rest):
+        mine = inside.get(name, ANY)
+        left = mine.but(values)
+        if not left.is_empty(FIELDS[name]) and not _is_covered({**inside, name: left}, tuple(rest), effort):
             return False
+        # What lies outside this field is settled: no piece is looked at twice.
+        inside[name] = mine.meet(values)
     return True
+
+
+def _contains(outer: Clause, inner: Clause) -> bool:
+    return all(inner.get(name, ANY).but(values).is_empty(FIELDS[name]) for name, values in outer.items())
 
 
 def _possible() -> Condition:

@@ -1,8 +1,10 @@
 """A recorded fact of a ticket, turned into a change, and what the change does to the ticket's timers written down."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from apps.audit.models import Event
 from apps.sla import history, library, recording, situation
@@ -106,18 +108,21 @@ def spans_of(held: Held) -> Sequence[Span]:
     """The stretches of a stored timer that are over."""
     if held.is_new or not held.segment_count:
         return []
-    rows = Segment.objects.filter(timer_id=held.id).order_by("number")
-    return [
-        Span(
-            Stretch(row.kind),
-            row.began_at,
-            row.ended_at,
-            row.business_seconds,
-            row.wall_seconds,
-            Cause(row.because, row.event_id, _text(row.team_id), _text(row.assignee_id)),
-        )
-        for row in rows
-    ]
+    return [_span(row) for row in Segment.objects.filter(timer_id=held.id).order_by("number")]
+
+
+def spans_of_all(timers: Iterable[Held]) -> dict[UUID, list[Span]]:
+    """As `spans_of`, of many timers in one query."""
+    found: dict[UUID, list[Span]] = defaultdict(list)
+    wanted = [held.id for held in timers if held.segment_count and not held.is_new]
+    for row in Segment.objects.filter(timer_id__in=wanted).order_by("timer_id", "number"):
+        found[row.timer_id].append(_span(row))
+    return found
+
+
+def _span(row: Segment) -> Span:
+    cause = Cause(row.because, row.event_id, _text(row.team_id), _text(row.assignee_id))
+    return Span(Stretch(row.kind), row.began_at, row.ended_at, row.business_seconds, row.wall_seconds, cause)
 
 
 def _text(value: Any) -> str | None:

@@ -12,12 +12,9 @@ from apps.core.actors import Actor
 from apps.core.authorization import Action, require
 from apps.core.errors import Conflict, FieldError, Invalid, NotFound
 from apps.core.models import new_id
-from apps.organizations.models import BusinessCalendar
-from apps.sla import checking
-from apps.sla.choices import Adoption, EndReason, Selection, VersionState
-from apps.sla.escalation import actions
-from apps.sla.models import Level, Policy, PolicyVersion, Settings, Target
-from apps.sla.moving import cancel_timers
+from apps.sla import checking, reaching, references
+from apps.sla.choices import Adoption, Selection, VersionState
+from apps.sla.models import Level, Policy, PolicyVersion, Settings, Target, Timer
 
 RESOURCE = "sla"
 R = TypeVar("R", Policy, Settings)
@@ -41,7 +38,7 @@ def create(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Policy:
 def change(policy: Policy, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Policy:
     """Another name, place or description of a locked policy. Raises Denied; Conflict for another agreement once published.
 
-    It is withdrawn by `withdraw`, which ends its timers.
+    It is withdrawn by `withdrawing.withdraw`, which ends its timers.
     """
     require(actor, Action.CONFIGURE, RESOURCE)
     if values.get("is_active", policy.is_active) != policy.is_active:
@@ -82,11 +79,12 @@ def settings(organization_id: UUID, *, at: datetime) -> Settings:
 def draft(policy: Policy, *, actor: Actor, at: datetime, content: Mapping[str, Any]) -> PolicyVersion:
     """A new version of a locked policy, or its draft written anew. Raises Denied, Invalid naming all that is wrong.
 
-    `content`: match, rules, targets, levels, note (apps.sla.checking). Warnings are `checking.check`'s to tell.
+    `content`: match, rules, targets, levels, note (apps.sla.checking). What it is warned of stands in `warnings`.
     """
     require(actor, Action.CONFIGURE, RESOURCE)
-    errors, _ = checking.check(content)
-    errors += _missing_calendars(content) + _missing_in_levels(content)
+    errors, warnings = checking.check(content)
+    errors += references.missing(content)
+    errors = errors or reaching.too_far(content, at=at)
     if errors:
         raise Invalid(errors=errors)
     # Written anew, not changed: whoever looked at the old draft finds it gone.
@@ -99,6 +97,7 @@ def draft(policy: Policy, *, actor: Actor, at: datetime, content: Mapping[str, A
         match=content.get("match", [{}]),
         rules=content.get("rules", {}),
         note=content.get("note", ""),
+        warnings=warnings,
         created_at=at,
     )
     version.save(force_insert=True)
@@ -108,35 +107,6 @@ def draft(policy: Policy, *, actor: Actor, at: datetime, content: Mapping[str, A
         "sla_policy.drafted", policy, actor=actor, at=at, policy_version=str(version.pk), number=version.number
     )
     return version
-
-
-def _missing_calendars(content: Mapping[str, Any]) -> list[FieldError]:
-    named = {
-        place: target["calendar"]
-        for place, target in enumerate(content.get("targets") or [])
-        if isinstance(target, dict) and isinstance(target.get("calendar"), str)
-    }
-    wanted = {value for value in named.values() if checking.is_id(value)}
-    there = {str(pk) for pk in BusinessCalendar.objects.filter(pk__in=wanted).values_list("pk", flat=True)}
-    return [
-        FieldError(f"/targets/{place}/calendar", "does_not_exist", f"{value} does not exist.")
-        for place, value in named.items()
-        if value in wanted and value not in there
-    ]
-
-
-def _missing_in_levels(content: Mapping[str, Any]) -> list[FieldError]:
-    """Teams, rotas and chains that levels name and that are not there."""
-    given = content.get("levels")
-    levels = given if isinstance(given, list) else []
-    placed = [
-        (f"/levels/{place}/actions/{number}", action)
-        for place, level in enumerate(levels)
-        if isinstance(level, dict) and isinstance(level.get("actions"), list)
-        for number, action in enumerate(level["actions"])
-        if isinstance(action, dict)
-    ]
-    return actions.missing(placed)
 
 
 def _targets(version: PolicyVersion, content: Mapping[str, Any]) -> Iterable[Target]:
@@ -203,12 +173,12 @@ def publish(version: PolicyVersion, *, actor: Actor, at: datetime, adoption: str
 
 
 def withdraw(policy: Policy, *, actor: Actor, at: datetime) -> int:
-    """Promise it no more: a locked policy chooses nothing from now on, and what ran by it is cancelled. Says how many timers.
+    """Promise it no more: a locked policy chooses nothing from now on. Says how many timers still run by it.
 
-    Raises Denied.
+    Those `withdrawing` ends. Raises Denied.
     """
     require(actor, Action.CONFIGURE, RESOURCE)
-    count = cancel_timers(policy.pk, reason=EndReason.WITHDRAWN, actor=actor, at=at)
+    count = Timer.objects.live().filter(version__policy_id=policy.pk).count()
     records.change(policy, actor=actor, at=at, values={"is_active": False}, verb="withdrawn", told={"timers": count})
     restamp(actor.organization_id)
     return count

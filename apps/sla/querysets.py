@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from apps.core.actors import Actor
 from apps.core.querysets import TenantManager, TenantQuerySet
-from apps.sla.choices import LIVE, Stage
+from apps.sla.choices import LIVE, EndReason, Stage
 
 
 class TimerQuerySet(TenantQuerySet[Any]):
@@ -27,6 +27,13 @@ class TimerQuerySet(TenantQuerySet[Any]):
     def paused(self) -> Self:
         return self.filter(stage=Stage.PAUSED)
 
+    def final(self) -> Self:
+        """Without those whose start, pauses and breach another timer of their ticket took over: each promise once."""
+        heirs = self.model._base_manager.filter(
+            organization_id=OuterRef("organization_id"), ticket_id=OuterRef("ticket_id"), replaces_id=OuterRef("pk")
+        )
+        return self.filter(~Exists(heirs))
+
     def of_visible_tickets(self, actor: Actor, tickets: Any) -> Self:
         """Of these tickets as far as the actor may see them; hidden with a deleted one."""
         return self.visible_to(actor).filter(Exists(tickets.visible_to(actor).alive().filter(pk=OuterRef("ticket_id"))))
@@ -35,11 +42,16 @@ class TimerQuerySet(TenantQuerySet[Any]):
 TimerObjects = TenantManager.from_queryset(TimerQuerySet)
 
 
+# What took over from a replaced one has its breach.
+NOT_LISTED = (EndReason.REPLACED, EndReason.MERGED, EndReason.DELETED)
+
+
 class BreachManager(TenantManager[Any]):
-    """Timers that missed their deadline, as the sweep has noted it."""
+    """Each deadline that was missed once, as the sweep has noted it; not of tickets that were merged or deleted."""
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().filter(breached_at__isnull=False)
+        missed: Any = super().get_queryset().filter(breached_at__isnull=False)
+        return missed.exclude(end_reason__in=NOT_LISTED).final()
 
 
 BreachObjects = BreachManager.from_queryset(TimerQuerySet)

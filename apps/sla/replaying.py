@@ -20,10 +20,10 @@ from apps.core.authorization import Action, require
 from apps.sla import evaluating, library, moving, recording, situations
 from apps.sla.book import Key
 from apps.sla.choices import EndReason, Outcome
-from apps.sla.chronicle import WITHDRAWN, Chronicle
+from apps.sla.chronicle import Chronicle
 from apps.sla.clock import Cause, Clock, Passed, Span, whole
 from apps.sla.engine import Held
-from apps.sla.events import BREACHED, DEADLINE_SET, ESCALATED, MIGRATED, REPAIRED, WARNED
+from apps.sla.events import BREACHED, DEADLINE_SET, ESCALATED, MIGRATED, REPAIRED, WARNED, WITHDRAWN
 from apps.sla.models import LevelFiring, Segment, Timer
 from apps.sla.recording import Row
 from apps.sla.situation import Situation
@@ -107,7 +107,7 @@ class Replay:
         self.held: dict[Key, Held] = {}
         self.spans: dict[UUID, list[Span]] = defaultdict(list)
         self.rows = Rows()
-        self.events = situations.of_ticket(ticket.pk, chronicle.withdrawals)
+        self.events = situations.of_ticket(ticket.pk)
         self.told = {
             (UUID(event.data["timer"]), UUID(event.data["level"])): event.id
             for event in self.events
@@ -157,8 +157,9 @@ class Replay:
             touched = moving.migrated(now, held, rule, book, self._spans_of, at=event.at, event_id=event.id)
             self._take(touched, at=event.at)
         elif event.name == WITHDRAWN:
-            self._take(moving.given_up(held, event.subject_id, EndReason.WITHDRAWN, at=event.at), at=event.at)
-        elif event.subject_id == self.ticket.pk and event.name.startswith(f"{self.ticket.kind}."):
+            versions = {UUID(pk) for pk in event.data["policy_versions"]}
+            self._take(moving.given_up(held, versions, EndReason.WITHDRAWN, at=event.at), at=event.at)
+        elif event.name.startswith(f"{self.ticket.kind}."):
             self._evaluate(event, now, held)
 
     def _evaluate(self, event: Event, now: Situation, held: Sequence[Held]) -> None:

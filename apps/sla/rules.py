@@ -10,8 +10,10 @@ from functools import cache
 from typing import Any
 
 from apps.core.errors import FieldError, Invalid
+from apps.core.lifecycle import Phase
 from apps.sla.choices import Metric
-from apps.sla.conditions import FROM_REQUESTER, NEVER, TO_REQUESTER, Condition, parse, trusted
+from apps.sla.conditions import FROM_REQUESTER, NEVER, TO_REQUESTER, Condition, Effort, TooComplex, parse, trusted
+from apps.tickets.models.ticket import OPEN_PHASES
 
 CONDITIONS = ("start", "pause", "resume", "stop", "cancel", "reset")
 
@@ -74,8 +76,9 @@ class Rules:
         return {name for condition in conditions for name in condition.names()}
 
 
-OPEN = ["new", "open", "pending"]
-OVER = ["resolved", "closed"]
+OPEN = [phase.value for phase in OPEN_PHASES]
+# A cancelled ticket ends its timers without a result, whatever a version says.
+OVER = [phase.value for phase in Phase if phase not in (*OPEN_PHASES, Phase.CANCELLED)]
 # A major incident waits for nobody; vendors, changes and problems are our own business.
 WAITS = [{"hold_reason": ["awaiting_requester", "awaiting_approval"], "is_major": [False]}]
 COMMON: Mapping[str, Any] = {
@@ -138,15 +141,28 @@ def usual(metric: str) -> Rules:
     return read(metric, {})
 
 
-def check(metric: str, given: Any, *, match: Condition, pointer: str) -> tuple[list[FieldError], list[str]]:
-    """What is wrong with a metric's rules of the tickets that `match` chooses, and what is allowed but probably not meant."""
+def check(
+    metric: str, given: Any, *, match: Condition, pointer: str, effort: Effort
+) -> tuple[list[FieldError], list[str]]:
+    """What is wrong with a metric's rules of the tickets that `match` chooses, and what is allowed but probably not meant.
+
+    `effort` is what comparing conditions may cost, of all metrics together.
+    """
     if metric not in USUAL:
         accepted = ", ".join(USUAL)
         return [FieldError(pointer, "unknown_metric", f"No rules exist for {metric} yet; accepted: {accepted}.")], []
     if not isinstance(given, dict):
         return [FieldError(pointer, "invalid", "Accepted: an object of conditions and choices.")], []
     errors = [*_unknown(given, pointer), *_malformed(given, pointer)]
-    return (errors, []) if errors else _contradictions(read(metric, given), match, pointer)
+    if errors:
+        return errors, []
+    try:
+        return _contradictions(read(metric, given), match, pointer, effort)
+    except TooComplex:
+        detail = (
+            "Its conditions cannot be compared in reasonable time; accepted: fewer clauses, or fewer fields in each."
+        )
+        return [FieldError(pointer, "too_complex", detail)], []
 
 
 def _unknown(given: Mapping[str, Any], pointer: str) -> Iterable[FieldError]:
@@ -168,27 +184,27 @@ def _malformed(given: Mapping[str, Any], pointer: str) -> Iterable[FieldError]:
             yield FieldError(f"{pointer}/{name}", "invalid_choice", f"Accepted: {', '.join(choice)}.")
 
 
-def _contradictions(rules: Rules, match: Condition, pointer: str) -> tuple[list[FieldError], list[str]]:
+def _contradictions(rules: Rules, match: Condition, pointer: str, effort: Effort) -> tuple[list[FieldError], list[str]]:
     errors: list[FieldError] = []
     warnings: list[str] = []
     start = match.meet(rules.start)
-    if start.implies(NEVER):
+    if start.implies(NEVER, effort):
         errors.append(FieldError(f"{pointer}/start", "never_starts", "It never starts on what the policy matches."))
-    elif start.implies(rules.stop):
+    elif start.implies(rules.stop, effort):
         detail = (
             "Whatever starts it stops it at once, so it would never run; accepted: a start that does not imply stop."
         )
         errors.append(FieldError(f"{pointer}/start", "start_implies_stop", detail))
-    elif rules.cancel_when is CancelWhen.CANCEL_TRUE and start.implies(rules.cancel):
+    elif rules.cancel_when is CancelWhen.CANCEL_TRUE and start.implies(rules.cancel, effort):
         detail = "Whatever starts it cancels it at once; accepted: a start that does not imply cancel."
         errors.append(FieldError(f"{pointer}/start", "start_implies_cancel", detail))
     else:
-        warnings += _traps(rules, start, match.meet(rules.pause), pointer)
+        warnings += _traps(rules, start, match.meet(rules.pause), pointer, effort)
     return errors, warnings
 
 
-def _traps(rules: Rules, start: Condition, pause: Condition, pointer: str) -> Iterable[str]:
-    if rules.cancel_when is CancelWhen.START_FALSE and not pause.implies(rules.start):
+def _traps(rules: Rules, start: Condition, pause: Condition, pointer: str, effort: Effort) -> Iterable[str]:
+    if rules.cancel_when is CancelWhen.START_FALSE and not pause.implies(rules.start, effort):
         yield f"{pointer}/pause: what pauses it may not fulfil its start, and then it is cancelled instead of paused."
-    if start.implies(rules.pause):
+    if start.implies(rules.pause, effort):
         yield f"{pointer}/pause: whatever starts it pauses it, so it begins paused."

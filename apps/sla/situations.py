@@ -1,6 +1,6 @@
 """A ticket as conditions read it after each of its facts, worked out backwards from today's row by the log."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -35,8 +35,6 @@ def _after_each(ticket: Ticket, events: Sequence[Event]) -> list[dict[str, Any]]
     found = []
     for event in reversed(events):
         found.append(values)
-        if event.subject_id != ticket.pk:
-            continue
         values = {**values, **{name: plain(old) for name, (old, _) in event.changes.items() if name in values}}
     return found[::-1]
 
@@ -95,6 +93,6 @@ def _situation(
     )
 
 
-def of_ticket(ticket_id: UUID, also: Iterable[Event] = ()) -> list[Event]:
-    """Every event of a ticket and those given, in the order in which they were recorded."""
-    return sorted([*Event.objects.filter(subject_id=ticket_id), *also], key=lambda event: event.id)
+def of_ticket(ticket_id: UUID) -> list[Event]:
+    """Every event of a ticket, in the order in which they were recorded."""
+    return list(Event.objects.filter(subject_id=ticket_id).order_by("id"))

@@ -7,6 +7,7 @@ from apps.audit.models import Event
 from apps.sla.events import (
     ACKNOWLEDGED,
     ACTION_DUE,
+    ACTION_REFUSED,
     BREACHED,
     CHAIN_BEGUN,
     CHAIN_ENDED,
@@ -18,6 +19,7 @@ from apps.sla.events import (
     PAGED,
     REPAIRED,
     WARNED,
+    WITHDRAWN,
 )
 from apps.tickets.timeline import put_into_words
 
@@ -44,8 +46,16 @@ def acts(event: Event, names: Names) -> str:
     return f"let a level act: {_level(event)}"
 
 
+def refused(event: Event, names: Names) -> str:
+    return f"could not pass it on, because the team is gone: {_level(event)}"
+
+
 def migrated(event: Event, names: Names) -> str:
     return f"carried its timers over to version {event.data.get('number', '')} of their policy"
+
+
+def withdrawn(event: Event, names: Names) -> str:
+    return "ended its timers, because their policy was withdrawn"
 
 
 def repaired(event: Event, names: Names) -> str:
@@ -136,7 +146,9 @@ for name, sentence in (
     (ESCALATED, escalated),
     (DEADLINE_SET, deadline_set),
     (ACTION_DUE, acts),
+    (ACTION_REFUSED, refused),
     (MIGRATED, migrated),
+    (WITHDRAWN, withdrawn),
     (REPAIRED, repaired),
     (CHAIN_BEGUN, begun),
     (CLIMBED, climbed),

@@ -28,6 +28,7 @@ def claim(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:
     """Take it over. Raises Conflict `already_claimed` naming the owner when somebody else has it."""
     locked = services.lock(ticket.pk, actor=actor)
     step = services.check(locked, "claim", actor=actor, at=at, given={})
+    claimant = services.somebody_here(actor, f"{kinds.get(locked.kind).resource}.{Action.ASSIGN}")
     if locked.assignee_id is not None and locked.assignee_id != actor.id:
         owner = locked.assignee
         raise Conflict(
@@ -37,7 +38,6 @@ def claim(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:
             owner=str(locked.assignee_id),
             owner_name=str(owner),
         )
-    claimant = services.somebody_here(actor, f"{kinds.get(locked.kind).resource}.{Action.ASSIGN}")
     services.refuse_unassignable(claimant)
     return services.move(locked, step, event="claimed", actor=actor, at=at, values={"assignee_id": claimant})
 

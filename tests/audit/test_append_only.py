@@ -133,7 +133,12 @@ def test_the_guard_covers_all_three_ways_on_both_tables(db):
             """
         ).fetchall()
 
-    assert guards == [(table, "O", True, True, True, True) for table in ("audit_event", "audit_rowchange")]
+    # A calendar's version is never changed; it goes with its calendar.
+    calendars = ("organizations_calendarversion", "O", True, False, False, True)
+    assert guards == [
+        *((table, "O", True, True, True, True) for table in ("audit_event", "audit_rowchange")),
+        calendars,
+    ]
 
 
 def test_the_capture_cannot_be_hung_on_a_table_of_ones_own_nor_shown_another_log(db):

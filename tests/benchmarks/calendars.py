@@ -1,7 +1,7 @@
 """How many questions of business time one core answers in a second: near and years ahead, forwards and backwards.
 
 Without a database: the functions alone, over compiled hours, as the engine calls them. The last lines say what a calendar costs
-that nobody has asked before.
+that nobody has asked before. Ends with 1 where one question is answered less often than wanted.
 """
 
 import argparse
@@ -17,6 +17,8 @@ from tests.benchmarks import harness  # isort: skip - sets Django up
 from apps.organizations.calendars import ALWAYS, OpenHours, add_business, business_between
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+# Calls in a second of CPU time: of this process, whatever else the machine does.
+WANTED = 50_000
 WEEKDAYS, ALL_DAYS = range(5), range(7)
 Call = Callable[[datetime, int], object]
 
@@ -86,8 +88,9 @@ def main() -> None:
     harness.print_table(
         f"Calls per second of CPU time, {options.calls:,} each", ("calendar", "question", "calls/s"), rows
     )
-    print(f"slowest: {slowest:,.0f} calls/s; wanted: 50,000")
+    print(f"slowest: {slowest:,.0f} calls/s; wanted: {WANTED:,}")
     _first_calls()
+    harness.end([f"the slowest, {slowest:,.0f} of {WANTED:,} calls/s"] if slowest < WANTED else [])
 
 
 def _first_calls() -> None:

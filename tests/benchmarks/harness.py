@@ -205,6 +205,14 @@ def p95(values: Sequence[float]) -> float:
     return sorted(values)[int(len(values) * 0.95)]
 
 
+def end(misses: Sequence[str]) -> None:
+    """Say which targets were missed. Ends the process with 1 where one was."""
+    for miss in misses:
+        print(f"missed: {miss}")
+    if misses:
+        raise SystemExit(1)
+
+
 def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[n]) for row in [head, *rows]) for n in range(len(head))]
     print(f"\n{title}\n")

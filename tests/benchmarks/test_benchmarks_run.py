@@ -1,4 +1,4 @@
-"""The benchmarks still run. Their figures are nobody's business here: this machine is busy with the suite."""
+"""The benchmarks still run. Their figures are nobody's business here, so tiny that they may miss a target; but then they say so."""
 
 import os
 import re
@@ -39,5 +39,6 @@ def test_a_benchmark_prints_its_figures(name):
         check=False,
     )
 
-    assert run.returncode == 0, run.stderr[-4000:]
+    misses = re.findall(r"^missed: (.+)$", run.stdout, flags=re.M)
+    assert run.returncode == bool(misses), run.stderr[-4000:]
     assert re.search(FIGURE[name], run.stdout), run.stdout

@@ -99,9 +99,6 @@ GOLDEN: dict[str, Fields] = {
         " breach_wall_seconds",
         OFFICE,
     ),
-    "sla/compliance/": Fields(
-        "period begins_at ends_at time_zone group_by clock population cancelled reopened results", OFFICE
-    ),
     "sla/calendars/<>/versions/": Fields("id calendar number time_zone windows exceptions created_at", OFFICE),
     "sla/calendars/<>/holiday-proposals/": Fields(
         f"{ENVELOPE} calendar date start end name source state decided_at", OFFICE

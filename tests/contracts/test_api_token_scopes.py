@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.core.api.views import TenantView
 from apps.core.authorization import Action, members_of
 from apps.core.models import Job
+from apps.sla.models import Timer
 from apps.users import api_tokens
 from apps.users.role_table import VOCABULARY
 from apps.users.scopes import GROUPS, granted_by
@@ -65,7 +66,7 @@ def expected(route: Route, method: str, scope: str) -> str:
     if view.token_actions is not None and (action not in view.token_actions or grant is None):
         return "passed" if action in view.token_actions else "denied"
     # What hangs from a ticket is found by those who see the ticket.
-    is_below = "ticket_pk" in route.keys
+    is_below = "ticket_pk" in route.keys or (route.model is Timer and bool(route.keys))
     is_hidden = is_below and not lets_through(scope, "tickets", "read")
     if grant is None or not lets_through(scope, view.resource, str(grant)):
         return "hidden" if is_hidden and lets_through(scope, view.resource, "read") else "denied"

@@ -6,6 +6,7 @@ import pytest
 from rest_framework import serializers
 
 from apps.core.api import strict
+from apps.sla.api.policy_serializers import ConditionField, ObjectsField, RulesField
 from apps.tickets.api.saved_views import FiltersField
 from apps.tickets.api.serializers import CustomFieldsField
 from tests.core import routes
@@ -38,9 +39,13 @@ TYPES: list[tuple[type[Any], set[str]]] = [
     (serializers.ListField, {"a list"}),
     (CustomFieldsField, {"an object"}),
     (FiltersField, {"an object"}),
+    # What they hold is judged place by place (tests/sla/test_policies_api.py).
+    (ConditionField, {"a list"}),
+    (ObjectsField, {"a list"}),
+    (RulesField, {"an object"}),
 ]
 TOP_LEVEL_CODES = {
-    "invalid", "null", "not_a_list", "invalid_choice", "out_of_range", "does_not_exist", "unknown_zone", "blank",
+    "invalid", "null", "not_a_list", "invalid_choice", "out_of_range", "does_not_exist", "unknown_zone", "blank", "required",
 }  # fmt: skip
 
 

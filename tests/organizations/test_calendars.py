@@ -183,6 +183,21 @@ def test_a_calendar_that_makes_no_sense_is_refused_with_a_pointer_and_what_is_ac
         assert not Event.objects.filter(subject_type="calendar").exists()
 
 
+def test_a_calendar_without_a_zone_is_refused(acme, dan, api):
+    """No zone of the server, of the organization or of UTC is taken for what nobody said."""
+    given = body()
+    del given["time_zone"]
+
+    answer = api(dan).post(CALENDARS, given)
+
+    assert pointers(assert_problem(answer, 400, "invalid")) == [("/time_zone", "required")]
+    for nothing in (None, ""):
+        answer = api(dan).post(CALENDARS, {**given, "time_zone": nothing})
+        assert [pointer for pointer, _ in pointers(assert_problem(answer, 400, "invalid"))] == ["/time_zone"]
+    with acme.entered():
+        assert not BusinessCalendar.objects.exists()
+
+
 def test_a_patch_changes_the_week_as_a_whole_and_leaves_the_rest(acme, dan, api):
     url = api(dan).post(CALENDARS, body(exceptions=[closed()]))["Location"]
 

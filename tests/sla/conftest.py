@@ -9,10 +9,12 @@ import pytest
 from django.utils import timezone
 
 from apps.audit.models import Event
+from apps.core import jobs
 from apps.core.actors import Actor
+from apps.core.models import Job
 from apps.incidents import services as incidents
 from apps.organizations import calendar_records
-from apps.sla import policies, sweeping
+from apps.sla import policies, sweeping, withdrawing
 from apps.sla.models import LevelFiring, Policy, Segment, Timer
 from apps.tickets import conversation, services, verbs
 from apps.tickets.models import Ticket
@@ -21,7 +23,7 @@ from apps.users.rights import actor_now
 # A Monday, ten in the morning in Berlin in winter.
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-MINUTE = timedelta(minutes=1)
+MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 
 @dataclass
@@ -121,6 +123,21 @@ class Desk:
     def sweep(self, at: datetime) -> int:
         """Until nothing is due; how many levels."""
         return sweeping.sweep_organization(self.tenant.id, at).levels
+
+    def do_job(self) -> Job:
+        """The one that was asked for last, as the worker does it, from its event."""
+        with self.entered():
+            event = Event.objects.filter(name="job.requested").latest("id")
+        with self.entered():
+            jobs.run(event)
+        with self.entered():
+            return Job.objects.get(pk=event.subject_id)
+
+    def withdraw(self, policy: Policy, at: datetime = MONDAY) -> Any:
+        """The job that ends what runs by it, if there is anything."""
+        with self.entered():
+            locked = Policy.objects.select_for_update().get(pk=policy.pk)
+            return withdrawing.withdraw(locked, actor=self.system, at=at)
 
     def stored(self, ticket: Any) -> Ticket:
         with self.entered():

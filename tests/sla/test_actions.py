@@ -9,7 +9,7 @@ from apps.audit.models import Dispatch, Event
 from apps.audit.services import deliver
 from apps.sla import demo
 from apps.sla.models import EscalationPolicy, Policy, PolicyVersion
-from apps.tickets.models import Category
+from apps.tickets.models import Category, Ticket
 from tests import factories
 from tests.sla.conftest import HOUR, MINUTE, MONDAY, content
 
@@ -51,6 +51,46 @@ def test_a_level_passes_the_ticket_to_another_team_once(desk):
 
     assert (act(desk, ticket), act(desk, ticket)) == (["done"], [])
     assert (desk.stored(ticket).team_id, desk.stored(ticket).reassignment_count) == (team.pk, 1)
+
+
+def test_a_team_that_is_gone_is_told_on_the_ticket_and_the_ticket_stays_where_it_is(desk, api):
+    with desk.entered():
+        team = factories.TeamFactory()
+    desk.only(content(seconds=3600, levels=[level(50, {"do": "reassign", "team": str(team.pk)})]))
+    ticket = desk.open()
+    with desk.entered():
+        type(team).objects.filter(pk=team.pk).update(deleted_at=MONDAY)
+    desk.sweep(MONDAY + 40 * MINUTE)
+
+    assert act(desk, ticket) == ["done"]
+    assert desk.stored(ticket).team_id is None
+    [fact] = desk.told(ticket, "sla.action_refused")
+    assert (fact.data["team"], fact.data["reason"], fact.data["percent"]) == (str(team.pk), "gone", 50)
+    timeline = api(desk.agent).get(f"/api/v1/tickets/{ticket.pk}/timeline/").json()["results"]
+    assert [entry["summary"] for entry in timeline if entry["event"] == "sla.action_refused"] == [
+        "The platform could not pass it on, because the team is gone: 50 % of the resolution target have passed"
+    ]
+
+
+def test_any_other_refusal_fails_the_delivery_which_is_tried_again(desk):
+    with desk.entered():
+        team = factories.TeamFactory()
+    desk.only(content(seconds=3600, levels=[level(50, {"do": "reassign", "team": str(team.pk)})]))
+    ticket = desk.open()
+    desk.sweep(MONDAY + 40 * MINUTE)
+    with desk.entered():
+        # A row that no lifecycle knows.
+        Ticket.objects.filter(pk=ticket.pk).update(status="lost")
+
+    assert act(desk, ticket) == ["failed"]
+    assert desk.told(ticket, "sla.action_refused") == []
+    with desk.entered():
+        [waiting] = Dispatch.objects.filter(consumer="sla.act")
+        assert (waiting.done_at, waiting.attempts) == (None, 1)
+        Ticket.objects.filter(pk=ticket.pk).update(status=ticket.status)
+        Dispatch.objects.filter(pk=waiting.pk).update(next_at=MONDAY)
+    assert act(desk, ticket) == ["done"]
+    assert desk.stored(ticket).team_id == team.pk
 
 
 def test_a_level_does_nothing_to_what_was_resolved_meanwhile(desk):
@@ -117,7 +157,7 @@ def test_the_command_says_how_far_firing_is_behind(fresh_database, desk, capsys)
     call_command("sla_sweep")
     call_command("sla_sweep", "--status")
 
-    assert capsys.readouterr().out == '{"timers": 0, "levels": 0}\n{"due": 0, "seconds": 0.0}\n'
+    assert capsys.readouterr().out == '{"timers": 0, "levels": 0, "tickets": 0}\n{"due": 0, "seconds": 0.0}\n'
     desk.only(content(seconds=60))
     desk.open()
     with pytest.raises(SystemExit):

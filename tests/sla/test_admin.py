@@ -137,6 +137,7 @@ def test_a_draft_is_tried_and_published_from_its_page(desk, browser):
         browser.post(POLICIES, {"action": "publish", "_selected_action": str(policy.pk)}, follow=True)
     )
     browser.post(POLICIES, {"action": "withdraw", "_selected_action": str(policy.pk)})
+    desk.do_job()
     assert desk.timer(ticket).end_reason == "withdrawn"
 
 

@@ -1,6 +1,9 @@
 """Timers over HTTP."""
 
-from tests.sla.conftest import HOUR, MONDAY, content, levels
+from django.utils import timezone
+
+from tests import factories
+from tests.sla.conftest import HOUR, MINUTE, MONDAY, content, levels
 
 TIMERS = "/api/v1/sla/timers/"
 CONTRACT = {
@@ -66,26 +69,47 @@ def test_an_explanation_names_each_stretch_and_each_level(desk, api):
     assert told["counted_seconds"] == 10_800
 
 
+def listed(desk, api, state):
+    return [row["id"] for row in api(desk.agent).get(f"/api/v1/tickets/?sla={state}").json()["results"]]
+
+
 def test_a_list_of_tickets_is_narrowed_by_their_timers(desk, api):
+    now = timezone.now()
     desk.only(content(seconds=60))
     breached = desk.open()
-    desk.only(content(seconds=10**7), name="Long")
-    paused = desk.open()
-    desk.hold(paused, MONDAY + HOUR)
+    desk.only(content(seconds=4 * 3600), name="Long")
+    paused, at_risk, early = desk.open(now), desk.open(now - 3.1 * HOUR), desk.open(now - 2.9 * HOUR)
+    desk.hold(paused, now)
     desk.only(content(metric="next_reply"), name="Replies")
     none = desk.open()
 
-    def found(state):
-        answer = api(desk.agent).get(f"/api/v1/tickets/?sla={state}")
-        return [row["id"] for row in answer.json()["results"]]
+    found = {state: listed(desk, api, state) for state in ("breached", "at_risk", "paused", "none")}
 
-    assert [found(state) for state in ("breached", "paused", "none")] == [
-        [str(breached.pk)],
-        [str(paused.pk)],
-        [str(none.pk)],
-    ]
-    assert found("at_risk") == []
+    assert found == {
+        "breached": [str(breached.pk)],
+        "at_risk": [str(at_risk.pk)],
+        "paused": [str(paused.pk)],
+        "none": [str(none.pk)],
+    }
+    assert desk.timer(early).stage == "running"
     assert api(desk.agent).get("/api/v1/tickets/?sla=late").status_code == 400
+
+
+def test_what_a_team_or_a_supplier_owes_the_desk_is_no_state_of_the_ticket(desk, api):
+    with desk.entered():
+        team = factories.TeamFactory()
+    of_team = {"match": [{"team": [str(team.pk)]}]}
+    desk.only({**content(seconds=60), **of_team}, agreement="ola", name="Team")
+    desk.add({**content(seconds=60), **of_team}, agreement="uc", name="Supplier")
+    ticket = desk.open()
+    desk.do(ticket, "assign", MONDAY, team_id=team.pk)
+    desk.sweep(MONDAY + HOUR)
+
+    assert [(timer.agreement, timer.breached_at) for timer in desk.timers(ticket)] == [
+        ("ola", MONDAY + MINUTE),
+        ("uc", MONDAY + MINUTE),
+    ]
+    assert [listed(desk, api, state) for state in ("breached", "none")] == [[], [str(ticket.pk)]]
 
 
 def test_the_timeline_tells_of_levels_and_breaches(desk, api):

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from apps.core.errors import Invalid
 from apps.organizations import calendar_records
 from apps.organizations.models import BusinessCalendar
 from apps.sla import policies, situation, sweeping, timers
@@ -49,8 +50,35 @@ def test_a_ticket_of_an_older_version_goes_on_by_a_calendar_that_no_newer_one_na
     assert desk.timer(old).due_at == MONDAY + HOUR + 30 * MINUTE
 
 
+@pytest.mark.parametrize(
+    ("target", "percent", "pointer"),
+    [
+        ({"seconds": 94_608_000}, 100, "/targets/0/seconds"),
+        ({"seconds": 9 * 3600}, 100, None),
+        ({"seconds": 10_000 * 3600}, 1_000, "/targets/0/seconds"),
+        ({"business_days": 1_095}, 100, None),
+        ({"business_days": 1_095}, 300, "/targets/0/business_days"),
+    ],
+)
+def test_a_target_that_ends_beyond_what_calendars_count_is_refused(desk, target, percent, pointer):
+    draft = {"targets": [{"metric": "resolution", "calendar": desk.office(), **target}], "levels": levels(percent)}
+    with desk.entered():
+        policy = policies.create(actor=desk.system, at=MONDAY, values={"name": "Far"})
+        if pointer is None:
+            assert policies.draft(policy, actor=desk.system, at=MONDAY, content=draft).number == 1
+            return
+        with pytest.raises(Invalid) as refusal:
+            policies.draft(policy, actor=desk.system, at=MONDAY, content=draft)
+        assert [(error.pointer, error.code) for error in refusal.value.errors] == [(pointer, "out_of_range")]
+        assert not policy.versions.exists()
+
+
 def test_a_calendar_that_opens_no_more_keeps_no_ticket_from_anything(desk):
-    desk.only(content(seconds=9 * 3600, calendar=desk.office(**ONCE)))
+    office = desk.office()
+    desk.only(content(seconds=9 * 3600, calendar=office))
+    with desk.entered():
+        calendar = BusinessCalendar.objects.select_for_update().get(pk=office)
+        calendar_records.change_calendar(calendar, actor=desk.system, at=MONDAY, values=ONCE)
     ticket = desk.open()
     # Seven hours are left of the only day.
     assert desk.timer(ticket).due_at == MONDAY + timedelta(days=3660)

@@ -1,12 +1,17 @@
 """What other desks' software got wrong, each bug by its number there."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
 
+from apps.audit.models import Dispatch, Event
 from apps.core.errors import Invalid
-from apps.sla import checking, explaining, policies, timers
-from apps.sla.models import LevelFiring, Policy, Timer
+from apps.organizations.models import Organization
+from apps.sla import checking, contents, explaining, policies, timers
+from apps.sla.models import Level, LevelFiring, Timer
+from apps.tickets import work
+from apps.tickets.choices import Source
 from tests.sla.conftest import DAY, HOUR, MINUTE, MONDAY, content, levels
 
 # MONDAY is ten o'clock in Berlin.
@@ -16,6 +21,8 @@ P1_AND_REST = [
     {"metric": "resolution", "seconds": 24 * 3600},
 ]
 URGENT = {"impact": 1, "urgency": 1}
+TWO = [{"metric": "first_response", "seconds": 3600}, {"metric": "resolution", "seconds": 36_000}]
+INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 
 
 def by_priority(**more):
@@ -200,6 +207,51 @@ def test_glpi_2184_a_level_belongs_to_the_timer_of_its_own_metric(desk):
     assert desk.firings(desk.timer(ticket)) == []
 
 
+def test_glpi_2765_a_level_of_the_response_is_due_by_the_response(desk):
+    """As it is saved: its instant is a share of the response's target, not of the solution's."""
+    desk.only({"targets": TWO, "levels": levels(50, metric="first_response") + levels(90)})
+    ticket = desk.open()
+
+    assert (desk.timer(ticket, "first_response").next_due_at, desk.timer(ticket).next_due_at) == (
+        MONDAY + 30 * MINUTE,
+        MONDAY + 9 * HOUR,
+    )
+
+
+def test_glpi_2828_a_level_keeps_its_metric_however_often_the_version_is_saved(desk):
+    policy = desk.only({"targets": TWO, "levels": levels(50, metric="first_response")})
+    with desk.entered():
+        version = policy.versions.get()
+        for _ in range(2):
+            version = policies.draft(policy, actor=desk.system, at=MONDAY, content=contents.content_of(version))
+        policies.publish(version, actor=desk.system, at=MONDAY)
+        said = contents.content_of(version)["levels"]
+
+    assert [(level["metric"], level["percent"]) for level in said] == [
+        ("first_response", 50), ("first_response", 100), ("resolution", 100)
+    ]  # fmt: skip
+    ticket = desk.open()
+    desk.sweep(MONDAY + 30 * MINUTE)
+    assert [(event.name, event.data["metric"]) for event in desk.told(ticket)] == [("sla.warned", "first_response")]
+
+
+def test_glpi_6898_whoever_is_to_be_told_of_the_response_is_told_as_of_the_solution(desk):
+    tell = [{"do": "notify", "to": ["assignee"]}]
+    both = [{"metric": metric, "percent": 50, "actions": tell} for metric in ("first_response", "resolution")]
+    desk.only({"targets": TWO, "levels": both})
+    ticket = desk.open()
+    for at in (MONDAY + 30 * MINUTE, MONDAY + 5 * HOUR):
+        desk.sweep(at)
+
+    warned = desk.told(ticket, "sla.warned")
+    assert [(event.data["metric"], event.at) for event in warned] == [
+        ("first_response", MONDAY + 30 * MINUTE), ("resolution", MONDAY + 5 * HOUR)
+    ]  # fmt: skip
+    with desk.entered():
+        said = [Level.objects.get(pk=event.data["level"]).actions for event in warned]
+    assert said == [tell, tell]
+
+
 def test_zammad_904_a_merge_cancels_the_timers_of_the_absorbed_ticket_and_no_other(desk):
     desk.only(content(seconds=3600))
     absorbed, survivor = desk.open(), desk.open(MONDAY + MINUTE)
@@ -234,6 +286,21 @@ def test_zammad_1322_and_3642_a_response_is_what_the_requester_reads_of_an_agent
     desk.say(ticket, carol, MONDAY + 4 * MINUTE)
     timer = desk.timer(ticket, "first_response")
     assert (timer.stage, timer.elapsed_seconds) == ("met", 240)
+
+
+@pytest.mark.parametrize("source", Source.values)
+def test_zammad_1322_and_3642_a_phone_call_is_answered_by_writing_down_what_was_said(desk, source):
+    """Whatever way it came: minutes and a note are for the desk, what the requester reads is the response."""
+    desk.only(content("first_response", seconds=3600))
+    ticket = desk.open(source=source)
+    with desk.entered():
+        work.log_work(ticket, actor=desk.acting(desk.agent), at=MONDAY + 5 * MINUTE, minutes=5, note="Called them.")
+    assert desk.timer(ticket, "first_response").stage == "running"
+
+    desk.say(ticket, desk.agent, MONDAY + 6 * MINUTE)
+
+    timer = desk.timer(ticket, "first_response")
+    assert (timer.stage, timer.elapsed_seconds) == ("met", 360)
 
 
 def test_zammad_2082_the_deadline_is_there_in_the_same_transaction(desk):
@@ -283,9 +350,8 @@ def test_zammad_3140_and_5177_replies_are_timed_after_the_first_response_and_sto
 def test_zammad_4353_a_withdrawn_policy_leaves_nothing_running(desk):
     policy = desk.only(content(seconds=3600))
     ticket = desk.open()
-    with desk.entered():
-        locked = Policy.objects.select_for_update().get(pk=policy.pk)
-        assert policies.withdraw(locked, actor=desk.system, at=MONDAY + MINUTE) == 1
+    assert desk.withdraw(policy, at=MONDAY + MINUTE).total == 1
+    assert desk.do_job().result == {"tickets": 1}
 
     timer = desk.timer(ticket)
     assert (timer.stage, timer.end_reason) == ("cancelled", "withdrawn")
@@ -307,11 +373,15 @@ def test_zammad_5841_a_timer_is_no_change_of_its_ticket(desk):
     desk.only(content(seconds=3600, levels=levels(50)))
     ticket = desk.open()
     before = desk.stored(ticket)
+    with desk.entered():
+        dispatched = set(Dispatch.objects.values_list("pk", flat=True))
     desk.sweep(MONDAY + 30 * MINUTE)
     desk.sweep(MONDAY + 2 * HOUR)
 
     after = desk.stored(ticket)
     assert (after.version, after.updated_at, after.version) == (before.version, before.updated_at, 1)
+    with desk.entered():
+        assert set(Dispatch.objects.values_list("pk", flat=True)) == dispatched
     assert {event.name for event in desk.told(ticket, "")} == {"incident.created", "sla.warned", "sla.breached"}
 
 
@@ -325,6 +395,62 @@ def test_frappe_1554_a_pause_is_an_interval_and_moves_no_start(desk):
     timer = desk.timer(ticket)
     assert (timer.started_at, timer.elapsed_seconds, timer.paused_seconds) == (MONDAY, 3 * 3600, 3 * 3600)
     assert (timer.original_due_at, timer.due_at) == (MONDAY + 4 * HOUR, MONDAY + 7 * HOUR)
+
+
+def test_frappe_1675_a_pause_on_closed_days_moves_nothing_of_what_is_open(desk):
+    """Added to the time of creation a weekend's pause would push the deadline by two days."""
+    desk.only(content(seconds=8 * 3600, calendar=desk.office()))
+    ticket = desk.open(berlin(2026, 3, 6, 15))
+    desk.hold(ticket, berlin(2026, 3, 7, 10))
+    desk.do(ticket, "resume", berlin(2026, 3, 8, 20))
+
+    timer = desk.timer(ticket)
+    assert (timer.started_at, timer.due_at) == (berlin(2026, 3, 6, 15), berlin(2026, 3, 9, 15))
+
+
+def test_frappe_pr_2449_a_ticket_of_a_closed_day_keeps_its_response_and_solution_through_a_pause(desk):
+    office = desk.office()
+    desk.only({"targets": [{**target, "calendar": office} for target in TWO]})
+    ticket = desk.open(berlin(2026, 3, 7, 12))
+    desk.hold(ticket, berlin(2026, 3, 9, 10))
+    desk.do(ticket, "resume", berlin(2026, 3, 9, 12))
+
+    # The response is not excused by a pause; the solution gets the two open hours back.
+    assert desk.timer(ticket, "first_response").due_at == berlin(2026, 3, 9, 10)
+    assert desk.timer(ticket).due_at == berlin(2026, 3, 10, 13)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Australia/Lord_Howe"])
+def test_frappe_3776_and_erpnext_38745_every_instant_is_utc_and_says_so(desk, api, dan, zone):
+    with desk.entered():
+        Organization.objects.filter(pk=desk.tenant.id).update(time_zone=zone)
+    desk.only(content(seconds=3600, levels=levels(50), calendar=desk.office(time_zone=zone)))
+    ticket = desk.open(MONDAY + 8 * HOUR)
+    desk.hold(ticket, MONDAY + 9 * HOUR)
+    desk.do(ticket, "resume", MONDAY + 10 * HOUR)
+    desk.sweep(MONDAY + 7 * DAY)
+    timer, client = desk.timer(ticket), api(dan)
+
+    told = {
+        address: _instants(client.get(f"/api/v1/{address}").json())
+        for address in (
+            f"tickets/{ticket.pk}/", f"tickets/{ticket.pk}/sla/", f"tickets/{ticket.pk}/timeline/", "sla/timers/",
+            f"sla/timers/{timer.pk}/", f"sla/timers/{timer.pk}/explain/", "sla/breaches/", "sla/compliance/",
+        )
+    }  # fmt: skip
+
+    assert [address for address, instants in told.items() if not instants] == []
+    assert [each for instants in told.values() for each in instants if not each.endswith("Z")] == []
+    with desk.entered():
+        facts = [event.data for event in Event.objects.filter(subject_id=ticket.pk, name__startswith="sla.")]
+    assert {each[-1:] for each in _instants(facts)} == {"Z"}
+
+
+def _instants(answer):
+    """Every text of an answer that is a moment."""
+    if isinstance(answer, dict | list):
+        return [each for part in (answer.values() if isinstance(answer, dict) else answer) for each in _instants(part)]
+    return [answer] if isinstance(answer, str) and INSTANT.match(answer) else []
 
 
 def test_frappe_3776_resolved_from_a_hold_ends_the_hold_first(desk):

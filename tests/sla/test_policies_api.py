@@ -1,14 +1,16 @@
 """Policies over HTTP: written as drafts, tried, published and withdrawn; and what is refused."""
 
+import time
 import uuid
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.audit.models import Event
-from apps.core.jobs import run as run_job
-from apps.core.models import Job
 from apps.sla.models import Policy, PolicyVersion, Timer
+from tests import factories
 from tests.sla.conftest import HOUR, MONDAY, content
 
 POLICIES = "/api/v1/sla/policies/"
@@ -112,6 +114,15 @@ def test_what_is_read_of_a_version_can_be_drafted_again(desk, admin):
     assert {name: again[name] for name in body} == body
 
 
+NOBODYS = str(uuid.UUID(int=7))
+MANY_FIELDS = ("service", "category", "configuration_item", "team", "requester", "site")
+
+
+def many_fields(number):
+    """Each of these covers nearly everything, and no two of them everything."""
+    return {name: {"not": [str(uuid.UUID(int=100 * number + place))]} for place, name in enumerate(MANY_FIELDS)}
+
+
 BAD = {
     "a policy whose start implies stop": (
         {"rules": {"resolution": {"start": [{"phase": ["resolved"]}]}}},
@@ -125,7 +136,7 @@ BAD = {
     ),
     "no target": ({"targets": []}, "/targets", "required"),
     "a calendar that is none": (
-        {"targets": [{"metric": "resolution", "seconds": 60, "calendar": str(uuid.UUID(int=7))}]},
+        {"targets": [{"metric": "resolution", "seconds": 60, "calendar": NOBODYS}]},
         "/targets/0/calendar",
         "does_not_exist",
     ),
@@ -148,7 +159,42 @@ BAD = {
         "/levels/0/actions/0/do",
         "invalid_choice",
     ),
+    "a workflow, of which there are none": (
+        {"levels": [{"metric": "resolution", "percent": 50, "actions": [{"do": "run_workflow", "workflow": NOBODYS}]}]},
+        "/levels/0/actions/0/do",
+        "not_available",
+    ),
+    "a match that names nothing": (
+        {"match": [{}, {"service": {"not": [NOBODYS]}}]},
+        "/match/1/service",
+        "does_not_exist",
+    ),
+    "a target for nobody": (
+        {"targets": [{"metric": "resolution", "seconds": 60, "applies": [{"requester": [None, NOBODYS]}]}]},
+        "/targets/0/applies/0/requester",
+        "does_not_exist",
+    ),
+    "a rule about a place that is none": (
+        {"rules": {"resolution": {"pause": [{"site": [NOBODYS]}]}}},
+        "/rules/resolution/pause/0/site",
+        "does_not_exist",
+    ),
+    "a team that is none": (
+        {"levels": [{"metric": "resolution", "percent": 50, "actions": [{"do": "reassign", "team": NOBODYS}]}]},
+        "/levels/0/actions/0/team",
+        "does_not_exist",
+    ),
+    "a rota that is none": (
+        {"levels": [{"metric": "resolution", "percent": 50, "actions": [{"do": "page", "rota": NOBODYS}]}]},
+        "/levels/0/actions/0/rota",
+        "does_not_exist",
+    ),
     "an unknown key": ({"goal": 1}, "/goal", "unknown_field"),
+    "conditions that nobody can compare": (
+        {"rules": {"resolution": {"stop": [many_fields(number) for number in range(20)]}}},
+        "/rules/resolution",
+        "too_complex",
+    ),
 }
 
 
@@ -172,6 +218,56 @@ def test_a_pause_that_takes_the_start_away_is_warned_of(desk, admin):
     version = drafted(admin, created(admin), content() | {"rules": rules})
 
     assert [warning.partition(":")[0] for warning in version["warnings"]] == ["/rules/resolution/pause"]
+
+
+def test_what_a_draft_names_is_the_organizations_own_and_what_acts_is_not_deleted(desk, admin, globex):
+    policy = created(admin)
+    with globex.entered():
+        foreign = factories.CategoryFactory()
+    with desk.entered():
+        service, team = factories.ServiceFactory(), factories.TeamFactory(deleted_at=MONDAY)
+        category = factories.CategoryFactory()
+    address = f"{POLICIES}{policy['id']}/versions/"
+
+    def told(**changes):
+        answer = admin.post(address, content() | changes)
+        return answer.status_code, [(error["pointer"], error["code"]) for error in answer.json().get("errors", [])]
+
+    theirs = [{"category": [str(category.pk), str(foreign.pk)]}, {"team": [str(team.pk)], "service": [str(service.pk)]}]
+    assert told(match=theirs) == (400, [("/match/0/category", "does_not_exist")])
+    to_team = {"metric": "resolution", "percent": 50, "actions": [{"do": "reassign", "team": str(team.pk)}]}
+    assert told(levels=[to_team]) == (400, [("/levels/0/actions/0/team", "deleted")])
+    # A ticket may still have a team that was deleted since.
+    assert told(match=[{"category": [str(category.pk)]}, {"team": [str(team.pk)]}]) == (201, [])
+
+
+def test_warnings_are_kept_with_the_version_and_not_looked_for_again(desk, admin):
+    rules = {"resolution": {"cancel_when": "start_false", "start": [{"phase": ["new", "open"]}]}}
+    policy = created(admin)
+    version = drafted(admin, policy, content() | {"rules": rules})
+    address = f"{POLICIES}{policy['id']}/versions/{version['id']}/"
+    assert admin.get(address).json()["warnings"] == version["warnings"] != []
+
+    with desk.entered():
+        PolicyVersion.objects.filter(pk=version["id"]).update(warnings=["As it was found."])
+
+    assert admin.get(address).json()["warnings"] == ["As it was found."]
+
+
+def test_many_clauses_that_nothing_fits_together_are_compared_at_once(desk, admin):
+    """Six fields in each of nineteen clauses: field by field there are more cases than a machine can count."""
+    stop = [
+        {name: [str(uuid.UUID(int=100 * number + place))] for place, name in enumerate(MANY_FIELDS)}
+        for number in range(19)
+    ]
+    began = time.process_time()
+
+    answer = admin.post(
+        f"{POLICIES}{created(admin)['id']}/versions/", content() | {"rules": {"resolution": {"stop": [*stop, {}]}}}
+    )
+
+    assert answer.json()["errors"][0]["code"] == "start_implies_stop"
+    assert time.process_time() - began < 2
 
 
 def test_agents_read_what_administrators_write(desk, admin, api):
@@ -254,6 +350,25 @@ def test_a_dry_run_tells_breaches_and_their_end_and_stops_at_its_limit(desk, adm
     assert admin.post(run, {"limit": 0}).status_code == 400
 
 
+def test_a_dry_run_costs_one_query_for_each_further_ticket(desk, admin):
+    calendar = desk.office()
+    policy = created(admin)
+    drafted(admin, policy, content(seconds=4 * 3600, calendar=calendar))
+    admin.post(f"{POLICIES}{policy['id']}/publish/", {})
+    drafted(admin, policy, content(seconds=3 * 3600, calendar=calendar))
+
+    def cost(tickets):
+        for _ in range(tickets):
+            desk.hold(desk.open(), MONDAY + HOUR)
+        with CaptureQueriesContext(connection) as sent:
+            answer = admin.post(f"{POLICIES}{policy['id']}/dry-run/", {}).json()
+        return answer["counts"]["moved"], len(sent)
+
+    cost(1)
+    (few, before), (many, after) = cost(1), cost(5)
+    assert (few, many, after - before) == (2, 7, 5)
+
+
 def test_publishing_leaves_open_tickets_alone_unless_it_is_told_to_move_them(desk, admin):
     policy = published(admin, seconds=4 * 3600)
     ticket = desk.open()
@@ -266,7 +381,7 @@ def test_publishing_leaves_open_tickets_alone_unless_it_is_told_to_move_them(des
 
     assert answer.status_code == 202
     assert (answer.json()["kind"], answer.json()["total"]) == ("sla_migration", 1)
-    do_jobs(desk)
+    desk.do_job()
     assert [(timer.stage, timer.target_seconds) for timer in desk.timers(ticket)] == [
         ("cancelled", 14_400),
         ("running", 10_800),
@@ -275,29 +390,48 @@ def test_publishing_leaves_open_tickets_alone_unless_it_is_told_to_move_them(des
     assert (job["state"], job["done"], job["result"]) == ("done", 1, {"tickets": 1})
 
 
-def do_jobs(desk):
-    """As the worker does, from the event."""
-    with desk.entered():
-        event = Event.objects.filter(name="job.requested").latest("id")
-        assert Job.objects.filter(pk=event.subject_id).exists()
-    with desk.tenant.entered():
-        run_job(event)
-
-
-def test_a_withdrawn_policy_ends_its_timers_and_can_be_promised_again(desk, admin):
+def test_a_withdrawn_policy_ends_its_timers_by_a_job_and_can_be_promised_again(desk, admin):
     policy = published(admin)
-    ticket = desk.open()
+    tickets = [desk.open(timezone.now()) for _ in range(3)]
 
-    assert admin.delete(f"{POLICIES}{policy['id']}/").status_code == 204
+    answer = admin.delete(f"{POLICIES}{policy['id']}/")
 
-    assert [(timer.stage, timer.end_reason) for timer in desk.timers(ticket)] == [("cancelled", "withdrawn")]
+    assert (answer.status_code, answer.json()["kind"], answer.json()["total"]) == (202, "sla_withdrawal", 3)
     assert admin.get(f"{POLICIES}{policy['id']}/").json()["is_active"] is False
     assert admin.delete(f"{POLICIES}{policy['id']}/").json()["code"] == "already_withdrawn"
     assert desk.timers(desk.open()) == []
+    assert [desk.timer(ticket).stage for ticket in tickets] == ["running"] * 3
+    desk.do_job()
+    assert [(desk.timer(ticket).stage, desk.timer(ticket).end_reason) for ticket in tickets] == [
+        ("cancelled", "withdrawn")
+    ] * 3
+    assert [[event.name for event in desk.told(ticket)] for ticket in tickets] == [["sla.withdrawn"]] * 3
+    job = admin.get(answer["Location"]).json()
+    assert (job["state"], job["done"], job["result"]) == ("done", 3, {"tickets": 3})
     drafted(admin, policy, content(seconds=60))
     admin.post(f"{POLICIES}{policy['id']}/publish/", {})
     assert admin.get(f"{POLICIES}{policy['id']}/").json()["is_active"] is True
     assert desk.timer(desk.open()).target_seconds == 60
+
+
+def test_a_policy_by_which_nothing_runs_is_withdrawn_at_once(desk, admin):
+    policy = published(admin)
+
+    assert admin.delete(f"{POLICIES}{policy['id']}/").status_code == 204
+    assert admin.get(f"{POLICIES}{policy['id']}/").json()["is_active"] is False
+
+
+def test_what_was_promised_again_before_the_job_came_goes_on(desk, admin):
+    policy = published(admin, seconds=3600)
+    old = desk.open()
+    drafted(admin, policy, content(seconds=60))
+    admin.delete(f"{POLICIES}{policy['id']}/")
+    assert admin.post(f"{POLICIES}{policy['id']}/publish/", {}).status_code == 200
+    new = desk.open()
+
+    assert desk.do_job().state == "done"
+
+    assert [desk.timer(ticket).stage for ticket in (old, new)] == ["cancelled", "running"]
 
 
 def test_each_step_of_a_policy_is_one_fact(desk, admin):

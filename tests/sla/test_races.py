@@ -9,7 +9,7 @@ from apps.sla.models import LevelFiring, Timer
 from apps.tickets import verbs
 from tests import factories
 from tests.core.racing import at_once
-from tests.sla.conftest import DAY, HOUR, MINUTE, MONDAY, content, levels
+from tests.sla.conftest import DAY, HOUR, MINUTE, MONDAY, SECOND, content, levels
 
 
 def opened(desk, count):
@@ -46,25 +46,55 @@ def test_a_pause_and_the_sweep_fire_a_level_once_between_them(fresh_database, de
 
 
 def test_a_resumption_and_the_sweep_leave_the_new_deadline(fresh_database, desk):
+    """Before the resumption nothing can be due; after it the new deadline has passed. It is told once, whoever came first."""
     desk.only(content(seconds=3600))
-    [ticket] = opened(desk, 1)
-    desk.hold(ticket, MONDAY + 10 * MINUTE)
+    due_at, later = MONDAY + DAY + 50 * MINUTE, MONDAY + DAY + 51 * MINUTE
+    tickets = opened(desk, 5)
+    for ticket in tickets:
+        desk.hold(ticket, MONDAY + 10 * MINUTE)
 
-    at_once([lambda: desk.sweep(MONDAY + DAY), lambda: desk.do(ticket, "resume", MONDAY + DAY) and 0])
+    for ticket in tickets:
+        at_once([lambda: desk.sweep(later), lambda ticket=ticket: desk.do(ticket, "resume", MONDAY + DAY) and 0])
+        timer = desk.timer(ticket)
+        assert (timer.stage, timer.due_at) == ("running", due_at)
+        told = [event.at for event in desk.told(ticket)]
+        assert told == ([] if timer.breached_at is None else [due_at])
+    desk.sweep(later)
 
-    timer = desk.timer(ticket)
-    assert (timer.stage, timer.due_at, timer.breached_at) == ("running", MONDAY + DAY + 50 * MINUTE, None)
-    assert desk.stored(ticket).sla_due_at == timer.due_at
-    assert desk.told(ticket) == []
+    assert [[(event.name, event.at) for event in desk.told(ticket)] for ticket in tickets] == [
+        [("sla.breached", due_at)]
+    ] * 5
+    assert [desk.stored(ticket).sla_due_at for ticket in tickets] == [due_at] * 5
 
 
-def test_a_solution_in_time_is_met_although_the_sweep_comes_later(fresh_database, desk):
+def test_a_solution_in_time_is_met_although_the_sweep_comes_later(desk):
     desk.only(content(seconds=3600))
-    [ticket] = opened(desk, 1)
+    ticket = desk.open()
+    desk.resolve(ticket, MONDAY + HOUR)
 
-    at_once([lambda: desk.resolve(ticket, MONDAY + HOUR) and 0, lambda: desk.sweep(MONDAY + HOUR)])
-
+    assert desk.sweep(MONDAY + HOUR + SECOND) == 0
     assert (desk.timer(ticket).stage, desk.told(ticket)) == ("met", [])
+
+
+def test_a_solution_and_the_sweep_that_notes_the_miss_agree_on_what_happened(fresh_database, desk):
+    """A second after the deadline the sweep has something to tell: who locks the ticket first is right, for both."""
+    desk.only(content(seconds=3600))
+
+    for ticket in opened(desk, 5):
+        at_once(
+            [
+                lambda ticket=ticket: desk.resolve(ticket, MONDAY + HOUR) and 0,
+                lambda: desk.sweep(MONDAY + HOUR + SECOND),
+            ]
+        )
+        timer = desk.timer(ticket)
+        told = [event.name for event in desk.told(ticket)]
+        assert (timer.stage, told, desk.firings(timer)) in [
+            ("met", [], []),
+            ("missed", ["sla.breached"], [(100, "fired")]),
+        ]
+        assert (timer.breached_at is None, timer.next_due_at) == (timer.stage == "met", None)
+        assert desk.sweep(MONDAY + DAY) == 0
 
 
 def test_a_ticket_in_somebodys_hands_is_passed_by_and_found_again(fresh_database, desk):

@@ -24,7 +24,7 @@ from tests.incidents.test_real_history import LOG, histories, imported, instant
 
 pytestmark = pytest.mark.skipif(not LOG.is_file(), reason=f"the real log is not at {LOG}")
 
-SAMPLE = 300
+SAMPLE = 120
 YEARS = range(2015, 2019)
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ALL_DAY = [{"weekday": day, "start": "00:00", "end": "24:00"} for day in range(7)]

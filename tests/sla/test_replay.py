@@ -25,7 +25,7 @@ WEEK = [{"weekday": day, "start": "09:00", "end": "17:00"} for day in range(5)]
 LONGER = [{"weekday": day, "start": "08:00", "end": "20:00"} for day in range(6)]
 PERCENTS = (50, 75, 100, 125)
 METRICS = ("first_response", "resolution", "next_reply", "periodic_update")
-LIVES = 60 if IS_FULL_RUN else 6
+LIVES = 60 if IS_FULL_RUN else 3
 
 
 def replayed(desk, *, is_dry_run=True, ticket=None):
@@ -201,9 +201,15 @@ class Life:
             moving.migrate(version, actor=self.desk.system, at=self.at, limit=1_000)
 
     def withdraw(self):
+        """And life goes on while a worker ends what runs by it."""
         with self.desk.entered():
             policy = Policy.objects.select_for_update().get(name="All")
             policies.withdraw(policy, actor=self.desk.system, at=self.at)
+            versions = list(policy.versions.values_list("pk", flat=True))
+        for limit in (2, 1_000):
+            self.live(5)
+            with self.desk.entered():
+                moving.end_timers(policy.pk, versions, actor=self.desk.system, at=self.at, limit=limit)
 
     def hours(self):
         with self.desk.entered():

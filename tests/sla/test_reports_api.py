@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from apps.organizations.models import Organization
+from apps.tickets import merging, services
 from tests.sla.conftest import HOUR, MONDAY, content
 
 BREACHES, COMPLIANCE = "/api/v1/sla/breaches/", "/api/v1/sla/compliance/"
@@ -34,6 +35,61 @@ def test_breaches_are_listed_newest_first_with_whose_ticket_it_is(desk, api):
     assert agent.get(f"{BREACHES}?colour=red").status_code == 400
     assert agent.get(f"{BREACHES}?format=csv").status_code == 403
     assert api(desk.requester).get(BREACHES).status_code == 403
+
+
+def test_a_missed_deadline_is_listed_once_whatever_took_over_from_it(desk, api):
+    targets = [{"metric": "resolution", "applies": [{"priority": [1]}], "seconds": 1800}]
+    desk.only({"targets": [*targets, {"metric": "resolution", "seconds": 3600}]})
+    raised, reopened = desk.open(MONDAY), desk.open(MONDAY)
+    desk.resolve(reopened, MONDAY + 2 * HOUR)
+    desk.sweep(MONDAY + 2 * HOUR)
+    for ticket in (raised, reopened):
+        desk.change(ticket, MONDAY + 3 * HOUR, impact=1, urgency=1)
+    desk.do(reopened, "reopen", MONDAY + 4 * HOUR, reason="Again")
+
+    rows = api(desk.agent).get(BREACHES).json()["results"]
+
+    assert sorted((row["number"], row["stage"], row["target_seconds"]) for row in rows) == [
+        (raised.number, "running", 1800),
+        (reopened.number, "running", 1800),
+    ]
+    for ticket in (raised, reopened):
+        desk.resolve(ticket, MONDAY + 5 * HOUR)
+    [row] = api(desk.agent).get(f"{COMPLIANCE}?period=2026-03").json()["results"]
+    assert (row["completed"], row["missed"], row["cancelled"]) == (2, 2, 0)
+
+
+def test_a_missed_deadline_is_listed_once_where_a_target_counts_from_the_change_on(desk, api):
+    targets = [{"metric": "resolution", "applies": [{"priority": [1]}], "seconds": 36_000}]
+    rules = {"resolution": {"on_change": "fresh"}}
+    desk.only({"targets": [*targets, {"metric": "resolution", "seconds": 3600}], "rules": rules})
+    ticket = desk.open(MONDAY)
+    desk.sweep(MONDAY + 2 * HOUR)
+    desk.change(ticket, MONDAY + 3 * HOUR, impact=1, urgency=1)
+
+    rows = api(desk.agent).get(BREACHES).json()["results"]
+
+    assert [(row["number"], row["stage"], row["target_seconds"], row["breached_at"]) for row in rows] == [
+        (ticket.number, "running", 36_000, "2026-03-02T10:00:00Z")
+    ]
+
+
+def test_s31_merged_and_deleted_tickets_have_no_breaches_until_they_are_back(desk, api):
+    desk.only(content(seconds=3600))
+    merged, deleted, kept = (desk.open(MONDAY) for _ in range(3))
+    desk.sweep(MONDAY + 2 * HOUR)
+
+    def listed():
+        return {row["number"]: row["stage"] for row in api(desk.agent).get(BREACHES).json()["results"]}
+
+    assert set(listed()) == {merged.number, deleted.number, kept.number}
+    with desk.entered():
+        merging.merge(merged, actor=desk.system, at=MONDAY + 3 * HOUR, into_id=kept.pk)
+        services.delete(deleted, actor=desk.system, at=MONDAY + 3 * HOUR)
+    assert listed() == {kept.number: "running"}
+    with desk.entered():
+        services.restore(deleted, actor=desk.system, at=MONDAY + 4 * HOUR)
+    assert listed() == {kept.number: "running", deleted.number: "running"}
 
 
 def test_a_list_of_breaches_is_had_as_a_file(desk, api, dan):

@@ -233,6 +233,39 @@ def test_s23_what_is_more_than_a_minute_late_gives_way_to_what_is_higher(desk, l
     assert desk.firings(desk.timer(ticket)) == [(50, becomes), (60, "fired")]
 
 
+@pytest.mark.parametrize("step", [-5 * MINUTE, 5 * MINUTE])
+def test_f6_a_clock_that_is_set_fires_nothing_early_and_nothing_twice(desk, step):
+    """The clock that sweeps ask jumps at the 28th minute, and is put right at the 34th."""
+    desk.only(content(seconds=3600, levels=levels(50)))
+    ticket = desk.open()
+
+    def clock(minute):
+        return MONDAY + minute * MINUTE + (step if 28 <= minute < 34 else timedelta())
+
+    for minute in range(20, 50):
+        now = clock(minute)
+        fired = desk.sweep(now)
+        assert fired == 0 or now >= MONDAY + 30 * MINUTE
+        is_told = any(clock(earlier) >= MONDAY + 30 * MINUTE for earlier in range(20, minute + 1))
+        assert len(desk.told(ticket)) == is_told
+
+    assert desk.firings(desk.timer(ticket)) == [(50, "fired")]
+    assert desk.timer(ticket).next_due_at == MONDAY + HOUR + timedelta(seconds=1)
+
+
+def test_f6_what_has_fired_does_not_fire_again_for_a_change_at_an_earlier_time(desk):
+    desk.only(content(seconds=3600, levels=levels(50)))
+    ticket = desk.open()
+    assert desk.sweep(MONDAY + 35 * MINUTE) == 1
+    desk.hold(ticket, MONDAY + 28 * MINUTE)
+    desk.do(ticket, "resume", MONDAY + 29 * MINUTE)
+
+    assert desk.sweep(MONDAY + 36 * MINUTE) == 0
+    assert [event.name for event in desk.told(ticket)] == ["sla.warned"]
+    timer = desk.timer(ticket)
+    assert (timer.due_at, timer.elapsed_seconds, timer.paused_seconds) == (MONDAY + 61 * MINUTE, 28 * 60, 60)
+
+
 def test_s22_whoever_changes_the_ticket_first_fires_what_was_due_before(desk):
     desk.only(content(seconds=3600, levels=levels(50)))
     ticket = desk.open()
@@ -484,3 +517,18 @@ def test_what_was_opened_during_a_withdrawal_is_ended_by_the_timetable(desk):
         assert moving.cancel_left_over(desk.system, at=MONDAY + HOUR) == 1
         assert moving.cancel_left_over(desk.system, at=MONDAY + HOUR) == 0
         assert Timer.objects.live().count() == 0
+
+
+def test_timers_end_with_their_policy_batch_by_batch_in_the_order_of_their_tickets(desk):
+    policy = desk.only(content())
+    tickets = sorted(desk.open().pk for _ in range(5))
+    other = desk.add(content(metric="first_response"), name="Other")
+    tickets.append(desk.open().pk)
+    with desk.entered():
+        versions = [policy.versions.get().pk]
+        first = moving.end_timers(policy.pk, versions, actor=desk.system, at=MONDAY + HOUR, limit=4)
+        assert Timer.objects.live().filter(version__policy_id=policy.pk).count() == 2
+        rest = moving.end_timers(policy.pk, versions, actor=desk.system, at=MONDAY + HOUR, limit=4, after=first[-1])
+
+        assert (first, rest) == (tickets[:4], tickets[4:])
+        assert [timer.version.policy_id for timer in Timer.objects.live()] == [other.pk]

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.sla import sweeping
@@ -72,6 +73,45 @@ def test_a_sweep_reads_what_is_due_and_nothing_else(desk, crowd):
     assert read_of(taken, "sla_timer")[1] == DUE
     assert desk.sweep(crowd) == DUE
     assert desk.sweep(crowd) == 0
+
+
+def page_of(desk, api, state):
+    """The statement of the list's first page by deadline, explained as the caller's own."""
+    with CaptureQueriesContext(connection) as sent:
+        answer = api(desk.agent).get(f"/api/v1/tickets/?sla={state}&ordering=sla_due_at")
+    [sql] = [query["sql"] for query in sent if "EXISTS" in query["sql"] and "LIMIT 51" in query["sql"]]
+    with desk.entered(), connection.cursor() as cursor:
+        return answer.json()["results"], explained(cursor, sql.replace("%", "%%"), [])
+
+
+def test_a_queue_of_few_reads_the_few_and_no_other_timer(desk, crowd, api):
+    with superuser() as admin:
+        admin.execute("UPDATE sla_timer SET breached_at = %s WHERE next_due_at <= %s", [crowd, crowd])
+        admin.execute("VACUUM ANALYZE sla_timer")
+    for state, rows, index in (
+        ("breached", DUE, "sla_timer_breached"),
+        ("at_risk", 0, "sla_timer_at_risk"),
+        ("paused", 0, "sla_timer_paused"),
+    ):
+        found, nodes = page_of(desk, api, state)
+
+        indexes = {node["Index Name"] for node in nodes if "Index Name" in node}
+        assert (len(found), index in indexes) == (rows, True)
+        assert [node for node in nodes if node["Node Type"] == "Seq Scan"] == []
+        assert (read_of(nodes, "sla_timer")[1], read_of(nodes, "tickets_ticket")[1]) == (rows, rows)
+
+
+def test_a_queue_of_many_reads_its_page_in_the_order_of_deadlines(desk, crowd, api):
+    with superuser() as admin:
+        admin.execute("UPDATE sla_timer SET breached_at = %s WHERE get_byte(uuid_send(id), 15) %% 2 = 0", [crowd])
+        admin.execute("VACUUM ANALYZE sla_timer")
+
+    found, nodes = page_of(desk, api, "breached")
+
+    used, looked = read_of(nodes, "tickets_ticket")
+    assert (len(found), used) == (50, {"ticket_due"})
+    assert max(looked, read_of(nodes, "sla_timer")[1]) < 300
+    assert [row["sla_due_at"] for row in found] == sorted(row["sla_due_at"] for row in found)
 
 
 def test_a_sweep_of_nothing_reads_no_row(desk, crowd):

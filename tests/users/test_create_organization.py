@@ -59,6 +59,7 @@ def test_it_has_roles_calendars_and_an_administrator_without_a_password(database
         names = list(Event.objects.order_by("at", "id").values_list("name", "actor_label", "via"))
         assert names == [
             ("organization.created", "system:create_organization", "command"),
+            *((f"sla_policy.{step}", "system:sla", "command") for step in ("created", "drafted", "published")),
             ("user.invited", "system:create_organization", "command"),
         ]
     said = capsys.readouterr().out

@@ -73,7 +73,7 @@ class ChoiceInFilter(f.BaseInFilter, f.ChoiceFilter):
 
 
 def filters_for(model: type[models.Model], names: Iterable[str]) -> type[FilterSet]:
-    """A filter set with what each field's type allows: equality, `__in`, and `__gte`, `__lte` on instants and numbers."""
+    """A filter set with what each field's type allows: equality, `__in`, and `__gte`, `__lte` on instants, days and numbers."""
     declared: dict[str, Any] = {}
     for name in names:
         declared.update(_for_field(name, model._meta.get_field(name)))  # type: ignore[arg-type]
@@ -91,6 +91,9 @@ def _for_field(name: str, field: "models.Field[Any, Any]") -> dict[str, f.Filter
             f"{name}__{bound}": StrictDateTimeFilter(field_name=name, lookup_expr=bound) for bound in ("gte", "lte")
         }
         return dict(bounds)
+    if isinstance(field, models.DateField):
+        days = {f"{name}__{bound}": _day(name, bound) for bound in ("gte", "lte")}
+        return {name: _day(name, "exact"), **days}
     if isinstance(field, models.BooleanField):
         return {name: BooleanFilter(field_name=name)}
     if isinstance(field, models.IntegerField):
@@ -102,6 +105,10 @@ def _for_field(name: str, field: "models.Field[Any, Any]") -> dict[str, f.Filter
             f"{name}__in": ChoiceInFilter(field_name=name, lookup_expr="in", choices=field.choices),
         }
     return {name: f.CharFilter(field_name=name), f"{name}__in": TextInFilter(field_name=name, lookup_expr="in")}
+
+
+def _day(name: str, lookup: str) -> f.DateFilter:
+    return f.DateFilter(field_name=name, lookup_expr=lookup, input_formats=["%Y-%m-%d"])
 
 
 def read_parameters(request: Request, accepted: Iterable[str]) -> dict[str, str]:

@@ -30,8 +30,9 @@ from apps.core.tenancy import TenantContext
 
 log = structlog.get_logger(__name__)
 
-# Deadlock and serialization failure: PostgreSQL undid everything, so the same request may simply be tried again.
-TRY_AGAIN = frozenset({"40P01", "40001"})
+# Deadlock, serialization failure, a lock that did not come in time: PostgreSQL undid everything, so the same request may
+# simply be tried again.
+TRY_AGAIN = frozenset({"40P01", "40001", "55P03"})
 MAX_TRIES = 3
 
 

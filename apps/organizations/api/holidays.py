@@ -78,7 +78,7 @@ class CountryInput(StrictInput):
     """Whose public holidays: an ISO 3166 country, one of its regions, and up to ten years."""
 
     country = strict.TextField(max_length=10)
-    region = strict.TextField(max_length=60, required=False, default="")
+    region = strict.TextField(max_length=60, required=False, allow_blank=True, default="")
     years = serializers.ListField(
         child=strict.IntegerField(min_value=strict.EARLIEST_YEAR, max_value=strict.LATEST_YEAR),
         min_length=1,

@@ -18,7 +18,7 @@ from apps.core.actors import Actor
 from apps.core.admin import ReadOnlyAdmin, RecordAdmin, actor_of, lines, words_of
 from apps.core.authorization import Action
 from apps.core.errors import Conflict, DomainError, Invalid
-from apps.sla import adopting, checking, contents, dry_runs, policies, previewing
+from apps.sla import adopting, contents, dry_runs, policies, previewing, withdrawing
 from apps.sla.admin import versions
 from apps.sla.admin.draft_form import Editor
 from apps.sla.admin.preview_form import PreviewForm
@@ -124,7 +124,7 @@ class PolicyAdmin(RecordAdmin):
 
     @admin.action(description="Withdraw", permissions=["configure"])
     def withdraw(self, request: HttpRequest, queryset: Any) -> None:
-        self.do_each(request, queryset, Action.CONFIGURE, _withdraw, "Withdrawn")
+        self.do_each(request, queryset, Action.CONFIGURE, _withdraw, "Withdrawn; a job ends what runs by it")
 
     # --- pages
 
@@ -171,7 +171,7 @@ class PolicyAdmin(RecordAdmin):
         try:
             with transaction.atomic():
                 locked = records.lock(Policy, policy.pk, actor=actor)
-                policies.draft(locked, actor=actor, at=timezone.now(), content=content)
+                draft = policies.draft(locked, actor=actor, at=timezone.now(), content=content)
         except Invalid as refusal:
             editor.refuse(refusal.errors)
             return False
@@ -179,7 +179,7 @@ class PolicyAdmin(RecordAdmin):
             denials.note(request, refusal)
             editor.form.add_error(None, words_of(refusal))
             return False
-        for warning in checking.check(content)[1]:
+        for warning in draft.warnings:
             self.message_user(request, warning, messages.WARNING)
         self.message_user(request, f"Drafted: {policy.name}", messages.SUCCESS)
         return True
@@ -244,7 +244,7 @@ def _publish_and_move(policy: Policy, actor: Actor, at: datetime) -> None:
 def _withdraw(policy: Policy, actor: Actor, at: datetime) -> None:
     if not policy.is_active:
         raise Conflict(f"{policy.name} is withdrawn already.", code="already_withdrawn")
-    policies.withdraw(policy, actor=actor, at=at)
+    withdrawing.withdraw(policy, actor=actor, at=at)
 
 
 def _promised(each: previewing.Promise) -> tuple[str, ...]:

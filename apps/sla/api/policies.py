@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,12 +16,13 @@ from apps.core import records
 from apps.core.api.filters import filters_for
 from apps.core.api.job_serializer import JobSerializer
 from apps.core.api.nested import NestedViewSet
+from apps.core.api.problems import MAX_ERRORS, field_errors
 from apps.core.api.record_views import RecordViewSet, the_one
 from apps.core.api.serializers import RecordSerializer, strict_input
 from apps.core.api.versions import expected_version
 from apps.core.authorization import Action
 from apps.core.errors import Conflict, FieldError, Invalid
-from apps.sla import adopting, dry_runs, policies
+from apps.sla import adopting, checking, dry_runs, policies, withdrawing
 from apps.sla.api.policy_serializers import (
     DraftInput,
     DryRunInput,
@@ -48,7 +50,7 @@ def _version_in(state: str) -> Any:
 
 
 class PolicyViewSet(RecordViewSet):
-    """Policies in their order. Deleting one withdraws it: it promises nothing more, and its live timers are cancelled."""
+    """Policies in their order. Deleting one withdraws it: it promises nothing more, and a job cancels its live timers."""
 
     model = Policy
     resource = "sla"
@@ -75,10 +77,14 @@ class PolicyViewSet(RecordViewSet):
     def change_record(self, record: Any, values: Mapping[str, Any]) -> Any:
         return policies.change(record, actor=self.actor, at=timezone.now(), values=values)
 
-    def delete_record(self, record: Any) -> None:
-        if not record.is_active:
+    @extend_schema(responses={202: JobSerializer, 204: None})
+    def destroy(self, request: Request, pk: Any) -> Response:
+        """Withdraw it. Where timers run by it a job ends them: 202."""
+        policy = self.locked(request)
+        if not policy.is_active:
             raise Conflict("It is withdrawn already; publishing a draft promises it again.", code="already_withdrawn")
-        policies.withdraw(record, actor=self.actor, at=timezone.now())
+        job = withdrawing.withdraw(policy, actor=self.actor, at=timezone.now())
+        return Response(status=204) if job is None else self.accepted(job)
 
     @extend_schema(request=PublishInput, responses={200: VersionSerializer, 202: JobSerializer})
     @action(detail=True, methods=["post"])
@@ -159,11 +165,25 @@ class PolicyVersionViewSet(NestedViewSet):
         headers = {"Location": location} if location else {}
         return Response(self.represent_all([record])[0], status=status, headers=headers)
 
+    def writer(self, request: Request, record: Any = None) -> Any:
+        return DraftInput(data=request.data)
+
+    def _content(self, data: Any) -> Any:
+        """A draft's content. Raises Invalid with all that is wrong, in its fields and within what they hold."""
+        try:
+            return strict_input(DraftInput(data=data))
+        except serializers.ValidationError as refusal:
+            errors = list(field_errors(refusal.get_full_details()))
+            told = {error.pointer.split("/")[1] for error in errors if error.pointer}
+            beside = checking.check(data)[0] if isinstance(data, dict) else []
+            errors += [error for error in beside if error.pointer.split("/")[1] not in told]
+            raise Invalid(errors=errors[:MAX_ERRORS]) from refusal
+
     @extend_schema(request=DraftInput, responses={201: VersionSerializer})
     def create(self, request: Request, **keys: Any) -> Response:
         """A draft, in the place of the one there is. `warnings` tells what is allowed and probably not meant."""
         policy = records.lock(Policy, self.parent().pk, actor=self.actor)
-        content = strict_input(DraftInput(data=request.data))
+        content = self._content(request.data)
         version = policies.draft(policy, actor=self.actor, at=timezone.now(), content=content)
         return self.single(version, status=201, location=f"{request.path}{version.pk}/")
 

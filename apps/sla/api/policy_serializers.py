@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from apps.core.api import strict
 from apps.core.api.serializers import ComputedField, RecordSerializer, ReferringInput, StrictInput
-from apps.sla import checking, contents
+from apps.sla import contents
 from apps.sla.choices import Adoption, Agreement, Metric
 from apps.sla.dry_runs import MOST_TICKETS, Effect
 from apps.sla.models import Policy, PolicyVersion, Settings
@@ -72,11 +72,8 @@ class LevelsField(ObjectsField, ComputedField):
 
 
 @extend_schema_field({"type": "array", "items": {"type": "string"}})
-class WarningsField(serializers.JSONField, ComputedField):
+class WarningsField(serializers.JSONField):
     """What is allowed, and probably not meant."""
-
-    def computed(self, instance: Any, context: Any) -> Any:
-        return checking.check(contents.content_of(instance))[1]
 
 
 class VersionRowSerializer(RecordSerializer):

@@ -25,19 +25,27 @@ from apps.sla.models import Breach, Timer
 from apps.tickets.models import Ticket
 
 
-class OfTicketText(serializers.CharField, ComputedField):
+class OfTicketField(ComputedField):
+    """A column of the timer's ticket, as it is now."""
+
+    suffix = ""
+
     def computed(self, instance: Any, context: Any) -> Any:
-        return getattr(instance.ticket, str(self.field_name))
+        return getattr(instance.ticket, f"{self.field_name}{self.suffix}")
 
 
-class OfTicketInteger(IntegerField, ComputedField):
-    def computed(self, instance: Any, context: Any) -> Any:
-        return getattr(instance.ticket, str(self.field_name))
+class OfTicketText(OfTicketField, serializers.CharField):
+    """Words."""
 
 
-class OfTicketId(serializers.UUIDField, ComputedField):
-    def computed(self, instance: Any, context: Any) -> Any:
-        return getattr(instance.ticket, f"{self.field_name}_id")
+class OfTicketInteger(OfTicketField, IntegerField):
+    """A whole number."""
+
+
+class OfTicketId(OfTicketField, serializers.UUIDField):
+    """Of a record that the ticket names."""
+
+    suffix = "_id"
 
 
 class BreachSerializer(TimerSerializer):

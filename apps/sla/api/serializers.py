@@ -8,7 +8,7 @@ from rest_framework import serializers
 from apps.core.api import strict
 from apps.core.api.serializers import ComputedField, RecordSerializer, StrictInput
 from apps.sla import explaining
-from apps.sla.choices import Agreement, Metric, Outcome, Stage, Stretch
+from apps.sla.choices import Agreement, EndReason, Metric, Outcome, Stage, Stretch
 from apps.sla.models import Timer
 
 # What a ticket's own page shows of each; the rest belongs to the list of timers.
@@ -28,19 +28,23 @@ def measured(timer: Timer, context: Any) -> explaining.Measured:
     return known
 
 
-class MeasuredInteger(serializers.IntegerField, ComputedField):
+class MeasuredField(ComputedField):
+    """What a timer comes to at the moment of the answer."""
+
     def computed(self, instance: Any, context: Any) -> Any:
         return getattr(measured(instance, context), str(self.field_name))
 
 
-class MeasuredBoolean(serializers.BooleanField, ComputedField):
-    def computed(self, instance: Any, context: Any) -> Any:
-        return getattr(measured(instance, context), str(self.field_name))
+class MeasuredInteger(MeasuredField, serializers.IntegerField):
+    """Seconds, or percent."""
 
 
-class MeasuredInstant(serializers.DateTimeField, ComputedField):
-    def computed(self, instance: Any, context: Any) -> Any:
-        return getattr(measured(instance, context), str(self.field_name))
+class MeasuredBoolean(MeasuredField, serializers.BooleanField):
+    """Yes or no."""
+
+
+class MeasuredInstant(MeasuredField, serializers.DateTimeField):
+    """UTC."""
 
 
 class PolicyField(serializers.UUIDField, ComputedField):
@@ -55,6 +59,9 @@ class CalendarField(serializers.UUIDField, ComputedField):
         return instance.calendar_version and instance.calendar_version.calendar_id
 
 
+ENDED = [(value, label) for value, label in EndReason.choices if value]
+
+
 class TimerSerializer(RecordSerializer):
     """One timer, as it stands now."""
 
@@ -64,6 +71,8 @@ class TimerSerializer(RecordSerializer):
     percent = MeasuredInteger(read_only=True)
     is_breached = MeasuredBoolean(read_only=True)
     breached_at = MeasuredInstant(read_only=True, allow_null=True)
+    # None while it is live.
+    end_reason = serializers.ChoiceField(choices=ENDED, allow_blank=True, read_only=True)
     policy = PolicyField(read_only=True)
     calendar = CalendarField(read_only=True, allow_null=True)
 

@@ -1,15 +1,15 @@
 """What a level of a timer and a step of a chain may do: one vocabulary, checked by its shape and by what it names.
 
 `[{"do": "notify", "to": ["assignee"]}, {"do": "page", "rota"?, "layer"?}, {"do": "watch", "to": […]}, {"do": "reassign", "team"},
-{"do": "raise_priority"}, {"do": "escalate", "policy"}, {"do": "run_workflow", "workflow"}]`.
+{"do": "raise_priority"}, {"do": "escalate", "policy"}]`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 from apps.core.errors import FieldError
 from apps.organizations.models import Team
+from apps.sla.conditions import is_id
 from apps.sla.models import EscalationPolicy
 from apps.users.models import OnCallRota
 
@@ -22,8 +22,9 @@ ACTIONS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "reassign": (("team",), ()),
     "raise_priority": ((), ()),
     "escalate": (("policy",), ()),
-    "run_workflow": (("workflow",), ()),
 }
+# What is to be done one day, and why not yet.
+NOT_YET: Mapping[str, str] = {"run_workflow": "There are no workflows to run yet."}
 RECIPIENTS = (
     "assignee", "team", "team_lead", "department_head", "manager", "on_call", "requester", "watchers",
 )  # fmt: skip
@@ -44,7 +45,9 @@ def check(data: Any, pointer: str, errors: list[FieldError]) -> None:
 
 def _action(data: Any, pointer: str) -> Iterable[FieldError]:
     if not isinstance(data, dict) or not isinstance(data.get("do"), str) or data["do"] not in ACTIONS:
-        yield FieldError(f"{pointer}/do", "invalid_choice", f"Accepted: {', '.join(ACTIONS)}.")
+        done = str(data.get("do")) if isinstance(data, dict) else ""
+        code = "not_available" if done in NOT_YET else "invalid_choice"
+        yield FieldError(f"{pointer}/do", code, f"{NOT_YET.get(done, '')} Accepted: {', '.join(ACTIONS)}.".strip())
         return
     required, optional = ACTIONS[data["do"]]
     accepted = ("do", *required, *optional)
@@ -82,10 +85,3 @@ def missing(placed: Sequence[Placed]) -> list[FieldError]:
             if value not in there
         ]
     return errors
-
-
-def is_id(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and str(UUID(value)) == value
-    except ValueError:
-        return False

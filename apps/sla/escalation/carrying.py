@@ -10,6 +10,7 @@ from django.db import transaction
 
 from apps.core.actors import Actor
 from apps.core.errors import DomainError
+from apps.organizations.models import Team
 from apps.sla.choices import RunCause
 from apps.sla.escalation import chains, notices, recipients
 from apps.sla.escalation.notices import NOTICE, PAGE, Word
@@ -32,6 +33,8 @@ class Carried:
     done: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     people: dict[UUID, str] = field(default_factory=dict)
+    # Teams that it was to be given to and that are not there any more.
+    gone: list[str] = field(default_factory=list)
 
     @property
     def is_nothing(self) -> bool:
@@ -54,7 +57,7 @@ class Doing:
 def carry_out(pk: UUID, actions: Sequence[Mapping[str, Any]], doing: Doing) -> Carried:
     """Every action in order, in the caller's transaction, which holds the ticket's lock; then everybody is told at once.
 
-    An action that fails is undone by itself and left out.
+    An action of a chain that is refused is undone by itself and left out; of a level it is raised.
     """
     carried = Carried()
     words: dict[UUID, Word] = {}
@@ -73,6 +76,9 @@ def carry_out(pk: UUID, actions: Sequence[Mapping[str, Any]], doing: Doing) -> C
         except LeftOut as reason:
             carried.left_out.append(f"{_name(action)}: {reason}")
         except DomainError as refusal:
+            if not doing.is_of_chain:
+                # A level is delivered, and so tried again; a step is not.
+                raise
             carried.left_out.append(f"{_name(action)}: {_words(refusal)}")
     if words:
         ticket = services.lock(pk, actor=doing.actor)
@@ -148,6 +154,9 @@ def _reassign(
     team_id = UUID(action["team"])
     if ticket.team_id == team_id:
         raise LeftOut("that team has it")
+    if not Team.objects.alive().filter(pk=team_id).exists():
+        carried.gone.append(action["team"])
+        raise LeftOut("the team is gone")
     given: dict[str, Any] = {"to": "functional", "team_id": team_id, "reason": doing.why}
     after = verbs.do(ticket, "escalate", actor=doing.actor, at=doing.at, **given)
     carried.done.append(f"gave it to {after.team}")

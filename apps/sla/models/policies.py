@@ -67,6 +67,8 @@ class PolicyVersion(TenantModel):
     match: Any = models.JSONField(default=list)
     rules: Any = models.JSONField(default=dict)
     note = models.TextField(blank=True, max_length=2000)
+    # What was allowed and probably not meant, as it was found when the draft was written.
+    warnings: Any = models.JSONField(default=list)
     created_at = models.DateTimeField(editable=False)
     published_at = models.DateTimeField(null=True, editable=False)
     retired_at = models.DateTimeField(null=True, editable=False)

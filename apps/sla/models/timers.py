@@ -164,7 +164,7 @@ class Timer(TenantModel):
 
 
 class Breach(Timer):
-    """A timer that missed its deadline, whatever became of it then."""
+    """A timer that missed its deadline, and stands for that: no other took over from it, and its ticket is there."""
 
     objects: ClassVar[Any] = BreachObjects()  # type: ignore[assignment]
 

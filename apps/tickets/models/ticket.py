@@ -141,9 +141,8 @@ class Ticket(SoftDeleteModel):
             models.Index(
                 fields=["organization_id", "priority", "id"], name="ticket_urgent", condition=Q(phase__in=OPEN_PHASES)
             ),
-            models.Index(
-                fields=["organization_id", "sla_due_at", "id"], name="ticket_due", condition=Q(sla_due_at__isnull=False)
-            ),
+            # All of them: a page by deadline has those without one last, so an index of the others could not give it.
+            models.Index(fields=["organization_id", "sla_due_at", "id"], name="ticket_due"),
             # Whose work it is: open work is little, whatever lies in the archive.
             models.Index(
                 fields=["organization_id", "assignee", "priority"],

@@ -12,8 +12,8 @@ from apps.core.wall.operations import ShowToSystem, Wall
 class Migration(migrations.Migration):
     dependencies = [
         ("organizations", "0010_wall_holiday_proposals"),
-        ("sla", "0003_breaches"),
-        ("tickets", "0003_search"),
+        ("sla", "0004_warnings_and_ends"),
+        ("tickets", "0004_every_deadline"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
