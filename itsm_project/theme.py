@@ -98,6 +98,8 @@ NAVIGATION: list[dict[str, Any]] = [
         records("Breaches", "alarm", "sla.breach"),
         records("Policies", "handshake", "sla.policy"),
         records("Policy versions", "history_edu", "sla.policyversion"),
+        records("Escalation policies", "stairs", "sla.escalationpolicy"),
+        records("Escalations", "notification_important", "sla.escalationrun"),
     ),
     section(
         "People",
@@ -120,6 +122,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "On call",
         records("Rotas", "autorenew", "users.oncallrota"),
         records("Overrides", "swap_horiz", "users.oncalloverride"),
+        records("Coverage", "fact_check", "users.oncallcoverage"),
     ),
     section(
         "Organization",

@@ -29,7 +29,22 @@ from apps.organizations.models import (
     Site,
     Team,
 )
-from apps.sla.models import Breach, Level, LevelFiring, Policy, PolicyVersion, Reading, Segment, Target, Timer
+from apps.sla.models import (
+    Acknowledgement,
+    Breach,
+    EscalationFiring,
+    EscalationPolicy,
+    EscalationRun,
+    Level,
+    LevelFiring,
+    Notice,
+    Policy,
+    PolicyVersion,
+    Reading,
+    Segment,
+    Target,
+    Timer,
+)
 from apps.sla.models import Settings as SlaSettings
 from apps.tickets import attachment_files
 from apps.tickets.models import (
@@ -61,6 +76,7 @@ from apps.users.models import (
     Grant,
     LinkPurpose,
     MemberSkill,
+    OnCallCoverage,
     OnCallOverride,
     OnCallRota,
     OperatorVisit,
@@ -506,6 +522,17 @@ class OnCallOverrideFactory(VersionedFactory):
     ends_at = factory.LazyAttribute(lambda override: override.starts_at + timedelta(hours=8))
 
 
+class OnCallCoverageFactory(VersionedFactory):
+    """Of hours that begin in a while, so that no rota is refused for it."""
+
+    class Meta:
+        model = OnCallCoverage
+
+    team = factory.SubFactory(TeamFactory)
+    time_zone = "Europe/Berlin"
+    covered_from = factory.LazyFunction(lambda: timezone.now() + timedelta(days=400))
+
+
 class PulseFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Pulse
@@ -904,3 +931,60 @@ class SlaReadingFactory(TenantFactory):
     ticket = factory.SubFactory(TicketFactory)
     event_id = factory.LazyFunction(new_id)
     at = factory.LazyFunction(timezone.now)
+
+
+class EscalationPolicyFactory(VersionedFactory):
+    """On demand, and for no ticket."""
+
+    class Meta:
+        model = EscalationPolicy
+
+    name = factory.Sequence(lambda n: f"Chain {n}")
+    chain = "hierarchical"
+    begins = "on_demand"
+    steps = factory.LazyFunction(lambda: [{"after_minutes": 5, "actions": [{"do": "notify", "to": ["assignee"]}]}])
+
+
+class EscalationRunFactory(TenantFactory):
+    """Just begun, with an hour until its first step."""
+
+    class Meta:
+        model = EscalationRun
+
+    ticket = factory.SubFactory(TicketFactory)
+    policy = factory.SubFactory(EscalationPolicyFactory)
+    sequence = factory.Sequence(lambda n: n + 1)
+    because = "somebody"
+    steps = factory.SelfAttribute("policy.steps")
+    began_at = factory.LazyFunction(timezone.now)
+    next_due_at = factory.LazyAttribute(lambda run: run.began_at + timedelta(hours=1))
+
+
+class EscalationFiringFactory(TenantFactory):
+    class Meta:
+        model = EscalationFiring
+
+    run = factory.SubFactory(EscalationRunFactory)
+    step = factory.Sequence(lambda n: n % 30_000)
+    round = 0
+    due_at = factory.LazyFunction(timezone.now)
+    fired_at = factory.SelfAttribute("due_at")
+    event_id = factory.LazyFunction(new_id)
+
+
+class AcknowledgementFactory(TenantFactory):
+    class Meta:
+        model = Acknowledgement
+
+    ticket = factory.SubFactory(TicketFactory)
+    user = factory.SubFactory(UserFactory)
+    at = factory.LazyFunction(timezone.now)
+    because = "claimed"
+
+
+class NoticeFactory(TenantFactory):
+    class Meta:
+        model = Notice
+
+    ticket = factory.SubFactory(TicketFactory)
+    user = factory.SubFactory(UserFactory)

@@ -30,6 +30,10 @@ NOT_CAPTURED = {
     "sla_segment": "is history itself: what a timer went through",
     "sla_levelfiring": "written once by the platform; what it tells is an event",
     "sla_reading": "is history itself: what conditions read at an event",
+    "sla_escalationrun": "moved by the platform step by step; what it does is told by events",
+    "sla_escalationfiring": "written once by the platform; what it tells is an event",
+    "sla_acknowledgement": "follows from a fact that is an event",
+    "sla_notice": "when somebody was told last; what they were told is an event",
     "core_job": "progress of work whose every write is captured; who asked and how it ended are events",
 }
 

@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 
 from apps.cmdb.models import ConfigurationItem, Service
-from apps.core import demo, tenancy
+from apps.core import demo, events, tenancy
 from apps.core.actors import Actor
 from apps.incidents import major, services
 from apps.incidents.models import Incident
@@ -74,6 +74,7 @@ def resolves(minutes: int, code: str, text: str, who: str = "agent") -> Step:
 
 
 OUTAGE = "Nobody can send mail"
+UNATTENDED = "Nobody at the warehouse can scan"
 STORIES = (
     Story("Laptop battery lasts twenty minutes", "Since the last update it is empty before the first meeting ends.", 2),
     Story(
@@ -165,7 +166,9 @@ def load(at: datetime, accounts: dict[str, Any]) -> None:
         assert organization_id is not None, "the floor below has made it"
         with tenancy.tenant(organization_id), transaction.atomic():
             if Team.objects.exists() and not Ticket.objects.of_kind(Kind.INCIDENT).exists():
-                _Desk(slug, at).tell()
+                desk = _Desk(slug, at)
+                desk.tell()
+                desk.leave_alone()
 
 
 class _Desk:
@@ -188,6 +191,22 @@ class _Desk:
             incident = self.told[story.title] = self._open(story, begin)
             for step, moment in _moments(story, begin):
                 DONE.get(step.verb, _do)(incident, step, self.actors[step.who], moment)
+
+    def leave_alone(self) -> None:
+        """The one thing that happens while somebody watches: a critical incident that nobody comes to climbs by itself."""
+        values = {
+            "title": UNATTENDED,
+            "description": "The scanners say that the server does not answer; lorries are waiting.",
+            "impact": 1,
+            "urgency": 1,
+            "requester_id": self.people["requester"].pk,
+            "team_id": self.teams[DESK],
+            # Somebody else than who is on call.
+            "assignee_id": self.people["agent2"].pk,
+            "source": Source.PHONE,
+        }
+        with events.present():
+            services.create(actor=self.actors["agent"], at=self.at, values=values)
 
     def _open(self, story: Story, at: datetime) -> Incident:
         values: dict[str, Any] = {

@@ -33,6 +33,14 @@ def wait(event: Event) -> None:
         cascade.hold_children(incident, event)
 
 
+@inside("escalation.acknowledged")
+def take_notice(event: Event) -> None:
+    """Who says that they come has taken notice, of an incident as of anything."""
+    incident = Incident.objects.filter(pk=event.subject_id).first()
+    if incident is not None:
+        acknowledgement.note(incident, event)
+
+
 @inside("incident.commented")
 def hear(event: Event) -> None:
     incident = _subject(event)

@@ -2,7 +2,7 @@
 
 from apps.core.events import declare
 from apps.core.records import declare_events
-from apps.sla.models import Policy
+from apps.sla.models import EscalationPolicy, Policy
 
 WARNED = declare("sla.warned", "A timer reached a level before its deadline.")
 BREACHED = declare("sla.breached", "A timer missed its deadline, or was attached when it had been missed already.")
@@ -15,3 +15,11 @@ WITHDRAWN = declare("sla.withdrawn", "A ticket's timers were ended with their po
 REPAIRED = declare("sla.repaired", "A ticket's timers were built anew from its history.")
 SETTINGS_CHANGED = declare("sla_settings.updated", "How policies are chosen was changed.")
 declare_events(Policy, "created", "updated", "drafted", "published", "migrated", "withdrawn")
+declare_events(EscalationPolicy)
+# Facts about a ticket's chains, with the ticket as subject as well.
+CHAIN_BEGUN = declare("escalation.begun", "A chain began on a ticket: if nobody comes, its steps are taken.")
+CLIMBED = declare("escalation.climbed", "A step of a chain was taken, because nobody had come.")
+CHAIN_ENDED = declare("escalation.ended", "A chain ended: somebody came, the ticket is over, or nobody is left.")
+ACKNOWLEDGED = declare("escalation.acknowledged", "Somebody said that they have the ticket in hand.")
+NOTIFIED = declare("escalation.notified", "People are to be told of a ticket, by their usual channels.")
+PAGED = declare("escalation.paged", "People on call are to be called to a ticket at once.")

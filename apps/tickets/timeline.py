@@ -74,11 +74,12 @@ SENTENCES: Mapping[str, str] = {
 
 
 # What floors above tell of a ticket, in their own words.
-_above: dict[str, Callable[[Event], str]] = {}
+Sentence = Callable[[Event, Mapping[str, str]], str]
+_above: dict[str, Sentence] = {}
 
 
-def put_into_words(name: str, sentence: Callable[[Event], str]) -> None:
-    """Let a fact of a floor above have its sentence."""
+def put_into_words(name: str, sentence: Sentence) -> None:
+    """Let a fact of a floor above have its sentence, made of the event and what the people in its `users` are called."""
     _above[name] = sentence
 
 
@@ -113,7 +114,8 @@ class Teller:
         self.events, self.ticket = events, ticket
         self.sees_all = rights.works_on(actor, ticket)
         self.sees_internal = rights.sees_internal(actor, ticket)
-        self.names = {**_names(User, self._ids("assignee", "user")), **_names(Team, self._ids("team"))}
+        told = {str(each) for event in events for each in event.data.get("users") or () if _is_id(each)}
+        self.names = {**_names(User, self._ids("assignee", "user") | told), **_names(Team, self._ids("team"))}
         self.comments = self._said(Comment.objects.alive(), "comment")
         self.files = self._said(attachments.shown(Attachment.objects), "attachment")
 
@@ -143,7 +145,7 @@ class Teller:
 
     def _sentence(self, event: Event) -> str:
         if event.name in _above:
-            return _above[event.name](event)
+            return _above[event.name](event, self.names)
         past = event.name.rpartition(".")[2]
         build = BUILT.get(past)
         sentence = build(self, event) if build else SENTENCES.get(past) or TICKET_FACTS.get(past, past)

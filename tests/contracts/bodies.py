@@ -28,7 +28,7 @@ from apps.users.models import LinkPurpose, Role, Skill, TotpDevice, User
 from tests.contracts import rows
 from tests.contracts.routes import Route
 from tests.contracts.world import World, session_of
-from tests.factories import PASSWORD, CommentFactory, hashed_password
+from tests.factories import PASSWORD, CommentFactory, TeamFactory, hashed_password
 
 Body = dict[str, Any]
 
@@ -82,6 +82,18 @@ def period() -> Body:
     """A future hour, each time another one."""
     begin = timezone.now() + timedelta(days=400, hours=2 * next(_hours))
     return {"starts_at": begin.isoformat(), "ends_at": (begin + timedelta(hours=1)).isoformat()}
+
+
+def _team_to_cover(world: World) -> str:
+    """One that nothing is promised for."""
+    with world.acme.entered():
+        return str(TeamFactory().pk)
+
+
+def chain() -> Body:
+    """On demand, so that it calls nobody to the tickets of other cases."""
+    steps = [{"after_minutes": 5, "actions": [{"do": "notify", "to": ["assignee"]}]}]
+    return {"name": f"Chain {new_id()}", "chain": "hierarchical", "begins": "on_demand", "steps": steps}
 
 
 def rota(world: "World") -> Body:
@@ -153,6 +165,12 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     ("absences/<uuid:pk>/", "PATCH"): lambda world: {"note": "back soon", "delegate": str(world.own[User].pk)},
     ("on-call/rotas/", "POST"): lambda world: rota(world) | {"name": f"Rota {new_id()}"},
     ("on-call/rotas/<uuid:pk>/", "PATCH"): lambda world: {"handover_time": "10:00", "members": [str(world.peer.pk)]},
+    ("on-call/coverages/", "POST"): lambda world: {
+        "team": _team_to_cover(world),
+        "time_zone": "Europe/Berlin",
+        "covered_from": (timezone.now() + timedelta(days=400)).isoformat(),
+    },
+    ("on-call/coverages/<uuid:pk>/", "PATCH"): lambda world: {"time_zone": "Europe/Paris"},
     ("on-call/rotas/<uuid:rota_pk>/overrides/", "POST"): lambda world: period() | {"user": str(world.own[User].pk)},
     ("on-call/rotas/<uuid:rota_pk>/overrides/<uuid:pk>/", "PATCH"): lambda world: {"reason": "swapped"},
     ("teams/bulk/", "POST"): lambda world: many(world, Team),
@@ -222,6 +240,9 @@ GIVEN |= {
     },
     ("sla/policies/<uuid:pk>/publish/", "POST"): lambda world: {},
     ("sla/policies/<uuid:pk>/dry-run/", "POST"): lambda world: {},
+    ("escalation-policies/", "POST"): lambda world: chain(),
+    ("escalation-policies/<uuid:pk>/", "PATCH"): lambda world: {"description": f"Until {new_id()}"},
+    ("escalation-policies/<uuid:pk>/preview/", "POST"): lambda world: {"ticket": str(world.own[Ticket].pk)},
     ("sla/timers/<uuid:pk>/deadline/", "POST"): lambda world: {
         "due_at": (timezone.now() + timedelta(days=30)).isoformat(),
         "reason": "agreed",

@@ -32,7 +32,7 @@ ENVELOPE = "id created_at updated_at version"
 PERSON = "email full_name username employee_number job_title phone user_type is_vip department site manager time_zone language"
 SERVICE = "name description criticality owner support_team is_active"
 CI = "name ci_class status environment criticality serial_number asset_tag owner support_team service site description"
-ROTA = "name team is_active time_zone starts_on handover_weekday handover_time weeks_per_turn members"
+ROTA = "name team layer is_active time_zone starts_on handover_weekday handover_time weeks_per_turn hours members"
 TICKET_SUBJECT = "title description impact urgency category service configuration_item requester"
 TICKET_WRITTEN = f"{TICKET_SUBJECT} assignee team source tags custom_fields"
 TICKET = (
@@ -87,6 +87,10 @@ GOLDEN: dict[str, Fields] = {
         create="match rules targets levels note",
         creators=ADMIN,
         listed=POLICY_VERSION,
+    ),
+    "escalation-policies/": written_by_admin(
+        "name description chain begins match steps calendar position is_active",
+        "name description chain begins match steps calendar position is_active",
     ),
     "sla/settings/": Fields("selection created_at updated_at version", OFFICE, change="selection", changers=ADMIN),
     "sla/breaches/": Fields(
@@ -178,8 +182,18 @@ GOLDEN: dict[str, Fields] = {
         change=f"{ROTA} effective_at",
         changers=LEADING,
     ),
-    "on-call/rotas/<>/who/": Fields("rota name team at starts_at ends_at user scheduled_user override because", OFFICE),
+    "on-call/rotas/<>/who/": Fields(
+        "rota name team layer at starts_at ends_at user scheduled_user override because", OFFICE
+    ),
     "on-call/rotas/<>/shifts/": Fields("rota name results", OFFICE),
+    "on-call/coverages/": Fields(
+        f"{ENVELOPE} team time_zone hours covered_from",
+        OFFICE,
+        create="team time_zone hours covered_from",
+        creators=ADMIN,
+        change="team time_zone hours covered_from",
+        changers=LEADING,
+    ),
     "on-call/rotas/<>/overrides/": Fields(
         f"{ENVELOPE} rota user starts_at ends_at reason",
         OFFICE,

@@ -21,6 +21,7 @@ NEEDS_MORE = {
     "tickets/<record:pk>/timeline/": "facts: a factory records none",
     "tickets/<record:pk>/sla/": "timers: a ticket's factory makes none",
     "sla/compliance/": "timers that have ended: a factory's run",
+    "tickets/<record:pk>/escalation/": "chains: a ticket's factory makes none",
 }
 READABLE = [route for route in ROUTES if "GET" in route.implemented() and str(route) not in NEEDS_MORE]
 TOLD_TO_OWNER = [route for route in READABLE if not set(route.keys) - {"pk"}]
