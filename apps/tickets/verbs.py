@@ -125,7 +125,7 @@ def reopen(ticket: Ticket, *, actor: Actor, at: datetime, reason: str) -> Ticket
     """It is not solved. What was noted as its resolution stays in the history alone."""
     locked = services.lock(ticket.pk, actor=actor)
     step = services.check(locked, "reopen", actor=actor, at=at, given={"reason": reason})
-    values = {
+    values: dict[str, Any] = {
         "resolution_code": "",
         "resolution_notes": "",
         "resolved_at": None,

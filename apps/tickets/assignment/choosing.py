@@ -165,4 +165,3 @@ def wishes(stored: Sequence[Mapping[str, Any]] | None) -> tuple[SkillWish, ...]:
     return tuple(
         SkillWish(UUID(each["skill"]), each.get("level", 1), each.get("is_required", True)) for each in stored or ()
     )
-

@@ -29,7 +29,7 @@ def waiting_in(team_id: UUID) -> QuerySet[Ticket]:
     found = Ticket.objects.filter(
         team_id=team_id, assignee=None, deleted_at=None, phase__in=WAITING_PHASES, merged_into=None
     )
-    return found.order_by("priority", "opened_at", "id")  # type: ignore[no-any-return]
+    return found.order_by("priority", "opened_at", "id")
 
 
 def teams_with_waiting() -> list[UUID]:
@@ -83,7 +83,7 @@ def wanted_by(ticket: Ticket, placement: Placement | None) -> Wanted:
 def lock_free(pk: UUID, **as_it_was: Any) -> Ticket | None:
     """The ticket, locked, if it is still like this; None where somebody else has it in hand, or was there first."""
     rows = Ticket.objects.select_for_update(of=("self",), skip_locked=True).alive()
-    return rows.filter(pk=pk, phase__in=(*WAITING_PHASES, Phase.PENDING), **as_it_was).first()  # type: ignore[no-any-return]
+    return rows.filter(pk=pk, phase__in=(*WAITING_PHASES, Phase.PENDING), **as_it_was).first()
 
 
 def _give(

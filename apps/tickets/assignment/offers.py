@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -37,7 +38,9 @@ def reject(ticket: Ticket, *, actor: Actor, at: datetime, reason: str) -> Ticket
     services.check(locked, "assign", actor=actor, at=at, given={})
     placement = Placement.objects.filter(ticket_id=locked.pk, offered_to__isnull=False).first()
     if placement is None or placement.offered_to_id != actor.id or locked.assignee_id != actor.id:
-        detail = "It is not offered to you: nobody has asked you, or you have accepted it. Assign it to somebody instead."
+        detail = (
+            "It is not offered to you: nobody has asked you, or you have accepted it. Assign it to somebody instead."
+        )
         raise Conflict(detail, code="not_offered", current_status=locked.status)
     queue = team.lock_queue(locked.team_id)
     if queue is None:
@@ -184,7 +187,7 @@ ORDER BY k.priority, k.opened_at, k.id LIMIT {MOST_AT_ONCE}
 
 def _found(sql: str) -> Callable[[datetime, UUID | None], list[UUID]]:
     def ask(at: datetime, only: UUID | None = None) -> list[UUID]:
-        given = {
+        given: dict[str, Any] = {
             "tenant": tenancy.required_organization_id(),
             "at": at,
             "cutoff": at - OFFLINE_FOR,

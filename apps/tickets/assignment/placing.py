@@ -240,7 +240,12 @@ def _stored(wish: Any) -> dict[str, Any]:
     return {"skill": str(wish.skill_id), "level": wish.level, "is_required": wish.is_required}
 
 
-def release(ticket_id: UUID) -> None:
-    """It waits for nobody, and nobody has to accept it any more: somebody took it on, or it is over."""
+def release(ticket_id: UUID, *, accepted_by: UUID | None = None) -> None:
+    """It waits for nobody, and nobody has to accept it any more: somebody took it on, or it is over.
+
+    With `accepted_by` only where it was offered to them.
+    """
     stands = Placement.objects.filter(Q(offered_to__isnull=False) | Q(waiting_since__isnull=False), ticket_id=ticket_id)
+    if accepted_by is not None:
+        stands = stands.filter(offered_to_id=accepted_by)
     stands.update(offered_to=None, offered_at=None, accept_by=None, waiting_since=None)

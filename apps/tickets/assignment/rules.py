@@ -165,9 +165,7 @@ def own(ticket: Ticket) -> dict[str, Any]:
 
 def stored(rules: Iterable[AssignmentRule]) -> list[Rule]:
     """Rows as they are applied."""
-    return [
-        Rule(row.pk, row.name, row.match, row.destination, row.team_id, wishes(row.skills)) for row in rules
-    ]
+    return [Rule(row.pk, row.name, row.match, row.destination, row.team_id, wishes(row.skills)) for row in rules]
 
 
 def _rule(row: tuple[Any, ...]) -> Rule:

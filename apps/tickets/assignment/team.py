@@ -83,7 +83,7 @@ def lock_queue(team_id: UUID | None) -> AssignmentQueue | None:
         return None
     # Rows that refer to it may still be written: they need only its key.
     rows = AssignmentQueue.objects.select_for_update(of=("self",), no_key=True)
-    return rows.filter(team_id=team_id, is_active=True, team__deleted_at=None).first()  # type: ignore[no-any-return]
+    return rows.filter(team_id=team_id, is_active=True, team__deleted_at=None).first()
 
 
 def terms_of(queue: AssignmentQueue) -> Terms:
@@ -94,7 +94,7 @@ def members(
     queue: AssignmentQueue, skills: Collection[SkillWish], at: datetime, *, only: Collection[UUID] | None = None
 ) -> Crew:
     """Everybody of the team, or some of them, as they are at `at` (UTC), by id. One statement."""
-    given = {
+    given: dict[str, Any] = {
         "tenant": tenancy.required_organization_id(),
         "team": queue.team_id,
         "at": at,

@@ -25,7 +25,7 @@ class Age:
     oldest_seconds: int
 
 
-def waiting(tickets: "QuerySet[Ticket]") -> "QuerySet[Ticket]":
+def waiting(tickets: "QuerySet[Ticket]") -> Any:
     """Those of the tickets that wait in the queue of a team that gives its work out by itself, with `waiting_since`."""
     automatic = AssignmentQueue.objects.filter(is_active=True, team__deleted_at=None).values("team_id")
     since = Placement.objects.filter(ticket_id=OuterRef("pk")).values("waiting_since")[:1]
@@ -38,11 +38,11 @@ def waiting(tickets: "QuerySet[Ticket]") -> "QuerySet[Ticket]":
 def ages(tickets: "QuerySet[Ticket]", at: datetime) -> list[Age]:
     """By team, the longest wait first."""
     rows = waiting(tickets).order_by().values("team_id").annotate(count=Count("pk"), since=Min("waiting_since"))
-    found = [Age(row["team_id"], row["count"], row["since"], _seconds(row["since"], at)) for row in rows]
+    found = [Age(row["team_id"], row["count"], row["since"], seconds(row["since"], at)) for row in rows]
     return sorted(found, key=lambda age: (-age.oldest_seconds, age.team_id))
 
 
-def _seconds(since: datetime, at: datetime) -> int:
+def seconds(since: datetime, at: datetime) -> int:
     return max(0, int((at - since).total_seconds()))
 
 
