@@ -86,7 +86,9 @@ class Desk:
             incident = services.create(actor=self.tenant.system, at=at or timezone.now(), values=given)
             return Ticket.objects.get(pk=incident.pk)
 
-    def does(self, ticket: Ticket, verb: str, *, by: User | None = None, at: datetime | None = None, **given: Any) -> Ticket:
+    def does(
+        self, ticket: Ticket, verb: str, *, by: User | None = None, at: datetime | None = None, **given: Any
+    ) -> Ticket:
         at = at or timezone.now()
         with self.tenant.entered():
             actor = self.tenant.system if by is None else actor_for(by, at=at)
@@ -150,5 +152,3 @@ class Desk:
 
     def now_inside(self, ticket: Ticket) -> Ticket:
         return Ticket.objects.get(pk=ticket.pk)
-
-
