@@ -59,7 +59,7 @@ def test_whoever_begins_to_work_on_it_has_accepted_it(desk, agents, api):
 
 
 def test_a_word_of_somebody_else_accepts_nothing(desk, agents, api):
-    ann, ben = agents("ann", "ben")
+    _, ben = agents("ann", "ben")
     begin = timezone.now()
     ticket = desk.opens(at=begin, **P1)
 
@@ -134,7 +134,7 @@ def test_what_belongs_to_somebody_who_is_gone_goes_to_others_at_once(desk, agent
 def test_taken_away_by_hand_it_goes_to_somebody_else_and_by_hand_to_anybody_with_a_word_on_why_not(
     desk, agents, carol, api
 ):
-    ann, ben, cem = agents("ann", "ben", "cem")
+    _, ben, cem = agents("ann", "ben", "cem")
     desk.says(cem, "away")
     ticket = desk.opens()
     address = incident({"id": ticket.pk}, "assign")
