@@ -1,10 +1,10 @@
 """Who gets the next ticket of a team, and why not the others: no row, no clock."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from apps.organizations.calendars import OpenHours
@@ -13,6 +13,7 @@ from apps.users.models import PresenceStatus
 
 # What an open ticket weighs, by its priority.
 WEIGHTS: Mapping[int, int] = {1: 4, 2: 3, 3: 2, 4: 1, 5: 1}
+K = TypeVar("K")
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -131,6 +132,30 @@ def choose(candidates: Iterable[Candidate], wanted: Wanted, terms: Terms) -> Cho
 def has_room(candidates: Iterable[Candidate], terms: Terms) -> bool:
     """Whether somebody could take another ticket that asks for nothing in particular."""
     return any(why_not(candidate, ANYTHING, terms) is None for candidate in candidates)
+
+
+def deal(
+    waiting: Iterable[tuple[K, Wanted]],
+    candidates: Sequence[Candidate],
+    terms: Terms,
+    at: datetime,
+    *,
+    give: Callable[[K, Wanted, Choice], bool],
+    most: int,
+) -> int:
+    """Give out what waits, in its order, to at most `most`; what nobody free can do holds nobody up. Returns how many found somebody.
+
+    `give` says whether the ticket went: somebody else may have been there first.
+    """
+    given = 0
+    for key, wanted in waiting:
+        if given == most or not has_room(candidates, terms):
+            break
+        choice = choose(candidates, wanted, terms)
+        if choice.chosen is not None and give(key, wanted, choice):
+            choice.chosen.take(wanted, at)
+            given += 1
+    return given
 
 
 def lead_of(candidates: Iterable[Candidate], wanted: Wanted, terms: Terms) -> Candidate | None:

@@ -14,7 +14,7 @@ from apps.core.actors import Actor
 from apps.core.lifecycle import Phase
 from apps.tickets import kinds, services
 from apps.tickets.assignment import placing, team
-from apps.tickets.assignment.choosing import Choice, Wanted, choose, has_room, wishes
+from apps.tickets.assignment.choosing import Choice, Wanted, deal, wishes
 from apps.tickets.assignment.placing import Placed
 from apps.tickets.models import AssignmentQueue, Placement, Ticket
 
@@ -53,18 +53,17 @@ def drain(team_id: UUID, *, at: datetime) -> int:
     rows = _placements(waiting_in(team_id)[:MOST_LOOKED_AT])
     if not rows:
         return 0
-    everything = {wish for _, placement in rows for wish in wishes(placement.skills if placement else ())}
-    candidates, terms = team.members(queue, everything, at).candidates, team.terms_of(queue)
-    given = 0
-    for ticket, placement in rows:
-        if given == MOST_GIVEN or not has_room(candidates, terms):
-            break
-        wanted = wanted_by(ticket, placement)
-        choice = choose(candidates, wanted, terms)
-        if choice.chosen is not None and _give(ticket.pk, queue, choice, wanted, actor=actor, at=at):
-            choice.chosen.take(wanted, at)
-            given += 1
-    return given
+    waiting = [(ticket.pk, wanted_by(ticket, placement)) for ticket, placement in rows]
+    candidates = team.members(queue, {wish for _, wanted in waiting for wish in wanted.skills}, at).candidates
+
+    def give(pk: UUID, wanted: Wanted, choice: Choice) -> bool:
+        ticket = lock_free(pk, team_id=team_id, assignee=None)
+        if ticket is None:
+            return False
+        write_down(ticket, queue, choice, wanted, event="assigned", because="queue", actor=actor, at=at)
+        return True
+
+    return deal(waiting, candidates, team.terms_of(queue), at, give=give, most=MOST_GIVEN)
 
 
 def _placements(tickets: QuerySet[Ticket]) -> list[tuple[Ticket, Placement | None]]:
@@ -84,15 +83,6 @@ def lock_free(pk: UUID, **as_it_was: Any) -> Ticket | None:
     """The ticket, locked, if it is still like this; None where somebody else has it in hand, or was there first."""
     rows = Ticket.objects.select_for_update(of=("self",), skip_locked=True).alive()
     return rows.filter(pk=pk, phase__in=(*WAITING_PHASES, Phase.PENDING), **as_it_was).first()
-
-
-def _give(
-    pk: UUID, queue: AssignmentQueue, choice: Choice, wanted: Wanted, *, actor: Actor, at: datetime
-) -> Ticket | None:
-    ticket = lock_free(pk, team_id=queue.team_id, assignee=None)
-    if ticket is None or choice.chosen is None:
-        return None
-    return write_down(ticket, queue, choice, wanted, event="assigned", because="queue", actor=actor, at=at)
 
 
 def write_down(

@@ -7,12 +7,14 @@ from tests.incidents.test_slice import URL
 ADDED = (
     "FROM tickets_assignmentrule",
     'FROM "tickets_assignmentqueue"',
-    "FROM users_teammember",
+    "coalesce(l.open_here",
     "INTO tickets_placement",
 )
 
 
-def test_a_rule_a_queue_and_its_people_cost_four_statements_however_many_people_and_rules(acme, desk, agents, alice, api):
+def test_a_rule_a_queue_and_its_people_cost_four_statements_however_many_people_and_rules(
+    acme, desk, agents, alice, api
+):
     with acme.entered():
         skill = factories.SkillFactory()
         for _ in range(5):
