@@ -1,8 +1,8 @@
 """A month of a service desk's arrivals, given out by the product's own choice and by pure round robin.
 
 Forty agents in four teams, in three shifts, with skills of several levels and days of absence. Arrivals are those of a month of the
-real log where it is there (`ITSM_SHARED_DATA`), else invented. Everything runs in memory: what is measured is who gets what, not how
-fast. A ticket keeps its agent busy for some open hours that depend on the ticket alone, so that every method has the same work to give.
+real log where it is there (`ITSM_SHARED_DATA`), else invented. Everything runs in memory: what is measured is who gets what, not
+how fast. A ticket keeps its agent busy for open hours that depend on the ticket alone: every method has the same work to give.
 
 Pure round robin is what naive desks do: the next in the list, there or not, full or not, able or not.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from tests.benchmarks import harness  # noqa: F401 # isort: skip - sets Django up
 from apps.organizations.calendars import OpenHours, add_business
 from apps.tickets.assignment.choosing import Candidate, Choice, SkillWish, Terms, Wanted, choose, deal
 from apps.tickets.choices import AssignmentMethod
