@@ -26,10 +26,14 @@ def do(ticket: Ticket, verb: str, *, actor: Actor, at: datetime, **given: Any) -
 
 
 def claim(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:
-    """Take it over. Raises Conflict `already_claimed` naming the owner when somebody else has it."""
+    """Take it over. Raises Conflict `already_claimed` naming the owner when somebody else has it.
+
+    What a queue offered, and nobody has accepted yet, is nobody's so far: whoever begins first has it.
+    """
     locked = services.lock(ticket.pk, actor=actor)
     step = services.check(locked, "claim", actor=actor, at=at, given={})
-    if locked.assignee_id is not None and locked.assignee_id != actor.id:
+    is_anothers = locked.assignee_id is not None and locked.assignee_id != actor.id
+    if is_anothers and not placing.is_only_offered(locked):
         owner = locked.assignee
         raise Conflict(
             f"{owner} has it.",

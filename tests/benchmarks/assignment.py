@@ -92,7 +92,7 @@ class Outcome:
     jumped: int = 0
     wrongly: Counter[str] = field(default_factory=Counter)
     most_open: int = 0
-    # Between equals, of the load that they held on average, and of the weight that they were given.
+    # How far equals are from their mean: in the load that they held on average, and in the weight that they were given.
     spread: float = 0.0
     received_spread: float = 0.0
     digest: int = 0
@@ -286,16 +286,12 @@ class Month:
         self.outcome.received_spread = self._spread([(agent, agent.received) for agent in self.agents])
 
     def _spread(self, amounts: list[tuple[Agent, float]]) -> float:
-        """The largest difference between equals, in percent of their mean."""
+        """How far one of several equals is from their mean at most, in percent of it."""
         groups = defaultdict(list)
         for agent, amount in amounts:
             groups[agent.peers].append(amount)
-        spreads = [
-            (max(found) - min(found)) * len(found) / sum(found)
-            for found in groups.values()
-            if len(found) > 1 and sum(found)
-        ]
-        return 100 * max(spreads, default=0.0)
+        means = [(found, sum(found) / len(found)) for found in groups.values() if len(found) > 1 and sum(found)]
+        return 100 * max((abs(amount - mean) / mean for found, mean in means for amount in found), default=0.0)
 
 
 def simulate(method: str, tickets: int = MOST, seed: int = 7) -> Outcome:

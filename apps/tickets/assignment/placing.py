@@ -240,6 +240,11 @@ def _stored(wish: Any) -> dict[str, Any]:
     return {"skill": str(wish.skill_id), "level": wish.level, "is_required": wish.is_required}
 
 
+def is_only_offered(ticket: Ticket) -> bool:
+    """Whether whoever has it has not accepted it yet."""
+    return Placement.objects.filter(ticket_id=ticket.pk, offered_to_id=ticket.assignee_id).exists()
+
+
 def release(ticket_id: UUID, *, accepted_by: UUID | None = None) -> None:
     """It waits for nobody, and nobody has to accept it any more: somebody took it on, or it is over.
 
