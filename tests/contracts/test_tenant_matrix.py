@@ -19,6 +19,7 @@ ROUTES = routes()
 NEEDS_MORE = {
     "exports/<uuid:pk>/download/": "the file that a job has written",
     "tickets/<record:pk>/timeline/": "facts: a factory records none",
+    "assignment/waiting/": "a ticket that nobody has: a factory gives each somebody",
     "tickets/<record:pk>/sla/": "timers: a ticket's factory makes none",
 }
 READABLE = [route for route in ROUTES if "GET" in route.implemented() and str(route) not in NEEDS_MORE]
