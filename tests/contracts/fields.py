@@ -238,8 +238,6 @@ GOLDEN: dict[str, Fields] = {
         "name position is_active match destination team skills", "name position is_active match destination team skills"
     ),
     "assignment-queues/": written_by_admin(QUEUE, QUEUE),
-    # Of the tickets that the caller sees.
-    "assignment/waiting/": Fields("results teams", EVERYBODY),
     # End users those of their own tickets to their own tickets.
     "tickets/<>/links/": Fields(
         f"{ENVELOPE} type direction to to_number to_title to_status", EVERYBODY, create="type to", creators=OFFICE

@@ -17,6 +17,7 @@ from apps.core.api.resources import ENVELOPE
 from apps.core.api.serializers import RecordSerializer, ReferringInput, StrictInput, strict_input
 from apps.core.api.views import TenantView
 from apps.core.authorization import Action
+from apps.core.errors import FieldError
 from apps.organizations.api.serializers import TeamSerializer
 from apps.organizations.models import Team
 from apps.tickets import kinds
@@ -56,29 +57,60 @@ MINUTES = {
 }
 
 
-class AsItIs(serializers.Field[Any, Any, Any, Any]):
-    """JSON that the service checks as a whole, with pointers to what is wrong in it."""
+class CheckedField(serializers.Field[Any, Any, Any, Any]):
+    """JSON that the domain checks as a whole, with pointers to what is wrong in it; what it names the service looks up."""
+
+    def faults(self, data: Any) -> list[FieldError]:
+        """All that is wrong with its form."""
+        raise NotImplementedError
 
     def to_internal_value(self, data: Any) -> Any:
+        errors = self.faults(data)
+        if errors:
+            raise serializers.ValidationError(_nested(errors))
         return data
 
     def to_representation(self, value: Any) -> Any:
         return value
 
 
+def _nested(errors: list[FieldError]) -> Any:
+    """Below the field's own name, as serializers nest them."""
+    found: dict[str, Any] = {}
+    for error in errors:
+        steps = error.pointer.strip("/").split("/")[1:]
+        detail = [serializers.ErrorDetail(error.detail, error.code)]
+        if not steps:
+            return detail
+        below = found
+        for step in steps[:-1]:
+            below = below.setdefault(step, {})
+        below[steps[-1]] = detail
+    return found
+
+
 @extend_schema_field(MATCH)
-class MatchField(AsItIs):
+class MatchField(CheckedField):
     """Which tickets."""
+
+    def faults(self, data: Any) -> list[FieldError]:
+        return rules.wrong_match(data)
 
 
 @extend_schema_field(SKILLS)
-class SkillsField(AsItIs):
+class SkillsField(CheckedField):
     """Which people."""
+
+    def faults(self, data: Any) -> list[FieldError]:
+        return rules.wrong_skills(data)
 
 
 @extend_schema_field(MINUTES)
-class MinutesField(AsItIs):
+class MinutesField(CheckedField):
     """How long they may take."""
+
+    def faults(self, data: Any) -> list[FieldError]:
+        return configuring.wrong_minutes(data)
 
 
 class AssignmentRuleSerializer(RecordSerializer):

@@ -65,7 +65,7 @@ def change_queue(queue: AssignmentQueue, *, actor: Actor, at: datetime, values: 
 
 
 def _refuse_senseless_queue(values: Mapping[str, Any], *, team_id: Any) -> None:
-    errors = _gone(team_id) + (_wrong_minutes(values["accept_minutes"]) if "accept_minutes" in values else [])
+    errors = _gone(team_id) + (wrong_minutes(values["accept_minutes"]) if "accept_minutes" in values else [])
     if errors:
         raise Invalid(errors=errors)
 
@@ -76,7 +76,8 @@ def _gone(team_id: Any) -> list[FieldError]:
     return [FieldError("/team", "deleted", "It is deleted; accepted: a team that is there.")]
 
 
-def _wrong_minutes(minutes: Any) -> list[FieldError]:
+def wrong_minutes(minutes: Any) -> list[FieldError]:
+    """What is wrong with the times to accept."""
     if not isinstance(minutes, dict):
         detail = 'Not an object; accepted: minutes by priority, such as {"1": 5, "2": 15}.'
         return [FieldError("/accept_minutes", "invalid", detail)]
@@ -86,7 +87,7 @@ def _wrong_minutes(minutes: Any) -> list[FieldError]:
         pointer = f"/accept_minutes/{priority}"
         if priority not in priorities:
             detail = f"Not a priority; accepted: {', '.join(sorted(priorities))}."
-            wrong.append(FieldError(pointer, "unknown_field", detail))
+            wrong.append(FieldError(pointer, "invalid_choice", detail))
         elif type(value) is not int or not 1 <= value <= MOST_MINUTES:
             wrong.append(FieldError(pointer, "out_of_range", f"Out of range; accepted: 1 to {MOST_MINUTES} minutes."))
     return wrong

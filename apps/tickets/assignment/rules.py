@@ -187,24 +187,24 @@ def _text(value: UUID | None) -> str | None:
 
 def faults(match: Any, skills: Any, *, actor: Actor) -> list[FieldError]:
     """All that is wrong with what a rule asks of tickets and people; ids must be there for the actor to name."""
-    return [*_wrong_match(match, actor), *_wrong_skills(skills, actor)]
+    wrong = wrong_match(match) + wrong_skills(skills)
+    return wrong or [*_missing_of_match(match, actor), *_missing_skills(skills, actor)]
 
 
-def _wrong_match(match: Any, actor: Actor) -> list[FieldError]:
+def wrong_match(match: Any) -> list[FieldError]:
+    """What can be seen without asking whether the records are there."""
     if not isinstance(match, dict):
         return [FieldError("/match", "invalid", "Not an object; accepted: fields, each with a list of values.")]
     wrong = []
     for name, values in match.items():
         pointer = f"/match/{name}"
         if name not in FIELDS:
-            wrong.append(FieldError(pointer, "unknown_field", f"Unknown field; accepted: {', '.join(FIELDS)}."))
+            wrong.append(FieldError(pointer, "invalid_choice", f"Not a field; accepted: {', '.join(FIELDS)}."))
         elif not isinstance(values, list) or not 1 <= len(values) <= MOST_VALUES:
             detail = f"Not a list of values; accepted: 1 to {MOST_VALUES} of them."
             wrong.append(FieldError(pointer, "invalid", detail))
-        elif name in WORDS:
-            wrong += _wrong_words(pointer, values, WORDS[name])
         else:
-            wrong += _wrong_ids(pointer, values, RECORDS[name], actor)
+            wrong += _wrong_words(pointer, values, WORDS[name]) if name in WORDS else _wrong_ids(pointer, values)
     return wrong
 
 
@@ -218,16 +218,12 @@ def _wrong_words(pointer: str, values: list[Any], accepted: tuple[Any, ...]) -> 
     ]
 
 
-def _wrong_ids(pointer: str, values: list[Any], model: Any, actor: Actor) -> list[FieldError]:
-    ids = [as_id(value) for value in values]
-    wanted = [pk for pk in ids if pk is not None]
-    known = set(model.objects.visible_to(actor).filter(pk__in=wanted).values_list("pk", flat=True)) if wanted else set()
+def _wrong_ids(pointer: str, values: list[Any]) -> list[FieldError]:
+    detail = "Not an id; accepted: a UUID as a JSON string, in lower case."
     return [
-        FieldError(f"{pointer}/{place}", "does_not_exist", f"{str(value)[:60]} does not exist.")
-        if pk is not None
-        else FieldError(f"{pointer}/{place}", "invalid", "Not an id; accepted: a UUID as a JSON string.")
-        for place, (value, pk) in enumerate(zip(values, ids, strict=True))
-        if pk is None or pk not in known
+        FieldError(f"{pointer}/{place}", "invalid", detail)
+        for place, value in enumerate(values)
+        if as_id(value) is None
     ]
 
 
@@ -240,22 +236,19 @@ def as_id(value: Any) -> UUID | None:
     return found if found is not None and str(found) == value else None
 
 
-def _wrong_skills(skills: Any, actor: Actor) -> list[FieldError]:
+def wrong_skills(skills: Any) -> list[FieldError]:
+    """As `wrong_match`, of the skills."""
     if not isinstance(skills, list) or len(skills) > MOST_SKILLS:
         return [FieldError("/skills", "invalid", f"Not a list of skills; accepted: at most {MOST_SKILLS} of them.")]
-    wrong: list[FieldError] = []
-    for place, each in enumerate(skills):
-        wrong += _wrong_skill(f"/skills/{place}", each)
+    wrong = [error for place, each in enumerate(skills) for error in _wrong_skill(f"/skills/{place}", each)]
     if wrong:
         return wrong
     named = [each["skill"] for each in skills]
-    wrong = [
+    return [
         FieldError(f"/skills/{place}/skill", "duplicate", "This skill is named twice.")
         for place, skill in enumerate(named)
         if skill in named[:place]
     ]
-    missing = _wrong_ids("/skills", named, Skill, actor)
-    return wrong + [FieldError(f"{error.pointer}/skill", error.code, error.detail) for error in missing]
 
 
 def _wrong_skill(pointer: str, each: Any) -> list[FieldError]:
@@ -269,3 +262,24 @@ def _wrong_skill(pointer: str, each: Any) -> list[FieldError]:
     if not isinstance(each.get("is_required", True), bool):
         return [FieldError(f"{pointer}/is_required", "invalid", "Not a boolean; accepted: true, false.")]
     return []
+
+
+def _missing_of_match(match: Mapping[str, list[Any]], actor: Actor) -> list[FieldError]:
+    return [
+        FieldError(f"/match/{name}/{place}", "does_not_exist", f"{pk} does not exist.")
+        for name, values in match.items()
+        if name in RECORDS
+        for place, pk in _missing(RECORDS[name], values, actor)
+    ]
+
+
+def _missing_skills(skills: list[Mapping[str, Any]], actor: Actor) -> list[FieldError]:
+    return [
+        FieldError(f"/skills/{place}/skill", "does_not_exist", f"{pk} does not exist.")
+        for place, pk in _missing(Skill, [each["skill"] for each in skills], actor)
+    ]
+
+
+def _missing(model: Any, ids: list[str], actor: Actor) -> list[tuple[int, str]]:
+    known = set(model.objects.visible_to(actor).filter(pk__in=ids).values_list("pk", flat=True)) if ids else set()
+    return [(place, pk) for place, pk in enumerate(ids) if UUID(pk) not in known]

@@ -29,7 +29,7 @@ def rule(client, team, **values):
         ({"team": None}, "/team", "required"),
         ({"destination": "service"}, "/team", "invalid"),
         ({"match": []}, "/match", "invalid"),
-        ({"match": {"colour": ["red"]}}, "/match/colour", "unknown_field"),
+        ({"match": {"colour": ["red"]}}, "/match/colour", "invalid_choice"),
         ({"match": {"priority": 1}}, "/match/priority", "invalid"),
         ({"match": {"priority": []}}, "/match/priority", "invalid"),
         ({"match": {"priority": [1, 6]}}, "/match/priority/1", "invalid_choice"),
@@ -58,7 +58,7 @@ def test_a_senseless_rule_is_refused_with_the_reason(acme, team, dan, api, value
     ("values", "pointer", "code"),
     [
         ({"accept_minutes": []}, "/accept_minutes", "invalid"),
-        ({"accept_minutes": {"6": 5}}, "/accept_minutes/6", "unknown_field"),
+        ({"accept_minutes": {"6": 5}}, "/accept_minutes/6", "invalid_choice"),
         ({"accept_minutes": {"1": 0}}, "/accept_minutes/1", "out_of_range"),
         ({"accept_minutes": {"1": True}}, "/accept_minutes/1", "out_of_range"),
         ({"most_tries": 0}, "/most_tries", "out_of_range"),
@@ -224,7 +224,9 @@ def test_a_trial_says_where_recent_tickets_would_go_and_changes_nothing(acme, te
     ]
     assert client.get(f"/api/v1/incidents/{called['id']}/").json()["version"] == called["version"]
     wrong = client.post(DRY_RUN, {"rule": {"match": {"colour": ["red"]}}})
-    assert {error["pointer"] for error in refused(wrong, 400, "unknown_field")["errors"]} == {
-        "/rule/match/colour",
+    assert [error["pointer"] for error in refused(wrong, 400, "invalid_choice")["errors"]] == ["/rule/match/colour"]
+    teamless = client.post(DRY_RUN, {"rule": {"match": {"service": [str(new_id())]}}})
+    assert {error["pointer"] for error in refused(teamless, 400, "required")["errors"]} == {
+        "/rule/match/service/0",
         "/rule/team",
     }
