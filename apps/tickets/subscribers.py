@@ -6,10 +6,11 @@ from uuid import UUID
 from django.utils import timezone
 
 from apps.audit.models import Event
+from apps.core.errors import StillReferenced
 from apps.core.events import after, inside
 from apps.tickets.assignment import draining, offers, placing
 from apps.tickets.choices import Kind
-from apps.tickets.models import AssignmentQueue, Ticket
+from apps.tickets.models import AssignmentQueue, AssignmentRule, Ticket
 from apps.tickets.priorities import create_default_matrix
 from apps.users.models import Absence, TeamMember
 
@@ -36,6 +37,13 @@ COMING = ("created", "assigned", "escalated", "reopened")
 def give_matrix(event: Event) -> None:
     """A new organization has its priority matrix from its first moment."""
     create_default_matrix(event.organization_id, at=event.at)
+
+
+@inside("skill.deleted")
+def keep_skill_of_rules(event: Event) -> None:
+    """Raises StillReferenced: whoever must have a skill that is not there any more is nobody."""
+    if AssignmentRule.objects.filter(skills__contains=[{"skill": str(event.subject_id)}]).exists():
+        raise StillReferenced("Still referenced by assignment rules.")
 
 
 def settle(event: Event) -> None:

@@ -139,7 +139,7 @@ class DraftRuleInput(ReferringInput):
     position = strict.IntegerField(required=False, min_value=0, max_value=LARGEST_POSITION)
 
 
-class DryRunInput(StrictInput):
+class RuleTrialInput(StrictInput):
     """How many of the newest tickets, and which rule is tried beside those that are in force."""
 
     limit = strict.IntegerField(required=False, min_value=1, max_value=dry_runs.MOST_TICKETS)
@@ -166,7 +166,7 @@ class RuleHitsSerializer(serializers.Serializer[Any]):
     tickets = serializers.IntegerField()
 
 
-class DryRunSerializer(serializers.Serializer[Any]):
+class RuleTrialSerializer(serializers.Serializer[Any]):
     looked_at = serializers.IntegerField()
     unmatched = serializers.IntegerField(help_text="For which no rule holds.")
     moved = serializers.IntegerField(help_text="Which would go to another team than has them now.")
@@ -194,13 +194,13 @@ class AssignmentRuleViewSet(ConfigurationViewSet):
     def change_record(self, record: Any, values: Mapping[str, Any]) -> Any:
         return configuring.change_rule(record, actor=self.actor, at=timezone.now(), values=values)
 
-    @extend_schema(request=DryRunInput, responses=DryRunSerializer)
+    @extend_schema(request=RuleTrialInput, responses=RuleTrialSerializer)
     @action(detail=False, methods=["post"], url_path="dry-run")
     def dry_run(self, request: Request) -> Response:
         """Where the rules, with a draft among them if one is given, would send the newest tickets. Nothing is changed."""
-        given = strict_input(DryRunInput(data=request.data, context={"actor": self.actor}))
+        given = strict_input(RuleTrialInput(data=request.data, context={"actor": self.actor}))
         found = dry_runs.dry_run(actor=self.actor, draft=given.get("rule"), limit=given.get("limit", dry_runs.USUAL))
-        return Response(DryRunSerializer(found).data)
+        return Response(RuleTrialSerializer(found).data)
 
 
 class AssignmentQueueSerializer(RecordSerializer):

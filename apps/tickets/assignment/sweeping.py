@@ -8,8 +8,8 @@ from django.db import transaction
 
 from apps.core import tenancy
 from apps.organizations.services import organization_ids
-from apps.tickets.assignment import draining, offers
-from apps.tickets.models import AssignmentQueue
+from apps.tickets.assignment import draining, offers, waiting
+from apps.tickets.models import AssignmentQueue, Ticket
 
 # Of one team in one run: one that has much does not keep the others waiting.
 MOST_ROUNDS = 20
@@ -21,6 +21,23 @@ class Swept:
 
     passed_on: int = 0
     given: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How much waits in all organizations together, and for how long the oldest has."""
+
+    waiting: int
+    oldest_seconds: int
+
+
+def status(at: datetime) -> Queue:
+    """Of every organization, counted in its own tenant."""
+    ages = []
+    for organization_id in organization_ids():
+        with tenancy.tenant(organization_id, via="task"), transaction.atomic():
+            ages += waiting.ages(Ticket.objects.all(), at)
+    return Queue(sum(age.count for age in ages), max((age.oldest_seconds for age in ages), default=0))
 
 
 def sweep(at: datetime) -> Swept:

@@ -230,3 +230,14 @@ def test_a_trial_says_where_recent_tickets_would_go_and_changes_nothing(acme, te
         "/rule/match/service/0",
         "/rule/team",
     }
+
+
+def test_a_skill_that_a_rule_asks_for_is_not_deleted(acme, team, dan, api):
+    client = api(dan)
+    with acme.entered():
+        asked, other = factories.SkillFactory(), factories.SkillFactory()
+    rule(client, team, skills=[{"skill": str(asked.pk), "level": 3}])
+
+    refused(client.delete(f"/api/v1/skills/{asked.pk}/"), 409, "still_referenced")
+    assert client.delete(f"/api/v1/skills/{other.pk}/").status_code == 204
+    assert client.get(f"/api/v1/skills/{asked.pk}/").status_code == 200
