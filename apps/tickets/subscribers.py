@@ -86,10 +86,9 @@ for kind in Kind.values:
 
 
 @after("presence.changed", consumer="assignment.presence")
-@after("user.signed_in", consumer="assignment.signed_in")
 @after("user.activated", consumer="assignment.activated")
 def welcome(event: Event) -> None:
-    """Somebody may be there now who was not."""
+    """Somebody may be there now who was not. Who signs in and said so before, the next minute sees."""
     _drain_teams_of(event.subject_id, event)
 
 
