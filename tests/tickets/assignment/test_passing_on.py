@@ -181,3 +181,15 @@ def test_history_is_assigned_to_nobody(desk, agents):
         ticket = desk.opens()
 
     assert desk.owner(ticket) is None
+
+
+def test_a_colleague_may_begin_with_what_is_only_offered_and_nobody_with_what_is_accepted(desk, agents, api):
+    ann, ben, cem = agents("ann", "ben", "cem")
+    ticket = desk.opens()
+    assert desk.owner(ticket) == ann
+
+    taken = api(ben).post(incident({"id": ticket.pk}, "claim"), {})
+    late = api(cem).post(incident({"id": ticket.pk}, "claim"), {})
+
+    assert (taken.status_code, taken.json()["assignee"], taken.json()["status"]) == (200, str(ben.pk), "in_progress")
+    assert (late.status_code, late.json()["code"], late.json()["owner"]) == (409, "already_claimed", str(ben.pk))
