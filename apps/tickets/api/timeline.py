@@ -48,8 +48,10 @@ class TimelineEntrySerializer(serializers.Serializer[Any]):
     changes = serializers.DictField(child=serializers.ListField(child=serializers.JSONField()))
     comment = ToldCommentSerializer(allow_null=True)
     attachment = ToldFileSerializer(allow_null=True)
-    assignment = serializers.JSONField(
-        allow_null=True, help_text="Who was considered when it was assigned, and why not; for those who work on it."
+    assignment = serializers.DictField(
+        child=serializers.JSONField(),
+        allow_null=True,
+        help_text="Who was considered when it was assigned, and why not; for those who work on it.",
     )
 
 
