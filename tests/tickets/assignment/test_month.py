@@ -9,6 +9,7 @@ TICKETS = assignment.MOST if IS_FULL_RUN else 250
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(1800 if IS_FULL_RUN else 300)
 @pytest.mark.parametrize("method", ["least_loaded", "round_robin", "skill"])
 def test_in_a_month_nobody_free_lets_a_ticket_wait_none_is_overtaken_and_twice_is_the_same(method, record_property):
     """By default its first 250 tickets; in full also how even it is."""
@@ -23,6 +24,7 @@ def test_in_a_month_nobody_free_lets_a_ticket_wait_none_is_overtaken_and_twice_i
     record_property(f"a month by {method}: equals from their mean, %", f"{outcome.spread:.1f}")
 
 
+@pytest.mark.timeout(1800 if IS_FULL_RUN else 300)
 def test_pure_round_robin_gives_work_to_those_who_are_not_there():
     """Else the month would prove nothing."""
     outcome = assignment.simulate("pure", TICKETS)
