@@ -93,6 +93,11 @@ NAVIGATION: list[dict[str, Any]] = [
         records("Saved views", "filter_list", "tickets.savedview"),
     ),
     section(
+        "Assignment",
+        records("Rules", "alt_route", "tickets.assignmentrule"),
+        records("Queues", "move_to_inbox", "tickets.assignmentqueue"),
+    ),
+    section(
         "Service levels",
         records("Timers", "timer", "sla.timer"),
         records("Breaches", "alarm", "sla.breach"),

@@ -48,6 +48,9 @@ from apps.sla.models import (
 from apps.sla.models import Settings as SlaSettings
 from apps.tickets import attachment_files
 from apps.tickets.models import (
+    AssignmentQueue,
+    AssignmentRule,
+    AssignmentTurn,
     Attachment,
     CannedReply,
     Category,
@@ -56,6 +59,7 @@ from apps.tickets.models import (
     CustomField,
     Link,
     Merge,
+    Placement,
     PriorityCell,
     SavedView,
     SearchDocument,
@@ -988,3 +992,47 @@ class NoticeFactory(TenantFactory):
 
     ticket = factory.SubFactory(TicketFactory)
     user = factory.SubFactory(UserFactory)
+
+
+class AssignmentRuleFactory(VersionedFactory):
+    class Meta:
+        model = AssignmentRule
+
+    name = factory.Sequence(lambda n: f"Rule {n}")
+    position = factory.Sequence(lambda n: n + 1)
+    team = factory.SubFactory(TeamFactory)
+
+
+class AssignmentQueueFactory(VersionedFactory):
+    """One for each team, however often it is asked for."""
+
+    class Meta:
+        model = AssignmentQueue
+        django_get_or_create = ("organization_id", "team")
+
+    team = factory.SubFactory(TeamFactory)
+
+
+class AssignmentTurnFactory(TenantFactory):
+    class Meta:
+        model = AssignmentTurn
+        django_get_or_create = ("organization_id", "team", "user")
+
+    team = factory.SubFactory(TeamFactory)
+    user = factory.SubFactory(UserFactory)
+    last_assigned_at = factory.LazyFunction(timezone.now)
+
+
+class PlacementFactory(TenantFactory):
+    """Of a ticket that was accepted, or whose team gives work out by hand; one for each."""
+
+    class Meta:
+        model = Placement
+        django_get_or_create = ("organization_id", "ticket")
+
+    ticket = factory.SubFactory(TicketFactory)
+
+    @classmethod
+    def _adjust_kwargs(cls, **values: Any) -> dict[str, Any]:
+        """Whoever it is offered to was asked at some time."""
+        return {**values, "offered_at": timezone.now()} if values.get("offered_to") else values

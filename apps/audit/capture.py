@@ -22,6 +22,8 @@ NOT_CAPTURED = {
     "users_apitokenuse": "last use, stamped at most once a minute",
     "users_operatorvisit": "remembers that an event was written",
     "organizations_numberseries": "counts up with every record that has a number; the record itself is captured",
+    "tickets_assignmentturn": "whose turn it is; moves with every ticket, which is captured",
+    "tickets_placement": "moved by the platform with every offer; what came of it are events",
     "tickets_commentedit": "is history itself: what a comment said before",
     "tickets_searchdocument": "the words of what is captured elsewhere",
     "incidents_duplicatesuspicion": "found by the platform, not by a person",

@@ -122,3 +122,30 @@ class Audience(TextChoices):
     ME = "me"
     TEAM = "team"
     ORGANIZATION = "organization"
+
+
+class AssignmentMethod(TextChoices):
+    """How a team's queue chooses among those who are eligible."""
+
+    # Whoever has gone longest without new work.
+    ROUND_ROBIN = "round_robin"
+    # Whoever has the least open work, weighted by priority; then as above.
+    LEAST_LOADED = "least_loaded"
+    # Whoever is best at what the ticket asks for; then as above.
+    SKILL = "skill"
+
+
+class Destination(TextChoices):
+    """Where a rule sends a ticket: to the team it names, or to the one that supports what the ticket is about."""
+
+    TEAM = "team"
+    CONFIGURATION_ITEM = "configuration_item"
+    SERVICE = "service"
+
+
+class HandsBack(TextChoices):
+    """What of somebody's work goes to others when they have gone offline for a minute, or are out of office."""
+
+    NOTHING = "nothing"
+    UNACCEPTED = "unaccepted"
+    ALL = "all"

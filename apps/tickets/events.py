@@ -4,9 +4,18 @@ from collections.abc import Mapping
 
 from apps.core.events import declare
 from apps.core.records import declare_events
-from apps.tickets.models import CannedReply, Category, CustomField, PriorityCell, SavedView, Tag
+from apps.tickets.models import (
+    AssignmentQueue,
+    AssignmentRule,
+    CannedReply,
+    Category,
+    CustomField,
+    PriorityCell,
+    SavedView,
+    Tag,
+)
 
-for model in (CannedReply, Category, CustomField, SavedView, Tag):
+for model in (AssignmentQueue, AssignmentRule, CannedReply, Category, CustomField, SavedView, Tag):
     declare_events(model)
 declare_events(PriorityCell, "updated")
 
@@ -18,6 +27,7 @@ TICKET_FACTS: Mapping[str, str] = {
     "restored": "restored",
     "claimed": "taken over by an agent",
     "assigned": "assigned to a team or person",
+    "passed_on": "refused, not accepted in time, or its person is away or gone: it went on to the next",
     "started": "work has begun",
     "put_on_hold": "waits for something or somebody",
     "resumed": "goes on",

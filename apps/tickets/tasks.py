@@ -1,12 +1,17 @@
-"""Nightly work about tickets."""
+"""Work about tickets that time brings."""
 
 from datetime import datetime, time
 from uuid import UUID
 
+import structlog
+
 from apps.core.actors import Actor
-from apps.core.schedule import DailyAt, scheduled
+from apps.core.schedule import DailyAt, Every, database_now, scheduled
 from apps.organizations.services import for_each_organization
 from apps.tickets import attachment_files, attachments
+from apps.tickets.assignment import sweeping
+
+log = structlog.get_logger(__name__)
 
 
 @scheduled("tickets.sweep_attachments", DailyAt(time(3, 0)))
@@ -27,3 +32,11 @@ def sweep_attachments(due_at: datetime) -> None:
     for key in orphans:
         if attachment_files.is_abandoned(key, at=due_at):
             attachment_files.remove(key)
+
+
+@scheduled("tickets.assign", Every(60))
+def assign(due_at: datetime) -> None:
+    """Pass on what nobody accepted or whose person is gone, and give out what waits."""
+    swept = sweeping.sweep(database_now())
+    if swept.passed_on or swept.given:
+        log.info("assignment_swept", passed_on=swept.passed_on, given=swept.given)

@@ -11,6 +11,7 @@ from apps.core.actors import Actor, ActorKind
 from apps.core.authorization import Action, may
 from apps.organizations.models import Team
 from apps.tickets import attachments, rights
+from apps.tickets.assignment import words
 from apps.tickets.choices import Visibility
 from apps.tickets.events import TICKET_FACTS
 from apps.tickets.models import Attachment, Comment, Ticket
@@ -133,6 +134,7 @@ class Teller:
             "event": event.name,
             "summary": f"{by['name']} {self._sentence(event)}",
             "changes": self._changes(event),
+            "assignment": self._assignment(event) or None,
             "comment": comment
             and {"id": comment.pk, "visibility": comment.visibility, "body": comment.body, "html": comment.html},
             "attachment": file and {"id": file.pk, "visibility": file.visibility, "name": file.name},
@@ -150,7 +152,14 @@ class Teller:
         build = BUILT.get(past)
         sentence = build(self, event) if build else SENTENCES.get(past) or TICKET_FACTS.get(past, past)
         reason = event.data.get("reason") if past in WITH_REASON and self.sees_all else None
-        return f"{sentence}: {reason}" if reason else sentence
+        sentence = f"{sentence}: {reason}" if reason else sentence
+        placed = self._assignment(event)
+        why = words.sentence(placed, self.names) if placed and past != "passed_on" else ""
+        return f"{sentence}; {why}" if why else sentence
+
+    def _assignment(self, event: Event) -> dict[str, Any]:
+        """Who was considered and why not, for those who work on it."""
+        return dict(event.data.get("assignment") or {}) if self.sees_all else {}
 
     # --- sentences with something in them
 
@@ -164,6 +173,9 @@ class Teller:
         if to:
             return f"assigned it to {', '.join(to)}"
         return "took it away from whoever had it" if after else "assigned it as it was"
+
+    def passed_on(self, event: Event) -> str:
+        return words.passed_on(event.data.get("assignment") or {}, self.names)
 
     def put_on_hold(self, event: Event) -> str:
         reason = event.data.get("reason") or event.changes.get("hold_reason", [None, ""])[1]
@@ -201,7 +213,8 @@ class Teller:
         """Of what the facts name: the values after a change, and what stands beside the changes."""
         after = (event.changes[name][1] for event in self.events for name in names if name in event.changes)
         beside = (event.data.get(name) for event in self.events for name in names)
-        return {str(value) for value in (*after, *beside) if _is_id(value)}
+        placed = (pk for event in self.events for pk in words.ids(event.data.get("assignment") or {}))
+        return {str(value) for value in (*after, *beside, *placed) if _is_id(value)}
 
     def _said(self, shown: Any, key: str) -> dict[str, Any]:
         """Comments or files of the page that this reader may read now; what was deleted says nothing any more."""
@@ -213,6 +226,7 @@ class Teller:
 BUILT: Mapping[str, Callable[[Teller, Event], str]] = {
     "updated": Teller.updated,
     "assigned": Teller.assigned,
+    "passed_on": Teller.passed_on,
     "put_on_hold": Teller.put_on_hold,
     "resolved": Teller.resolved,
     "resolution_restated": Teller.resolved,

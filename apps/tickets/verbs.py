@@ -12,6 +12,7 @@ from apps.core.authorization import Action, require
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.core.lifecycle import Phase
 from apps.tickets import conversation, kinds, merging, services
+from apps.tickets.assignment import placing
 from apps.tickets.choices import HoldReason, Priority, ResolutionCode, Visibility
 from apps.tickets.models import Ticket
 from apps.tickets.priorities import priority_of
@@ -25,11 +26,15 @@ def do(ticket: Ticket, verb: str, *, actor: Actor, at: datetime, **given: Any) -
 
 
 def claim(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:
-    """Take it over. Raises Conflict `already_claimed` naming the owner when somebody else has it."""
+    """Take it over. Raises Conflict `already_claimed` naming the owner when somebody else has it.
+
+    What a queue offered, and nobody has accepted yet, is nobody's so far: whoever begins first has it.
+    """
     locked = services.lock(ticket.pk, actor=actor)
     step = services.check(locked, "claim", actor=actor, at=at, given={})
     claimant = services.somebody_here(actor, f"{kinds.get(locked.kind).resource}.{Action.ASSIGN}")
-    if locked.assignee_id is not None and locked.assignee_id != actor.id:
+    is_anothers = locked.assignee_id is not None and locked.assignee_id != actor.id
+    if is_anothers and not placing.is_only_offered(locked):
         owner = locked.assignee
         raise Conflict(
             f"{owner} has it.",
@@ -43,7 +48,8 @@ def claim(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:
 
 
 def assign(ticket: Ticket, *, actor: Actor, at: datetime, note: str = "", **to: UUID | None) -> Ticket:
-    """Give it to `team_id`, `assignee_id` or both; null takes it away. A new team without a person is for whoever claims it.
+    """Give it to `team_id`, `assignee_id` or both; null takes it away. A new team without a person is for its queue to give out
+    (tickets.assignment), or for whoever claims it.
 
     A `note` becomes an internal comment. Raises Invalid when neither is named or the person does not work on tickets.
     """
@@ -55,7 +61,12 @@ def assign(ticket: Ticket, *, actor: Actor, at: datetime, note: str = "", **to: 
     services.refuse_gone(to, before=locked)
     # Before it goes: another team's ticket may be out of the actor's reach.
     _say(locked, note, Visibility.INTERNAL, actor=actor, at=at)
-    return services.move(locked, step, event="assigned", actor=actor, at=at, values=ownership(locked, **to))
+    values = ownership(locked, **to)
+    placed = placing.on_assignment(locked, values, at=at)
+    placing.settle(locked, placed, at=at)
+    return services.move(
+        locked, step, event="assigned", actor=actor, at=at, values={**values, **placed.values}, **placed.told
+    )
 
 
 def ownership(locked: Ticket, **to: UUID | None) -> dict[str, Any]:
@@ -118,14 +129,19 @@ def reopen(ticket: Ticket, *, actor: Actor, at: datetime, reason: str) -> Ticket
     """It is not solved. What was noted as its resolution stays in the history alone."""
     locked = services.lock(ticket.pk, actor=actor)
     step = services.check(locked, "reopen", actor=actor, at=at, given={"reason": reason})
-    values = {
+    values: dict[str, Any] = {
         "resolution_code": "",
         "resolution_notes": "",
         "resolved_at": None,
         "closed_at": None,
         "reopen_count": locked.reopen_count + 1,
     }
-    return services.move(locked, step, event="reopened", actor=actor, at=at, values=values, reason=reason)
+    placed = placing.on_reopening(locked, at=at)
+    placing.settle(locked, placed, at=at)
+    values |= placed.values
+    return services.move(
+        locked, step, event="reopened", actor=actor, at=at, values=values, reason=reason, **placed.told
+    )
 
 
 def cancel(ticket: Ticket, *, actor: Actor, at: datetime, reason: str) -> Ticket:
@@ -154,7 +170,14 @@ def escalate(
         require(actor, Action.ASSIGN, kinds.get(locked.kind).resource, locked)
     values = ownership(locked, team_id=team_id) if team_id is not None else {}
     services.refuse_gone(values, before=locked)
-    return services.move(locked, step, event="escalated", actor=actor, at=at, values=values, to_whom=to, reason=reason)
+    told: dict[str, Any] = {}
+    if values:
+        placed = placing.on_assignment(locked, values, at=at)
+        placing.settle(locked, placed, at=at)
+        values, told = {**values, **placed.values}, placed.told
+    return services.move(
+        locked, step, event="escalated", actor=actor, at=at, values=values, to_whom=to, reason=reason, **told
+    )
 
 
 def override_priority(ticket: Ticket, *, actor: Actor, at: datetime, priority: int | None, reason: str = "") -> Ticket:

@@ -198,6 +198,7 @@ GIVEN |= {
 }
 # The verbs of a ticket, at the queue's address and at its practice's.
 SAID: dict[str, Callable[[World], Body]] = {
+    "reject/": lambda world: {"reason": "On the phone"},
     "assign/": lambda world: {"team": str(world.own[Team].pk)},
     "hold/": lambda world: {"reason": "awaiting_vendor"},
     "resume/": lambda world: {"comment": ""},
@@ -232,6 +233,21 @@ GIVEN |= {
     ("custom-fields/<uuid:pk>/", "PATCH"): lambda world: {"label": f"Renamed {new_id()}"},
     # The factory's say 4.
     ("priority-matrix/<uuid:pk>/", "PATCH"): lambda world: {"priority": next(_hours) % 3 + 1},
+}
+# Rules and queues are checked as a whole; a team has one queue, and who did not get an offer refuses none.
+GIVEN |= {
+    ("assignment-rules/", "POST"): lambda world: {
+        "name": f"Rule {new_id()}",
+        "match": {"priority": [1, 2]},
+        "team": str(world.own[Team].pk),
+    },
+    ("assignment-rules/<uuid:pk>/", "PATCH"): lambda world: {"name": f"Rule {new_id()}"},
+    ("assignment-rules/dry-run/", "POST"): lambda world: {
+        "limit": 10,
+        "rule": {"match": {"source": ["phone"]}, "team": str(world.own[Team].pk)},
+    },
+    ("assignment-queues/", "POST"): lambda world: {"team": str(world.fresh(Team, world.peer).pk)},
+    ("assignment-queues/<uuid:pk>/", "PATCH"): lambda world: {"most_tries": next(_hours) % 9 + 1},
 }
 # What a policy says is checked as a whole; what it publishes or tries is its draft.
 GIVEN |= {

@@ -40,6 +40,7 @@ TICKET = (
     " opened_at responded_at resolved_at closed_at sla_due_at resolution_code resolution_notes reopen_count"
     " reassignment_count merged_into deleted_at friendly_status allowed_transitions"
 )
+QUEUE = "team is_active method needs_presence needs_shift counts_on_hold accept_minutes most_tries hands_back"
 POLICY_VERSION = "id policy number state note created_at published_at retired_at"
 VIEW = "name filters ordering shared_with team"
 INCIDENT = f"{TICKET} is_major major_status parent"
@@ -112,11 +113,11 @@ GOLDEN: dict[str, Fields] = {
     "ci-classes/": inventory("name key parent", "name key parent"),
     # Managers of the teams that they are in themselves.
     "teams/<>/members/": Fields(
-        f"{ENVELOPE} team user is_lead capacity skills presence out_of_office",
+        f"{ENVELOPE} team user is_lead capacity calendar skills presence out_of_office",
         OFFICE,
-        create="user is_lead capacity skills",
+        create="user is_lead capacity calendar skills",
         creators=LEADING,
-        change="user is_lead capacity skills",
+        change="user is_lead capacity calendar skills",
         changers=LEADING,
     ),
     # Of a built-in role only whether it demands a second factor may change; the rest is refused by the domain.
@@ -244,6 +245,10 @@ GOLDEN: dict[str, Fields] = {
     "custom-fields/": catalogue("kind key label field_type choices is_required is_public is_active position"),
     "tags/": written_by_admin("name colour description", "name colour description"),
     "priority-matrix/": Fields(f"{ENVELOPE} kind impact urgency priority", OFFICE, change="priority", changers=ADMIN),
+    "assignment-rules/": written_by_admin(
+        "name position is_active match destination team skills", "name position is_active match destination team skills"
+    ),
+    "assignment-queues/": written_by_admin(QUEUE, QUEUE),
     # End users those of their own tickets to their own tickets.
     "tickets/<>/links/": Fields(
         f"{ENVELOPE} type direction to to_number to_title to_status", EVERYBODY, create="type to", creators=OFFICE

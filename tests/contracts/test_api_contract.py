@@ -21,6 +21,7 @@ SILENT = {
     ("auth/mfa/setup/", "POST"): "what is not confirmed counts for nothing; the row capture keeps it",
     ("incidents/suspected-duplicates/", "POST"): "a question: nothing is written",
     ("sla/calendars/<uuid:pk>/calculate/", "POST"): "questions: nothing is written",
+    ("assignment-rules/dry-run/", "POST"): "a question: nothing is written",
     ("sla/policies/<uuid:pk>/dry-run/", "POST"): "a question: nothing is written",
     ("escalation-policies/<uuid:pk>/preview/", "POST"): "a question: nothing is written",
 }
@@ -49,6 +50,11 @@ PROVED_ELSEWHERE = (
             "tests/organizations/test_holidays.py: proposals of the very calendar"
         )
         for verb in ("confirm", "dismiss")
+    }
+    | {
+        (f"{address}<record:pk>/{verb}/", "POST"): "tests/tickets/assignment: an offer of the very ticket to the caller"
+        for address in ("tickets/", "incidents/")
+        for verb in ("accept", "reject")
     }
     | {
         (f"sla/policies/<uuid:pk>/{verb}/", "POST"): "tests/sla/test_policies_api.py: a draft of the very policy"

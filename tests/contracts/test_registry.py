@@ -42,6 +42,8 @@ NO_ADMIN = {
     "sla.Acknowledgement": "shown with its ticket; what it follows from is an event",
     "sla.Notice": "when somebody was told last; what they were told is an event",
     "sla.Reading": "what conditions read of other records, kept for replays",
+    "tickets.AssignmentTurn": "whose turn it is; moved with every ticket that is given out",
+    "tickets.Placement": "where a ticket stands in its queue; the timeline tells of it, and a page shows what waits",
     "tickets.CommentEdit": "what a comment said before; shown beside it over the API",
     "tickets.Merge": "what to put back when a merge is undone; the timeline tells of it",
     "tickets.SearchDocument": "words of what is shown elsewhere",

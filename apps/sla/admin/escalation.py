@@ -10,11 +10,11 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from apps.core.actors import Actor
-from apps.core.admin import ReadOnlyAdmin, RecordAdmin
+from apps.core.admin import ReadOnlyAdmin, RecordAdmin, table
 from apps.core.authorization import Action
 from apps.core.lifecycle import Phase
 from apps.sla import situation
-from apps.sla.admin.words import condition, instant, table
+from apps.sla.admin.words import condition, instant
 from apps.sla.conditions import trusted
 from apps.sla.escalation import outlook, policies
 from apps.sla.models import EscalationFiring, EscalationPolicy, EscalationRun

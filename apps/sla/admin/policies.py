@@ -15,14 +15,14 @@ from unfold.decorators import display
 
 from apps.core import denials, records
 from apps.core.actors import Actor
-from apps.core.admin import ReadOnlyAdmin, RecordAdmin, actor_of, lines, words_of
+from apps.core.admin import ReadOnlyAdmin, RecordAdmin, actor_of, lines, table, words_of
 from apps.core.authorization import Action
 from apps.core.errors import Conflict, DomainError, Invalid
 from apps.sla import adopting, contents, dry_runs, policies, previewing, withdrawing
 from apps.sla.admin import versions
 from apps.sla.admin.draft_form import Editor
 from apps.sla.admin.preview_form import PreviewForm
-from apps.sla.admin.words import duration, instant, metric, table
+from apps.sla.admin.words import duration, instant, metric
 from apps.sla.choices import Adoption, Agreement, VersionState
 from apps.sla.models import Policy, PolicyVersion, Settings
 

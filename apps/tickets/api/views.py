@@ -37,11 +37,14 @@ from apps.tickets.api.serializers import (
     SplitInput,
     TicketSerializer,
 )
+from apps.tickets.assignment import offers
 from apps.tickets.models import Ticket
 
 PEOPLE = ("assignee", "requester", "opened_by", "watcher")
 TRANSITION_GRANTS: Mapping[str, Action] = {
     "claim": Action.ASSIGN,
+    "accept": Action.ASSIGN,
+    "reject": Action.ASSIGN,
     "assign": Action.ASSIGN,
     "start": Action.UPDATE,
     "hold": Action.UPDATE,
@@ -189,6 +192,22 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
     def claim(self, request: Request, pk: Any) -> Response:
         """Take it over; 409 `already_claimed` names the owner."""
         return self.do(request, "claim", NoInput)
+
+    @extend_schema(request=NoInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def accept(self, request: Request, pk: Any) -> Response:
+        """Begin to work on what the team's queue offered to the caller; 409 `not_offered` when it did not, or not any more."""
+        ticket = self.locked(request)
+        strict_input(NoInput(data=request.data, context={"actor": self.actor}))
+        return self.answer_with(offers.accept(ticket, actor=self.actor, at=timezone.now()))
+
+    @extend_schema(request=ReasonInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def reject(self, request: Request, pk: Any) -> Response:
+        """Let somebody else have what was offered to the caller; it goes to the next one at once."""
+        ticket = self.locked(request)
+        given = strict_input(ReasonInput(data=request.data, context={"actor": self.actor}))
+        return self.answer_with(offers.reject(ticket, actor=self.actor, at=timezone.now(), **given))
 
     @extend_schema(request=AssignInput, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])

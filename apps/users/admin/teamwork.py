@@ -68,7 +68,7 @@ class TeamMemberAdmin(KeptAdmin):
     list_filter = ("is_lead",)
     search_fields = ("team__name", "user__full_name")
     ordering = ("team", "user")
-    fields = ("team", "user", "is_lead", "capacity")
+    fields = ("team", "user", "is_lead", "capacity", "calendar")
 
     def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
         return membership.add_member(actor=actor, at=at, team_id=values.pop("team_id"), values=values)
