@@ -162,7 +162,7 @@ class AttachmentDownloadView(TenantView):
     # It may lie on another server.
     piecewise = frozenset({"get"})
 
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @extend_schema(responses={(200, "*/*"): OpenApiTypes.BINARY})
     def get(self, request: Request, ticket_pk: Any, pk: UUID) -> FileResponse:
         """Fetch it, to be saved: with the name it was sent under, in a type that its content has."""
         with transaction.atomic():
