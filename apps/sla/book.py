@@ -78,7 +78,7 @@ class Choice:
     hours: Hours
 
     def plan(self, metric: str) -> Plan:
-        return Plan(self.hours.open, self.version.levels.get(metric, ()))
+        return Plan(self.hours.open, self.version.levels.get(metric, ()), self.hours.version_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,6 @@ class Held:
     metric: str
     version: VersionRule
     target_id: UUID
-    calendar_version_id: UUID | None
     team_id: str | None
     sequence: int
     cycle: int
@@ -75,6 +74,10 @@ class Held:
     @property
     def key(self) -> Key:
         return self.agreement, self.metric
+
+    @property
+    def calendar_version_id(self) -> UUID | None:
+        return self.clock.plan.calendar_version_id
 
     @property
     def rules(self) -> Rules:
@@ -314,7 +317,6 @@ class Evaluation:
             metric=metric,
             version=choice.version,
             target_id=choice.target.id,
-            calendar_version_id=choice.hours.version_id,
             team_id=self.change.after["team"] if agreement in OF_TEAM else None,
             sequence=1 if after is None else after.sequence + 1,
             cycle=cycle,

@@ -52,7 +52,7 @@ class Writing:
                     "wall_seconds": span.wall_seconds,
                     "because": span.cause.because,
                     "event_id": span.cause.event_id,
-                    "calendar_version_id": held.calendar_version_id,
+                    "calendar_version_id": span.calendar_version_id,
                     "team_id": span.cause.team_id,
                     "assignee_id": span.cause.owner_id,
                 }

@@ -157,14 +157,13 @@ def _held(row: Mapping[str, Any], version: Any) -> Held:
         pending=[(UUID(level_id), _instant(due)) for level_id, due in row["pending"]],
     )
     calendar_version_id = _id(row["calendar_version_id"])
-    plan = Plan(library.hours(calendar_version_id), version.levels.get(row["metric"], ()))
+    plan = Plan(library.hours(calendar_version_id), version.levels.get(row["metric"], ()), calendar_version_id)
     return Held(
         id=UUID(row["id"]),
         agreement=row["agreement"],
         metric=row["metric"],
         version=version,
         target_id=UUID(row["target_id"]),
-        calendar_version_id=calendar_version_id,
         team_id=row["team_id"],
         sequence=row["sequence"],
         cycle=row["cycle"],

@@ -9,6 +9,7 @@ from apps.sla.events import (
     ACTION_DUE,
     ACTION_REFUSED,
     BREACHED,
+    CALENDAR_CHANGED,
     CHAIN_BEGUN,
     CHAIN_ENDED,
     CLIMBED,
@@ -52,6 +53,10 @@ def refused(event: Event, names: Names) -> str:
 
 def migrated(event: Event, names: Names) -> str:
     return f"carried its timers over to version {event.data.get('number', '')} of their policy"
+
+
+def calendar_changed(event: Event, names: Names) -> str:
+    return f"goes on by version {event.data.get('number', '')} of its calendar's hours"
 
 
 def withdrawn(event: Event, names: Names) -> str:
@@ -148,6 +153,7 @@ for name, sentence in (
     (ACTION_DUE, acts),
     (ACTION_REFUSED, refused),
     (MIGRATED, migrated),
+    (CALENDAR_CHANGED, calendar_changed),
     (WITHDRAWN, withdrawn),
     (REPAIRED, repaired),
     (CHAIN_BEGUN, begun),

@@ -256,6 +256,7 @@ GIVEN |= {
     },
     ("sla/policies/<uuid:pk>/publish/", "POST"): lambda world: {},
     ("sla/policies/<uuid:pk>/dry-run/", "POST"): lambda world: {},
+    ("sla/calendars/<uuid:pk>/dry-run/", "POST"): lambda world: {"time_zone": "Asia/Kathmandu"},
     ("escalation-policies/", "POST"): lambda world: chain(),
     ("escalation-policies/<uuid:pk>/", "PATCH"): lambda world: {"description": f"Until {new_id()}"},
     ("escalation-policies/<uuid:pk>/preview/", "POST"): lambda world: {"ticket": str(world.own[Ticket].pk)},

@@ -23,6 +23,7 @@ SILENT = {
     ("sla/calendars/<uuid:pk>/calculate/", "POST"): "questions: nothing is written",
     ("assignment-rules/dry-run/", "POST"): "a question: nothing is written",
     ("sla/policies/<uuid:pk>/dry-run/", "POST"): "a question: nothing is written",
+    ("sla/calendars/<uuid:pk>/dry-run/", "POST"): "a question: nothing is written",
     ("escalation-policies/<uuid:pk>/preview/", "POST"): "a question: nothing is written",
 }
 # Writes that are a fact of more than one record, and how many: each has it on its own timeline.

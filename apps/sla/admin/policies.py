@@ -194,7 +194,8 @@ class PolicyAdmin(RecordAdmin):
         found = dry_runs.dry_run(draft, actor=actor_of(request), at=timezone.now())
         heads = ("Ticket", "Metric", "What happens", "Due", "Then due", "Missed", "Then missed")
         rows = table(heads, (_moved(each) for each in found.moved))
-        return self._page(request, "sla/dry_run.html", f"Dry run: {policy.name}", found=found, rows=rows, back=back)
+        told = {"found": found, "number": draft.number, "rows": rows, "back": back}
+        return self._page(request, "sla/dry_run.html", f"Dry run: {policy.name}", **told)
 
     def _configured(self, request: HttpRequest, pk: Any) -> Policy:
         policy: Policy | None = self.get_object(request, str(pk))

@@ -3,9 +3,10 @@
 from django.urls import path
 
 from apps.core.api.routers import RecordRouter
+from apps.sla.api.calendars import CalendarTimersViewSet
 from apps.sla.api.escalation import AcknowledgeView, EscalationPolicyViewSet, TicketEscalationView
 from apps.sla.api.policies import PolicyVersionViewSet, PolicyViewSet, SettingsViewSet
-from apps.sla.api.reports import BreachViewSet, ComplianceView
+from apps.sla.api.reports import BreachViewSet, BreakdownView, ComplianceView
 from apps.sla.api.views import TicketTimersView, TimerViewSet
 
 router = RecordRouter()
@@ -18,6 +19,17 @@ urlpatterns = [
     path("tickets/<record:pk>/sla/", TicketTimersView.as_view(), name="ticket-sla"),
     path("tickets/<record:pk>/escalation/", TicketEscalationView.as_view(), name="ticket-escalation"),
     path("tickets/<record:pk>/acknowledge/", AcknowledgeView.as_view(), name="ticket-acknowledge"),
+    path("sla/breakdown/", BreakdownView.as_view(), name="sla-breakdown"),
+    path(
+        "sla/calendars/<uuid:pk>/migrate/",
+        CalendarTimersViewSet.as_view({"post": "migrate"}),
+        name="sla-calendars-migrate",
+    ),
+    path(
+        "sla/calendars/<uuid:pk>/dry-run/",
+        CalendarTimersViewSet.as_view({"post": "dry_run"}),
+        name="sla-calendars-dry-run",
+    ),
     path("sla/compliance/", ComplianceView.as_view(), name="sla-compliance"),
     path(
         "sla/settings/",
