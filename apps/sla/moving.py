@@ -139,11 +139,12 @@ def migrated(
     event_id: UUID | None,
 ) -> list[Held]:
     """What becomes of a ticket's timers by another version of their policy; `book` has its calendars. In memory alone."""
-    targets = rule.targets_for(now.facts)
+    facts = now.noted
+    targets = rule.targets_for(facts)
     change = Change(
         at=at,
-        before=now.facts,
-        after=now.facts,
+        before=facts,
+        after=facts,
         opened_at=now.opened_at,
         created_at=now.created_at,
         because="migrated",

@@ -79,6 +79,14 @@ class Situation:
     chains: frozenset[UUID] = frozenset()
     is_acknowledged: bool = False
 
+    @property
+    def noted(self) -> dict[str, Any]:
+        """The facts, with what other records said when it was last written down.
+
+        What is no fact of the ticket itself reads this: what changed elsewhere the ticket's own next fact notices, and notes.
+        """
+        return {**self.facts, **(RELATED if self.known is None else self.known)}
+
     def held(self) -> list[Held]:
         """The timers, in hand."""
         rules = library.versions(UUID(row["version_id"]) for row in self.timers)

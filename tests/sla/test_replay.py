@@ -382,3 +382,30 @@ def test_a_policy_published_during_the_replay_is_taken_into_account(desk, lived,
 
     assert replayed(desk) == ["2 tickets replayed, 0 differ"]
     assert desk.timer(late[0]).target_seconds == 60
+
+
+def test_a_migration_reads_other_records_as_the_ticket_last_noted_them(desk):
+    with desk.entered():
+        here, there = factories.SiteFactory(), factories.SiteFactory()
+        people_of(desk, here, MONDAY)
+    policy = desk.only({"match": [{"site": [str(here.pk)]}], "targets": [{"metric": "resolution", "seconds": 3600}]})
+    ticket = desk.open()
+    with desk.entered():
+        people_of(desk, there, MONDAY + MINUTE)
+        target = {"metric": "resolution", "seconds": 7200}
+        given = {"match": [{"site": [str(here.pk)]}], "targets": [target]}
+        draft = policies.draft(policy, actor=desk.system, at=MONDAY + 2 * MINUTE, content=given)
+        policies.publish(draft, actor=desk.system, at=MONDAY + 2 * MINUTE)
+        moving.migrate(draft, actor=desk.system, at=MONDAY + 3 * MINUTE, limit=10)
+
+    # The ticket itself has not heard yet that its requester moved.
+    assert (desk.timer(ticket).stage, desk.timer(ticket).target_seconds) == ("running", 7200)
+    desk.change(ticket, MONDAY + HOUR, urgency=1)
+    assert desk.timer(ticket).end_reason == "unmatched"
+    assert replayed(desk) == ["1 tickets replayed, 0 differ"]
+
+
+def people_of(desk, site, at):
+    """The requester sits there from `at` on."""
+    user = type(desk.requester).objects.select_for_update().get(pk=desk.requester.pk)
+    people.change_user(user, actor=desk.system, at=at, values={"site_id": site.pk})
