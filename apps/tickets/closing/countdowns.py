@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from apps.core.lifecycle import Phase
@@ -89,16 +90,20 @@ def recount_stale(most: int) -> int:
 
     What a ticket's own transaction has in hand is counted there.
     """
-    now = terms.current()
-    others = Countdown.objects.exclude(purpose=Purpose.UNTIL).select_for_update(of=("self",), skip_locked=True)
-    rows: list[Countdown] = []
-    # Two ranges rather than one inequality: an index finds those.
-    for there in ({"counted_by__lt": now.stamp}, {"counted_by__gt": now.stamp}):
-        rows += others.filter(**there).select_related("ticket")[: most - len(rows)]
+    now, rows = terms.current(), list[Countdown]()
+    for narrowed in stale_rows():
+        locked = narrowed.select_related("ticket").select_for_update(of=("self",), skip_locked=True)
+        rows += locked[: most - len(rows)]
     for row in rows:
         _count(row, row.ticket, now)
     _update(rows)
     return len(rows)
+
+
+def stale_rows() -> tuple[Any, Any]:
+    """Counted by other terms than those in force: two ranges rather than one inequality, because an index finds those."""
+    counted, now = Countdown.objects.exclude(purpose=Purpose.UNTIL), terms.current()
+    return counted.filter(counted_by__lt=now.stamp), counted.filter(counted_by__gt=now.stamp)
 
 
 def _update(rows: Iterable[Countdown]) -> None:
