@@ -21,7 +21,7 @@ from apps.core.errors import NotFound
 from apps.core.lifecycle import Phase
 from apps.organizations.api.resources import CALENDARS
 from apps.tickets import kinds
-from apps.tickets.choices import Days, Doing
+from apps.tickets.choices import Doing
 from apps.tickets.closing import configuring, countdowns, terms
 from apps.tickets.models import ClosingSettings, Countdown, Ticket
 from apps.tickets.models.closing import MOST_DAYS, MOST_REMINDERS
@@ -81,7 +81,7 @@ class ComingSerializer(serializers.Serializer[Any]):
     action = serializers.ChoiceField(choices=Doing.choices, source="doing")
     at = serializers.DateTimeField()
     days = serializers.IntegerField(help_text="0 where an instant was named.")
-    unit = serializers.ChoiceField(choices=[*Days.choices, ("", "")], help_text="Empty where an instant was named.")
+    unit = serializers.CharField(help_text="business or calendar; empty where an instant was named.")
 
 
 class UpcomingSerializer(serializers.Serializer[Any]):

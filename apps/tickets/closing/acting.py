@@ -14,11 +14,10 @@ from apps.tickets.choices import Doing, ResolutionCode
 from apps.tickets.closing import countdowns, plan, terms
 from apps.tickets.closing.plan import Step
 from apps.tickets.closing.terms import worded
+from apps.tickets.closing.words import NO_ANSWER, NO_OBJECTION, TIME_HAS_COME
 from apps.tickets.models import Countdown, Ticket
 
 PART = "closing"
-# Why the platform did it, as its facts say.
-TIME_HAS_COME, NO_ANSWER, NO_OBJECTION = "time_has_come", "no_answer", "no_objection"
 # What others hang below is not ended because one person is silent; it is looked at again then.
 AGAIN = timedelta(days=1)
 
@@ -41,7 +40,10 @@ def take(ticket_id: UUID, purpose: str, *, at: datetime) -> Result:
     if ticket is None:
         return Result.BUSY
     row = Countdown.objects.filter(ticket_id=ticket_id, purpose=purpose).first()
-    if row is None or countdowns.purpose_of(ticket) != purpose:
+    if row is None:
+        return Result.NOT_DUE
+    if countdowns.purpose_of(ticket) != purpose:
+        countdowns.begin(ticket, at=at)
         return Result.NOT_DUE
     step = plan.due(countdowns.coming(row, ticket, terms.current()), at)
     if step is None:

@@ -10,6 +10,7 @@ from apps.core.lifecycle import Phase
 from apps.tickets import kinds, reopening, services
 from apps.tickets.choices import HoldReason, ResolutionCode
 from apps.tickets.closing import terms
+from apps.tickets.closing.words import NO_OBJECTION
 from apps.tickets.models import Comment, Ticket
 
 PART = "tickets"
@@ -66,7 +67,7 @@ def was_on_the_way(locked: Ticket, *, at: datetime) -> bool:
         return False
     closings = Event.objects.filter(subject_id=locked.pk, name=f"{locked.kind}.closed").order_by("-at", "-id")
     last = closings.only("actor_kind", "data").first()
-    return last is not None and last.actor_kind == ActorKind.SYSTEM and last.data.get("because") == "no_objection"
+    return last is not None and last.actor_kind == ActorKind.SYSTEM and last.data.get("because") == NO_OBJECTION
 
 
 def is_only_thanks(body: str) -> bool:

@@ -6,6 +6,8 @@ from typing import Any
 
 from apps.tickets.closing.terms import worded
 
+# Why the platform did it, as its facts say.
+TIME_HAS_COME, NO_ANSWER, NO_OBJECTION = "time_has_come", "no_answer", "no_objection"
 Said = Callable[[Mapping[str, Any]], str]
 
 
@@ -36,7 +38,7 @@ def recalled(data: Mapping[str, Any]) -> str:
 
 
 # By the reason that the fact gives.
-BECAUSE: Mapping[str, Said] = {"time_has_come": resumed, "no_answer": resolved, "no_objection": closed}
+BECAUSE: Mapping[str, Said] = {TIME_HAS_COME: resumed, NO_ANSWER: resolved, NO_OBJECTION: closed}
 BY_ITSELF: Mapping[str, Said] = {"reminded": reminded, "closing_announced": announced, "hold_due": recalled}
 
 
