@@ -92,12 +92,12 @@ def main() -> int:
     began = time.process_time()
     took = [closed_at(resolved_at, TERMS) - resolved_at for resolved_at, _ in cases]
     seconds = time.process_time() - began
-    within = sum(5 * DAY <= each <= 5 * DAY + SLACK for each in took)
+    within = sum(5 * DAY <= each < 5 * DAY + SLACK for each in took)
     print(f"{'real' if is_real else 'invented'} resolutions: {len(cases):,}; {seconds / len(cases) * 1e6:.0f} us each")
     print(f"closed 5 days to 5 days 70 minutes after the last resolution: {within:,} of {len(cases):,}")
     print(f"earliest {min(took)}, latest {max(took)}")
     if is_real:
-        life = sum(5 * DAY <= closed - resolved <= 5 * DAY + SLACK for resolved, closed in cases if closed is not None)
+        life = sum(5 * DAY <= closed - resolved < 5 * DAY + SLACK for resolved, closed in cases if closed is not None)
         print(f"in life: {life:,} of {len(cases):,}")
     if within != len(cases):
         print(f"missed: {len(cases) - within} are closed outside the hour after five days")
