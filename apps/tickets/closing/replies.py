@@ -31,8 +31,8 @@ BEYOND_THANKS = re.compile(
 def hear(locked: Ticket, comment: Comment, *, at: datetime) -> None:
     """The requester said something publicly, by themselves, on the locked ticket: it goes on, or opens again."""
     if locked.hold_reason == HoldReason.AWAITING_REQUESTER:
-        platform, told = Actor.system(locked.organization_id, PART), {"because": str(comment.pk)}
-        services.transition(locked, "resume", event="resumed", actor=platform, at=at, **told)
+        platform = Actor.system(locked.organization_id, PART)
+        services.transition(locked, "resume", event="resumed", actor=platform, at=at, because=str(comment.pk))
     elif _reopens(locked, comment, at):
         reopen(locked, at=at, reason="", because=str(comment.pk))
 

@@ -30,13 +30,13 @@ def test_the_requesters_reply_reopens_what_is_resolved_and_it_is_counted(desk):
 
 
 def test_osticket_1744_and_znu_138_an_automatic_reply_neither_reopens_nor_resumes_nor_closes_anything(desk):
-    resolved, asked = desk.resolved(), desk.asked()
     closed = closed_by_time(desk)
+    resolved, asked = desk.resolved(), desk.asked()
 
     for ticket in (resolved, asked, closed):
         desk.say(ticket, desk.requester, MONDAY + 5 * DAY, "I am out of office.", is_automatic=True)
 
-    assert [desk.now(ticket).status for ticket in (asked, closed)] == ["on_hold", "closed"]
+    assert [desk.now(ticket).status for ticket in (resolved, asked, closed)] == ["resolved", "on_hold", "closed"]
     assert desk.facts(resolved, "reopened") == desk.facts(closed, "reopened") == []
     # Nor does it count as an answer: the reminders go on.
     assert desk.countdown(asked).since == MONDAY
