@@ -85,7 +85,7 @@ def in_tenant(desk, act):
         ("until", "resume", "resumed"),
     ],
 )
-def test_whoever_was_first_is_heard_and_time_does_nothing(fresh_database, desk, purpose, what, past):
+def test_helpdesk_ai_3140_whoever_was_first_is_heard_and_time_does_nothing(fresh_database, desk, purpose, what, past):
     ticket, at = prepared(desk, purpose), DUE[purpose]
     with desk.entered():
         act = by_person(desk, ticket, what, at)
