@@ -322,6 +322,8 @@ SPECTACULAR_SETTINGS = {
         "TicketKind": "apps.tickets.choices.Kind",
         "Level": "apps.tickets.choices.Level",
         "HoldReason": "apps.tickets.choices.HoldReason",
+        "CountedDays": "apps.tickets.choices.Days",
+        "StepOfTime": "apps.tickets.choices.Doing",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

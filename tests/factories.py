@@ -54,8 +54,10 @@ from apps.tickets.models import (
     Attachment,
     CannedReply,
     Category,
+    ClosingSettings,
     Comment,
     CommentEdit,
+    Countdown,
     CustomField,
     Link,
     Merge,
@@ -1011,6 +1013,26 @@ class AssignmentQueueFactory(VersionedFactory):
         django_get_or_create = ("organization_id", "team")
 
     team = factory.SubFactory(TeamFactory)
+
+
+class ClosingSettingsFactory(VersionedFactory):
+    """One for each organization, however often it is asked for."""
+
+    class Meta:
+        model = ClosingSettings
+        django_get_or_create = ("organization_id",)
+
+
+class CountdownFactory(TenantFactory):
+    """Of a ticket that waits for its requester; one for each."""
+
+    class Meta:
+        model = Countdown
+        django_get_or_create = ("organization_id", "ticket")
+
+    ticket = factory.SubFactory(TicketFactory)
+    purpose = "asking"
+    since = factory.LazyFunction(timezone.now)
 
 
 class AssignmentTurnFactory(TenantFactory):

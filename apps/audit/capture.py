@@ -24,6 +24,7 @@ NOT_CAPTURED = {
     "organizations_numberseries": "counts up with every record that has a number; the record itself is captured",
     "tickets_assignmentturn": "whose turn it is; moves with every ticket, which is captured",
     "tickets_placement": "moved by the platform with every offer; what came of it are events",
+    "tickets_countdown": "when to look at a ticket again; what comes of it are events",
     "tickets_commentedit": "is history itself: what a comment said before",
     "tickets_searchdocument": "the words of what is captured elsewhere",
     "incidents_duplicatesuspicion": "found by the platform, not by a person",

@@ -149,3 +149,33 @@ class HandsBack(TextChoices):
     NOTHING = "nothing"
     UNACCEPTED = "unaccepted"
     ALL = "all"
+
+
+class Purpose(TextChoices):
+    """What a countdown on a ticket is for."""
+
+    # It waits for an instant that somebody named.
+    UNTIL = "until"
+    # It waits for its requester's answer.
+    ASKING = "asking"
+    # It is resolved, and waits for an objection.
+    CLOSING = "closing"
+
+
+class Doing(TextChoices):
+    """What time does to a ticket."""
+
+    RESUME = "resume"
+    # Its owner is told that the time has come; what it waits for is not here yet.
+    RECALL = "recall"
+    REMIND = "remind"
+    RESOLVE = "resolve"
+    WARN = "warn"
+    CLOSE = "close"
+
+
+class Days(TextChoices):
+    """By which days something is counted: those on which the calendar is open at all, or all of them, 24 hours each."""
+
+    BUSINESS = "business"
+    CALENDAR = "calendar"

@@ -9,7 +9,8 @@ from apps.audit.models import Event
 from apps.core.errors import StillReferenced
 from apps.core.events import after, inside
 from apps.tickets.assignment import draining, offers, placing
-from apps.tickets.choices import Kind
+from apps.tickets.choices import Kind, Visibility, Voice
+from apps.tickets.closing import configuring, countdowns
 from apps.tickets.models import AssignmentQueue, AssignmentRule, Ticket
 from apps.tickets.priorities import create_default_matrix
 from apps.users.models import Absence, TeamMember
@@ -31,12 +32,38 @@ FREEING = (
     "passed_on",
 )
 COMING = ("created", "assigned", "escalated", "reopened")
+# It waits for an answer, for an instant or for an objection from now on; or for nothing that time brings.
+COUNTING = ("put_on_hold", "resolved", "resolution_restated", "unmerged")
+DONE = ("resumed", "closed", "reopened", "cancelled", "merged", "converted")
+# What time may do to it has changed.
+EXEMPTING = ("deleted", "restored", "major_accepted", "major_demoted")
 
 
 @inside("organization.created")
 def give_matrix(event: Event) -> None:
     """A new organization has its priority matrix from its first moment."""
     create_default_matrix(event.organization_id, at=event.at)
+    configuring.begin(event.organization_id, at=event.at)
+
+
+def count(event: Event) -> None:
+    ticket = Ticket.objects.filter(pk=event.subject_id).only(*countdowns.COLUMNS).first()
+    if ticket is not None:
+        countdowns.begin(ticket, at=event.at)
+
+
+def count_no_more(event: Event) -> None:
+    countdowns.end(event.subject_id)
+
+
+def count_otherwise(event: Event) -> None:
+    countdowns.look_again(event.subject_id)
+
+
+def count_anew(event: Event) -> None:
+    """The desk said something to the requester, whom it waits for."""
+    if event.data.get("voice") == Voice.DESK and event.data.get("visibility") == Visibility.PUBLIC:
+        countdowns.ask_anew(event.subject_id, at=event.at)
 
 
 @inside("skill.deleted")
@@ -78,6 +105,13 @@ for kind in Kind.values:
         inside(f"{kind}.{past}")(take_on)
     for past in COMING:
         inside(f"{kind}.{past}")(serve_those_before)
+    for past in COUNTING:
+        inside(f"{kind}.{past}")(count)
+    for past in DONE:
+        inside(f"{kind}.{past}")(count_no_more)
+    for past in EXEMPTING:
+        inside(f"{kind}.{past}")(count_otherwise)
+    inside(f"{kind}.commented")(count_anew)
     for past in FREEING:
         after(f"{kind}.{past}", consumer=f"assignment.{kind}.{past}")(fill_room)
 

@@ -13,6 +13,7 @@ from apps.organizations.models import Team
 from apps.tickets import attachments, rights
 from apps.tickets.assignment import words
 from apps.tickets.choices import Visibility
+from apps.tickets.closing import words as times
 from apps.tickets.events import TICKET_FACTS
 from apps.tickets.models import Attachment, Comment, Ticket
 from apps.users.models import User
@@ -20,7 +21,8 @@ from apps.users.models import User
 # What requesters and watchers are told.
 PUBLIC_FACTS = (
     "created", "updated", "claimed", "assigned", "started", "put_on_hold", "resumed", "resolved", "resolution_restated",
-    "closed", "closure_restated", "reopened", "cancelled", "merged", "unmerged", "converted", "commented",
+    "closed", "closure_restated", "reminded", "closing_announced", "followed_up", "reopened", "cancelled", "merged",
+    "unmerged", "converted", "commented",
     "comment_edited", "comment_deleted", "comment_restored", "attached", "attachment_updated", "attachment_deleted",
     "attachment_restored",
 )  # fmt: skip
@@ -54,6 +56,7 @@ SENTENCES: Mapping[str, str] = {
     "unmerged": "undid its merge",
     "released": "took a merged ticket out of it",
     "split": "made a new ticket from one of its comments",
+    "followed_up": "opened a new ticket that follows it up",
     "converted": "converted it",
     "attached": "attached a file",
     "attachment_updated": "showed or hid a file",
@@ -150,7 +153,9 @@ class Teller:
             return _above[event.name](event, self.names)
         past = event.name.rpartition(".")[2]
         build = BUILT.get(past)
-        sentence = build(self, event) if build else SENTENCES.get(past) or TICKET_FACTS.get(past, past)
+        sentence = times.sentence(past, event.data)
+        if not sentence:
+            sentence = build(self, event) if build else SENTENCES.get(past) or TICKET_FACTS.get(past, past)
         reason = event.data.get("reason") if past in WITH_REASON and self.sees_all else None
         sentence = f"{sentence}: {reason}" if reason else sentence
         placed = self._assignment(event)

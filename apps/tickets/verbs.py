@@ -11,9 +11,10 @@ from apps.core.actors import Actor
 from apps.core.authorization import Action, require
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.core.lifecycle import Phase
-from apps.tickets import conversation, kinds, merging, services
+from apps.tickets import conversation, kinds, merging, reopening, services
 from apps.tickets.assignment import placing
 from apps.tickets.choices import HoldReason, Priority, ResolutionCode, Visibility
+from apps.tickets.closing import replies
 from apps.tickets.models import Ticket
 from apps.tickets.priorities import priority_of
 
@@ -105,43 +106,42 @@ def hold(
     return held
 
 
-def resume(ticket: Ticket, *, actor: Actor, at: datetime, comment: str = "") -> Ticket:
-    """It waits no more. The comment is internal."""
-    resumed = services.transition(ticket, "resume", event="resumed", actor=actor, at=at)
+def resume(ticket: Ticket, *, actor: Actor, at: datetime, comment: str = "", **told: Any) -> Ticket:
+    """It waits no more. The comment is internal; `told` is what else the fact says."""
+    resumed = services.transition(ticket, "resume", event="resumed", actor=actor, at=at, **told)
     _say(resumed, comment, Visibility.INTERNAL, actor=actor, at=at)
     return resumed
 
 
-def resolve(ticket: Ticket, *, actor: Actor, at: datetime, resolution_code: str, resolution_notes: str) -> Ticket:
-    """Resolve at `at` (UTC). Raises Denied, IllegalTransition, Invalid."""
+def resolve(
+    ticket: Ticket, *, actor: Actor, at: datetime, resolution_code: str, resolution_notes: str, **told: Any
+) -> Ticket:
+    """Resolve at `at` (UTC); `told` is what else the fact says. Raises Denied, IllegalTransition, Invalid."""
     values = {"resolution_code": resolution_code, "resolution_notes": resolution_notes, "resolved_at": at}
-    return services.transition(ticket, "resolve", event="resolved", actor=actor, at=at, given=values, values=values)
+    return services.transition(
+        ticket, "resolve", event="resolved", actor=actor, at=at, given=values, values=values, **told
+    )
 
 
-def close(ticket: Ticket, *, actor: Actor, at: datetime, comment: str = "") -> Ticket:
-    """Close what is resolved; the requester does it by confirming. The comment is public."""
-    closed = services.transition(ticket, "close", event="closed", actor=actor, at=at, values={"closed_at": at})
+def close(ticket: Ticket, *, actor: Actor, at: datetime, comment: str = "", **told: Any) -> Ticket:
+    """Close what is resolved; the requester does it by confirming. The comment is public, `told` what else the fact says."""
+    closed = services.transition(ticket, "close", event="closed", actor=actor, at=at, values={"closed_at": at}, **told)
     _say(closed, comment, Visibility.PUBLIC, actor=actor, at=at)
     return closed
 
 
 def reopen(ticket: Ticket, *, actor: Actor, at: datetime, reason: str) -> Ticket:
-    """It is not solved. What was noted as its resolution stays in the history alone."""
+    """It is not solved. What was noted as its resolution stays in the history alone.
+
+    A requester who says so while the platform closes it is heard as if it were still resolved.
+    """
     locked = services.lock(ticket.pk, actor=actor)
-    step = services.check(locked, "reopen", actor=actor, at=at, given={"reason": reason})
-    values: dict[str, Any] = {
-        "resolution_code": "",
-        "resolution_notes": "",
-        "resolved_at": None,
-        "closed_at": None,
-        "reopen_count": locked.reopen_count + 1,
-    }
-    placed = placing.on_reopening(locked, at=at)
-    placing.settle(locked, placed, at=at)
-    values |= placed.values
-    return services.move(
-        locked, step, event="reopened", actor=actor, at=at, values=values, reason=reason, **placed.told
-    )
+    is_requester = actor.local_id is not None and actor.local_id == locked.requester_id
+    by = actor
+    if is_requester and replies.was_on_the_way(locked, at=at):
+        by = Actor.system(locked.organization_id, replies.PART)
+    step = services.check(locked, "reopen", actor=by, at=at, given={"reason": reason})
+    return reopening.reopen(locked, step, actor=actor, at=at, reason=reason)
 
 
 def cancel(ticket: Ticket, *, actor: Actor, at: datetime, reason: str) -> Ticket:

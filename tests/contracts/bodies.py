@@ -248,6 +248,7 @@ GIVEN |= {
     },
     ("assignment-queues/", "POST"): lambda world: {"team": str(world.fresh(Team, world.peer).pk)},
     ("assignment-queues/<uuid:pk>/", "PATCH"): lambda world: {"most_tries": next(_hours) % 9 + 1},
+    ("closing/settings/", "PATCH"): lambda world: {"reopen_within": next(_hours) % 300 + 1},
 }
 # What a policy says is checked as a whole; what it publishes or tries is its draft.
 GIVEN |= {

@@ -41,6 +41,10 @@ TICKET = (
     " reassignment_count merged_into deleted_at friendly_status allowed_transitions"
 )
 QUEUE = "team is_active method needs_presence needs_shift counts_on_hold accept_minutes most_tries hands_back"
+TERMS = (
+    "calendar answer_days remind_after resolve_after close_days warn_after close_after reopen_days reopen_within reply_reopens"
+    " ignores_thanks"
+)
 POLICY_VERSION = "id policy number state note created_at published_at retired_at"
 VIEW = "name filters ordering shared_with team"
 INCIDENT = f"{TICKET} is_major major_status parent"
@@ -249,6 +253,7 @@ GOLDEN: dict[str, Fields] = {
         "name position is_active match destination team skills", "name position is_active match destination team skills"
     ),
     "assignment-queues/": written_by_admin(QUEUE, QUEUE),
+    "closing/settings/": Fields(f"{TERMS} created_at updated_at version", OFFICE, change=TERMS, changers=ADMIN),
     # End users those of their own tickets to their own tickets.
     "tickets/<>/links/": Fields(
         f"{ENVELOPE} type direction to to_number to_title to_status", EVERYBODY, create="type to", creators=OFFICE

@@ -53,6 +53,7 @@ VOCABULARIES = frozenset(
     f"{words}/{one}" for words in ("ci-classes", "categories", "custom-fields") for one in ("", "<uuid:pk>/")
 )
 # What a fresh row must be for its action to be possible: route -> columns.
+_OVER = datetime(2026, 11, 2, tzinfo=UTC)
 _RESOLVED: dict[str, Any] = {
     "status": "resolved",
     "phase": "resolved",
@@ -62,6 +63,10 @@ _RESOLVED: dict[str, Any] = {
     "parent": None,
 }
 PREPARED: dict[str, dict[str, Any]] = {
+    **{
+        f"{address}/<record:pk>/follow-up/": {**_RESOLVED, "status": "closed", "phase": "closed", "closed_at": _OVER}
+        for address in ("tickets", "incidents")
+    },
     **{
         f"{address}/<record:pk>/{verb}/": _RESOLVED
         for address in ("tickets", "incidents")

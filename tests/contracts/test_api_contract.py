@@ -30,7 +30,7 @@ SILENT = {
 SHARED = {
     (f"{address}<record:pk>/{verb}/", "POST"): 2
     for address in ("tickets/", "incidents/")
-    for verb in ("merge", "unmerge", "split", "convert")
+    for verb in ("merge", "unmerge", "split", "convert", "follow-up")
 } | {
     ("tickets/<record:ticket_pk>/links/", "POST"): 2,
     ("tickets/<record:ticket_pk>/links/<uuid:pk>/", "DELETE"): 2,

@@ -19,6 +19,7 @@ ROUTES = routes()
 NEEDS_MORE = {
     "exports/<uuid:pk>/download/": "the file that a job has written",
     "tickets/<record:pk>/timeline/": "facts: a factory records none",
+    "tickets/<record:pk>/upcoming/": "a countdown: a ticket's factory makes none",
     "assignment/waiting/": "a ticket that nobody has: a factory gives each somebody",
     "tickets/<record:pk>/sla/": "timers: a ticket's factory makes none",
     "sla/compliance/": "timers that have ended: a factory's run",

@@ -1,6 +1,7 @@
 """Rows of the ticket floor, by noun."""
 
 from apps.tickets.models.assignment import AssignmentQueue, AssignmentRule, AssignmentTurn, Placement
+from apps.tickets.models.closing import ClosingSettings, Countdown
 from apps.tickets.models.configuration import CannedReply, Category, CustomField, PriorityCell, SavedView, Tag
 from apps.tickets.models.conversation import Attachment, Comment, CommentEdit
 from apps.tickets.models.relations import Link, Merge, Watcher
@@ -15,8 +16,10 @@ __all__ = [
     "Attachment",
     "CannedReply",
     "Category",
+    "ClosingSettings",
     "Comment",
     "CommentEdit",
+    "Countdown",
     "CustomField",
     "Link",
     "Merge",
