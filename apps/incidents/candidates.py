@@ -1,4 +1,4 @@
-"""Candidates by rule: incidents that the platform proposes as major ones. Off until an organization writes a rule and switches it on.
+"""Candidates by rule: incidents that the platform proposes as major ones. Off until an organization switches a rule on.
 
 Rules are asked in their order and the first that holds decides. Children are never proposed, nor what somebody decided about
 before: a rejected or demoted one is for people to propose again.
@@ -30,7 +30,9 @@ LAST_POSITION, STEP = 2_147_483_647, 10
 # What a rule may read of an incident, and what changes with the work on it and says nothing about how grave it is.
 UNREAD = frozenset({"kind", "message", "is_major"})
 # A change of one of these may make a rule hold that did not.
-READ = frozenset({"priority", "impact", "urgency", "service", "category", "configuration_item", "team", "requester", "source"})
+READ = frozenset(
+    {"priority", "impact", "urgency", "service", "category", "configuration_item", "team", "requester", "source"}
+)
 USUAL_TRIAL, MOST_TRIED = 200, 500
 PEOPLE = ("commander_id", "communications_lead_id")
 WRITTEN = ("match", "more_children_than", "proposes", *PEOPLE)

@@ -67,9 +67,7 @@ def demote(incident: Incident, *, actor: Actor, at: datetime, reason: str) -> In
     return move(locked, "demote", past="major_demoted", actor=actor, at=at, reason=reason, own=own, shared=shared)
 
 
-def pace(
-    incident: Incident, *, actor: Actor, at: datetime, reason: str, update_interval_minutes: int
-) -> Incident:
+def pace(incident: Incident, *, actor: Actor, at: datetime, reason: str, update_interval_minutes: int) -> Incident:
     """Let updates be due by another interval; the next one is counted from `at` (UTC). For who leads it, and who approves.
 
     Raises Denied, IllegalTransition.

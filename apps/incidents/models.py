@@ -142,9 +142,7 @@ class MajorUpdate(TenantModel):
         ]
         indexes = [
             # Of all organizations, for the system login; and of one.
-            models.Index(
-                fields=["next_alarm_at"], name="major_update_due", condition=Q(next_alarm_at__isnull=False)
-            ),
+            models.Index(fields=["next_alarm_at"], name="major_update_due", condition=Q(next_alarm_at__isnull=False)),
             models.Index(
                 fields=["organization_id", "next_alarm_at"],
                 name="major_update_due_here",
@@ -219,7 +217,9 @@ class MajorRule(VersionedModel):
     is_active = models.BooleanField(default=False)
     match: Any = models.JSONField(default=list)
     # None: whatever hangs below it.
-    more_children_than = models.PositiveIntegerField(null=True, blank=True, validators=[MaxValueValidator(MOST_CHILDREN)])
+    more_children_than = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MaxValueValidator(MOST_CHILDREN)]
+    )
     proposes = models.BooleanField(default=True)
     commander = TenantForeignKey["User | None", "User | None"](
         User, models.PROTECT, null=True, blank=True, related_name="+", db_index=False

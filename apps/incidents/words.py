@@ -26,7 +26,11 @@ def _why(event: Event) -> str:
 
 def proposed(event: Event, names: Names) -> str:
     rule = event.data.get("rule_name")
-    return f"proposed it as a major incident, by the rule {rule}" if rule else f"proposed it as a major incident{_why(event)}"
+    return (
+        f"proposed it as a major incident, by the rule {rule}"
+        if rule
+        else f"proposed it as a major incident{_why(event)}"
+    )
 
 
 def accepted(event: Event, names: Names) -> str:
