@@ -93,7 +93,13 @@ AUTHORS_ALONE = frozenset(
 # What is its owner's alone while they share it with nobody, as a fresh row is.
 PRIVATE = frozenset({"views/<uuid:pk>/", "views/<uuid:pk>/tickets/"})
 # What bodies.GIVEN asks for beyond the grant of the view: (route, method) -> another grant.
-ASKED_BESIDES = {("tickets/<record:ticket_pk>/attachments/<uuid:pk>/", "PATCH"): (Action.CREATE, "internal_comments")}
+ASKED_BESIDES = {
+    ("tickets/<record:ticket_pk>/attachments/<uuid:pk>/", "PATCH"): (Action.CREATE, "internal_comments")
+} | {
+    # Whoever leads it may too; a fresh one is led by nobody.
+    (f"incidents/<record:pk>/major/{verb}/", "POST"): (Action.APPROVE, "incidents")
+    for verb in ("hand-over", "take-over", "pace")
+}
 # What is left of a rate limit is less with each request.
 COUNTED = re.compile(r"'RateLimit[A-Za-z-]*': '[^']*'")
 # Where the record says which grant it takes: (route, method) -> what bodies.GIVEN and the factory make it name.

@@ -109,11 +109,12 @@ def test_who_asked_may_withdraw_and_a_second_question_replaces_the_first(acme, a
 
 def test_nobody_is_asked_who_cannot_or_need_not(acme, alice, bob, led, api):
     url = f"{URL}{led.pk}/major/hand-over/"
-    for to, role, code in (
+    wrong = (
         (bob, "commander", "not_assignable"),
         (alice, "commander", "holds_it"),
         (alice, "communications_lead", "self"),
-    ):
+    )
+    for to, role, code in wrong:
         answer = api(alice).post(url, {"role": role, "to": str(to.pk), "reason": "Lunch"})
         error = assert_problem(answer, 400, "invalid")["errors"][0]
         assert (error["pointer"], error["code"]) == ("/to", code)
