@@ -12,6 +12,8 @@ from apps.core import events, tenancy
 from apps.incidents import handover, major, overdue, update_clock
 from apps.incidents.models import Handover, Incident, MajorUpdate
 from apps.organizations.models import Team
+from apps.sla import policies
+from apps.sla.models import Timer
 from apps.tickets import conversation, services, verbs
 from apps.users.models import TeamMember, User, UserType
 from tests.conftest import person
@@ -266,6 +268,33 @@ def test_only_what_is_due_is_read(acme, led):
         )
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "major_update_due" in plan
+
+
+def test_its_service_level_pauses_for_nobody_whatever_a_policy_says(acme, alice, carol, opened):
+    content = {
+        "targets": [{"metric": "resolution", "seconds": 3600}],
+        "rules": {"resolution": {"pause": [{"phase": ["pending"]}]}},
+    }
+    with acme.entered():
+        policy = policies.create(actor=acme.system, at=START, values={"name": "Pauses", "position": 1})
+        policies.publish(
+            policies.draft(policy, actor=acme.system, at=START, content=content), actor=acme.system, at=START
+        )
+        plain, grave = opened(), opened()
+        for incident in (plain, grave):
+            verbs.do(incident, "hold", actor=acting(alice), at=minutes(10), reason="awaiting_vendor")
+        stages = Timer.objects.filter(metric="resolution", agreement="sla").order_by("ticket_id")
+        assert set(stages.values_list("stage", flat=True)) == {"paused"}
+
+        major.propose(grave, actor=acting(alice), at=minutes(15), **WHY)
+        major.accept(grave, actor=acting(carol), at=minutes(20), **WHY)
+
+        found = dict(stages.values_list("ticket_id", "stage"))
+        assert (found[plain.pk], found[grave.pk]) == ("paused", "running")
+        # Ten minutes had run, and so had nothing of the ten on hold.
+        assert Timer.objects.get(ticket_id=grave.pk, metric="resolution").due_at == minutes(70)
+        verbs.do(grave, "hold", actor=acting(alice), at=minutes(30), reason="awaiting_change")
+        assert Timer.objects.get(ticket_id=grave.pk, metric="resolution").stage == "running"
 
 
 def test_a_handover_moves_whom_the_alarm_calls(acme, alice, carol, dan, led):
