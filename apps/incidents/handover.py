@@ -58,7 +58,7 @@ def take_over(incident: Incident, *, actor: Actor, at: datetime, role: str, reas
     if not is_asked and not reason.strip():
         raise Invalid(errors=[FieldError("/reason", "required", "You were not asked; say why you take it over.")])
     services.refuse_unassignable(taker, pointer="/role")
-    if is_asked:
+    if offered is not None and is_asked:
         reason = reason.strip() or offered.reason
         _end(locked, role, HandoverOutcome.TAKEN, at=at)
     else:

@@ -69,8 +69,7 @@ def pace(incident: Incident, when: Moment) -> None:
 def end(incident: Incident, at: datetime) -> None:
     """Nobody waits for an update of what is over, or is no major incident any more."""
     _end(incident, UpdateOutcome.OVER, at)
-    if incident.next_update_due_at is not None:
-        _show(incident, None)
+    _show(incident, None)
 
 
 def _end(incident: Incident, outcome: UpdateOutcome, at: datetime, *, by: UUID | None = None) -> None:
@@ -79,8 +78,9 @@ def _end(incident: Incident, outcome: UpdateOutcome, at: datetime, *, by: UUID |
 
 
 def _show(incident: Incident, due_at: datetime | None) -> None:
-    incident.next_update_due_at = due_at
-    incident.save(update_fields=["next_update_due_at"])
+    if incident.next_update_due_at != due_at:
+        incident.next_update_due_at = due_at
+        incident.save(update_fields=["next_update_due_at"])
 
 
 def begun(due_at: datetime, interval: timedelta, now: datetime) -> int:
@@ -92,7 +92,7 @@ def begun(due_at: datetime, interval: timedelta, now: datetime) -> int:
 # --- alarms
 
 
-def ring(awaited: MajorUpdate, incident: Incident, now: datetime) -> Event:
+def ring(awaited: MajorUpdate, incident: Incident, now: datetime) -> None:
     """Raise the alarm of an update that is due for one, and tell whoever must see to it.
 
     After an outage there is one alarm, of the interval that runs; it says how many went by untold.
@@ -103,7 +103,7 @@ def ring(awaited: MajorUpdate, incident: Incident, now: datetime) -> Event:
     awaited.save(update_fields=["alarms", "next_alarm_at"])
     actor = Actor.system(incident.organization_id, PART)
     reached = who_hears(incident, number, at=now)
-    fact = events.record(
+    events.record(
         UPDATE_OVERDUE,
         incident,
         actor=actor,
@@ -118,7 +118,6 @@ def ring(awaited: MajorUpdate, incident: Incident, now: datetime) -> Event:
     why = f"the public update due {awaited.due_at:%Y-%m-%d %H:%M} UTC is overdue"
     how = NOTICE if number == 1 else PAGE
     notices.tell(incident, {user_id: Word(how, why) for user_id in reached.people}, at=now, actor=actor)
-    return fact  # type: ignore[return-value]
 
 
 def who_hears(incident: Incident, number: int, *, at: datetime) -> recipients.Reached:

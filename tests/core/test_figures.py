@@ -106,7 +106,7 @@ def test_a_source_that_fails_hides_none_of_the_others(fresh_database, monkeypatc
 
 def test_the_webs_login_does_not_get_through_the_door_of_the_queues(acme):
     refused = pytest.raises(ProgrammingError, match="permission denied for function assignment_waiting")
-    with acme.entered(), refused, connection.cursor() as cursor:
+    with refused, acme.entered(), connection.cursor() as cursor:
         cursor.execute("SELECT * FROM assignment_waiting()")
 
 

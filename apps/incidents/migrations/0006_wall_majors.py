@@ -7,9 +7,10 @@ from apps.core.wall.operations import ShowToSystem, Wall
 PROMISE = """
 INSERT INTO incidents_majorupdate
     (id, organization_id, incident_id, promised_at, due_at, interval_minutes, outcome, alarms, next_alarm_at)
-SELECT gen_random_uuid(), tenant, ticket_ptr_id, next_update_due_at - make_interval(mins => update_interval_minutes),
-       next_update_due_at, update_interval_minutes, 'awaited', 0, next_update_due_at + interval '1 second'
-FROM incidents_incident WHERE next_update_due_at IS NOT NULL
+SELECT gen_random_uuid(), i.tenant, i.ticket_ptr_id, i.next_update_due_at - make_interval(mins => i.update_interval_minutes),
+       i.next_update_due_at, i.update_interval_minutes, 'awaited', 0, i.next_update_due_at + interval '1 second'
+FROM incidents_incident i JOIN tickets_ticket t ON t.id = i.ticket_ptr_id
+WHERE i.next_update_due_at IS NOT NULL AND t.deleted_at IS NULL
 """
 
 

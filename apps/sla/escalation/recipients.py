@@ -48,7 +48,8 @@ def these(people: Mapping[UUID, str], *, at: datetime) -> Reached:
     found = Reached()
     for word in dict.fromkeys(people.values()):
         meant = _active([user_id for user_id, given in people.items() if given == word])
-        found.take(_stood_in_for(Reached(dict.fromkeys(meant, word)), word, at))
+        if meant:
+            found.take(_stood_in_for(Reached(dict.fromkeys(meant, word)), word, at))
     return found
 
 
