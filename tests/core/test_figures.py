@@ -5,7 +5,6 @@ import urllib.request
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.core.checks import run_checks
 from django.db import connection
 from django.db.utils import ProgrammingError
 from django.utils import timezone
@@ -175,14 +174,3 @@ def test_it_is_served_over_http(fresh_database, acme):
     finally:
         server.shutdown()
         server.server_close()
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"),
-    [("METRICS_ADDRESS", "127.0.0.1"), ("METRICS_NETWORKS", ["everybody"]), ("METRICS_TOKEN", "short")],
-)
-def test_what_is_no_address_network_or_token_is_refused_in_production(settings, setting, value):
-    settings.ITSM_MODE = "production"
-    setattr(settings, setting, value)
-
-    assert "itsm.E012" in {found.id for found in run_checks(tags=["security"])}
