@@ -322,6 +322,9 @@ SPECTACULAR_SETTINGS = {
         "TicketKind": "apps.tickets.choices.Kind",
         "Level": "apps.tickets.choices.Level",
         "HoldReason": "apps.tickets.choices.HoldReason",
+        "LeadRole": "apps.incidents.choices.LeadRole",
+        "UpdateOutcome": "apps.incidents.choices.UpdateOutcome",
+        "HandoverOutcome": "apps.incidents.choices.HandoverOutcome",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
