@@ -17,7 +17,7 @@ from tests.incidents.test_major_clock import URL, WHY, minutes
 
 
 @pytest.fixture
-def led(acme, alice, carol, opened):
+def led(acme, alice, carol, at_home, opened):
     """Commanded by alice, who is an agent; carol, a manager, speaks."""
     with acme.entered():
         incident = major.propose(opened(), actor=acting(alice), at=START, commander_id=alice.pk, **WHY)

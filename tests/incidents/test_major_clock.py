@@ -297,7 +297,7 @@ def test_its_service_level_pauses_for_nobody_whatever_a_policy_says(acme, alice,
         assert Timer.objects.get(ticket_id=grave.pk, metric="resolution").stage == "running"
 
 
-def test_a_handover_moves_whom_the_alarm_calls(acme, alice, carol, dan, led):
+def test_a_handover_moves_whom_the_alarm_calls(acme, alice, carol, dan, at_home, led):
     with acme.entered():
         handover.offer(
             led, actor=acting(carol), at=minutes(1), role="commander", to_id=dan.pk, reason="End of my shift"

@@ -10,7 +10,7 @@ from tests.incidents.test_major_clock import URL, WHY, minutes, say, sweep
 
 
 @pytest.fixture
-def over(acme, alice, carol, dan, opened):
+def over(acme, alice, carol, dan, at_home, opened):
     """Opened at START, accepted at 10; told at 40 in time, handed over at 50, told 45 minutes late, resolved at 130."""
     with acme.entered():
         incident = opened(title="Mail *is* <down>", impact=1, urgency=1)
@@ -76,7 +76,7 @@ def test_the_document_says_the_same_in_words_and_means_nothing_by_peoples_markup
 def test_another_format_is_refused_and_strangers_get_none(alice, mallory, api, over):
     url = f"{URL}{over.pk}/major/report/"
 
-    assert_problem(api(alice).get(url, {"format": "pdf"}), 400, "invalid")
+    assert_problem(api(alice).get(url, {"format": "pdf"}), 400, "invalid_parameter")
     assert api(mallory).get(url, {"format": "html"}).status_code == 404
 
 
