@@ -125,7 +125,7 @@ def consider(incident_id: UUID, organization_id: UUID, *, at: datetime) -> Major
     for name in PEOPLE:
         lead[name] = _still_there(lead[name])
     reason = f"Rule {rule.name}"
-    told = {"rule": str(rule.pk), "rule_name": rule.name}
+    told: dict[str, Any] = {"rule": str(rule.pk), "rule_name": rule.name}
     major.move(locked, "propose", past="major_proposed", actor=actor, at=at, reason=reason, own=lead, **told)
     return rule
 

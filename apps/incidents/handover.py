@@ -1,6 +1,7 @@
 """Handing a major incident over: whoever leads it, or speaks for it, asks somebody; until they take it over nothing changes."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from apps.core.actors import Actor
@@ -33,7 +34,7 @@ def offer(incident: Incident, *, actor: Actor, at: datetime, role: str, to_id: U
     _refuse_unfit(locked, to_id, at=at)
     _end(locked, role, HandoverOutcome.WITHDRAWN, at=at)
     _write(locked, role, to_id, actor=actor, at=at, reason=reason)
-    told = {"role": role, "to": str(to_id), "users": [str(to_id)], "reason": reason}
+    told: dict[str, Any] = {"role": role, "to": str(to_id), "users": [str(to_id)], "reason": reason}
     services.write(locked, {}, event=HANDOVER_OFFERED, actor=actor, at=at, is_fact=True, **told)
     why = f"you are asked to take over as {_words(role)}: {reason}"
     notices.tell(locked, {to_id: Word(PAGE, why)}, at=at, actor=Actor.system(locked.organization_id, "incidents"))
@@ -66,7 +67,7 @@ def take_over(incident: Incident, *, actor: Actor, at: datetime, role: str, reas
         _write(locked, role, taker, actor=actor, at=at, reason=reason, outcome=HandoverOutcome.TAKEN)
     changes = incidents.differing(locked, {f"{role}_id": taker})
     incidents.save_own(locked, changes)
-    told = {
+    told: dict[str, Any] = {
         "role": role,
         "from": None if before is None else str(before),
         "to": str(taker),
@@ -94,7 +95,12 @@ def refuse(incident: Incident, *, actor: Actor, at: datetime, role: str, reason:
         major.require_to_lead(locked, actor=actor)
     outcome = HandoverOutcome.DECLINED if is_asked else HandoverOutcome.WITHDRAWN
     _end(locked, role, outcome, at=at, answer=reason)
-    told = {"role": role, "to": str(offered.to_id), "users": [str(offered.to_id)], "outcome": outcome.value}
+    told: dict[str, Any] = {
+        "role": role,
+        "to": str(offered.to_id),
+        "users": [str(offered.to_id)],
+        "outcome": outcome.value,
+    }
     services.write(locked, {}, event=HANDOVER_REFUSED, actor=actor, at=at, is_fact=True, reason=reason, **told)
     waiting = offered.offered_by_id or _holder(locked, role)
     if is_asked and waiting is not None:
