@@ -858,7 +858,8 @@ class MajorRuleFactory(VersionedFactory):
         model = MajorRule
 
     name = factory.Sequence(lambda n: f"Major rule {n}")
-    position = factory.Sequence(lambda n: n + 1_000)
+    # Downwards: one that the API puts behind all others is never where the next of these goes.
+    position = factory.Sequence(lambda n: 1_000_000_000 - n)
     match = factory.LazyFunction(lambda: [{"priority": [1]}])
 
 
