@@ -15,7 +15,7 @@ from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.models import DenialCount, IdempotencyKey, Job, JobTick, new_id
 from apps.core.secrets import encrypt
-from apps.incidents.models import DuplicateSuspicion, ImportedIncident, Incident
+from apps.incidents.models import DuplicateSuspicion, Handover, ImportedIncident, Incident, MajorRule, MajorUpdate
 from apps.notifications.models import Mail, MailboxMessage
 from apps.organizations.calendar_records import first_version
 from apps.organizations.models import (
@@ -826,6 +826,43 @@ class ImportedIncidentFactory(TenantFactory):
     fingerprint = "0" * 64
     source = "servicenow"
     imported_at = factory.LazyFunction(timezone.now)
+
+
+class MajorUpdateFactory(TenantFactory):
+    """One that was given, so that no alarm is due."""
+
+    class Meta:
+        model = MajorUpdate
+
+    incident = factory.SubFactory(TicketFactory)
+    promised_at = factory.LazyFunction(timezone.now)
+    due_at = factory.LazyAttribute(lambda made: made.promised_at + timedelta(minutes=30))
+    interval_minutes = 30
+    ended_at = factory.LazyAttribute(lambda made: made.promised_at + timedelta(minutes=20))
+    outcome = "given"
+
+
+class HandoverFactory(TenantFactory):
+    class Meta:
+        model = Handover
+
+    incident = factory.SubFactory(TicketFactory)
+    role = "commander"
+    to = factory.SubFactory(UserFactory)
+    reason = "The night shift begins"
+    offered_at = factory.LazyFunction(timezone.now)
+
+
+class MajorRuleFactory(VersionedFactory):
+    """Switched off, so that it proposes nothing of other cases."""
+
+    class Meta:
+        model = MajorRule
+
+    name = factory.Sequence(lambda n: f"Major rule {n}")
+    # Downwards: one that the API puts behind all others is never where the next of these goes.
+    position = factory.Sequence(lambda n: 1_000_000_000 - n)
+    match = factory.LazyFunction(lambda: [{"priority": [1]}])
 
 
 class SlaSettingsFactory(VersionedFactory):

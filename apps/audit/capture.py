@@ -29,6 +29,8 @@ NOT_CAPTURED = {
     "tickets_searchdocument": "the words of what is captured elsewhere",
     "incidents_duplicatesuspicion": "found by the platform, not by a person",
     "incidents_importedincident": "remembers what an import has read; the incident itself is captured",
+    "incidents_majorupdate": "what was promised and what became of it; moved by facts, which are events",
+    "incidents_handover": "who was asked and what they answered; each step is an event",
     "sla_timer": "moved by the platform with every fact of its ticket; what people do to it are events",
     "sla_segment": "is history itself: what a timer went through",
     "sla_levelfiring": "written once by the platform; what it tells is an event",

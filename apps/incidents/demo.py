@@ -11,7 +11,7 @@ from django.db import transaction
 from apps.cmdb.models import ConfigurationItem, Service
 from apps.core import demo, events, tenancy
 from apps.core.actors import Actor
-from apps.incidents import major, services
+from apps.incidents import candidates, major, services
 from apps.incidents.models import Incident
 from apps.organizations.models import Team
 from apps.organizations.services import find_organization
@@ -159,6 +159,12 @@ STORIES = (
 )  # fmt: skip
 
 
+RULES: tuple[dict[str, Any], ...] = (
+    {"name": "More than 20 callers", "match": [{}], "more_children_than": 20, "is_active": True},
+    {"name": "Critical, on a critical service", "match": [{"priority": [1], "service_criticality": [1]}]},
+)
+
+
 @demo.part(floor=7)
 def load(at: datetime, accounts: dict[str, Any]) -> None:
     for slug in accounts:
@@ -168,6 +174,7 @@ def load(at: datetime, accounts: dict[str, Any]) -> None:
             if Team.objects.exists() and not Ticket.objects.of_kind(Kind.INCIDENT).exists():
                 desk = _Desk(slug, at)
                 desk.tell()
+                desk.write_rules()
                 desk.leave_alone()
 
 
@@ -191,6 +198,12 @@ class _Desk:
             incident = self.told[story.title] = self._open(story, begin)
             for step, moment in _moments(story, begin):
                 DONE.get(step.verb, _do)(incident, step, self.actors[step.who], moment)
+
+    def write_rules(self) -> None:
+        """What would be a major incident by itself: many callers, in force; a critical service, to be switched on."""
+        platform = Actor.system(self.actors["agent"].organization_id, "demo")
+        for rule in RULES:
+            candidates.create(actor=platform, at=self.at, values=rule)
 
     def leave_alone(self) -> None:
         """The one thing that happens while somebody watches: a critical incident that nobody comes to climbs by itself."""

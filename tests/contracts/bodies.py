@@ -267,6 +267,16 @@ GIVEN |= {
     },
     ("sla/settings/", "PATCH"): lambda world: {"selection": next(_selections)},
 }
+GIVEN |= {
+    ("incidents/<record:pk>/major/hand-over/", "POST"): lambda world: {
+        "role": "commander",
+        "to": str(world.peer.pk),
+        "reason": "The shift ends",
+    },
+    ("major-rules/", "POST"): lambda world: {"name": f"Rule {new_id()}", "match": [{"priority": [1]}]},
+    ("major-rules/<uuid:pk>/", "PATCH"): lambda world: {"name": f"Rule {new_id()}"},
+    ("major-rules/dry-run/", "POST"): lambda world: {"limit": 10},
+}
 # What must hang from the very row of the address: route -> that part of the body.
 OF_ROW: dict[str, Callable[[World, Any], Body]] = {
     f"{address}/<record:pk>/split/": lambda world, row: {"comment": comment_on(world, row)}

@@ -233,10 +233,20 @@ GOLDEN: dict[str, Fields] = {
     ),
     "incidents/<>/suspected-duplicates/": Fields("results", EVERYBODY),
     "incidents/<>/major/report/": Fields(
-        "number title major_status commander communications_lead update_interval_minutes proposed_at accepted_at ended_at"
-        " proposed_to_accepted_seconds accepted_to_ended_seconds updates_given updates_missed children_count review_due_at"
-        " timeline",
+        "number title major_status commander communications_lead update_interval_minutes opened_at proposed_at accepted_at"
+        " ended_at opened_to_accepted_seconds proposed_to_accepted_seconds accepted_to_first_update_seconds"
+        " accepted_to_ended_seconds opened_to_ended_seconds updates_given updates_on_time updates_late updates_missed"
+        " children_count review_due_at roles updates timeline",
         EVERYBODY,
+    ),
+    "incidents/<>/major/": Fields(
+        "major_status major_since commander communications_lead update_interval_minutes next_update_due_at is_update_overdue"
+        " overdue_intervals review_due_at updates handovers",
+        EVERYBODY,
+    ),
+    "major-rules/": written_by_admin(
+        "name position is_active match more_children_than proposes commander communications_lead update_interval_minutes",
+        "name position is_active match more_children_than proposes commander communications_lead update_interval_minutes",
     ),
     "sla/timers/": Fields(
         "id ticket metric agreement stage cycle target_seconds started_at attached_at ended_at end_reason due_at original_due_at"

@@ -95,10 +95,16 @@ AUTHORS_ALONE = frozenset(
     for route in (_COMMENT, _FILE)
     for verb, method in (("", "PATCH"), ("", "DELETE"), ("restore/", "POST"))
 )
+# Whoever leads it, or `approve`: the factory lets somebody lead what is theirs.
+AUTHORS_ALONE |= {(f"incidents/<record:pk>/major/{verb}/", "POST") for verb in ("hand-over", "pace")}
 # What is its owner's alone while they share it with nobody, as a fresh row is.
 PRIVATE = frozenset({"views/<uuid:pk>/", "views/<uuid:pk>/tickets/"})
 # What bodies.GIVEN asks for beyond the grant of the view: (route, method) -> another grant.
-ASKED_BESIDES = {("tickets/<record:ticket_pk>/attachments/<uuid:pk>/", "PATCH"): (Action.CREATE, "internal_comments")}
+ASKED_BESIDES = {
+    ("tickets/<record:ticket_pk>/attachments/<uuid:pk>/", "PATCH"): (Action.CREATE, "internal_comments"),
+    # Whoever is asked may too; nobody is asked to take over a fresh one.
+    ("incidents/<record:pk>/major/take-over/", "POST"): (Action.APPROVE, "incidents"),
+}
 # What is left of a rate limit is less with each request.
 COUNTED = re.compile(r"'RateLimit[A-Za-z-]*': '[^']*'")
 # Where the record says which grant it takes: (route, method) -> what bodies.GIVEN and the factory make it name.

@@ -25,6 +25,7 @@ SILENT = {
     ("sla/policies/<uuid:pk>/dry-run/", "POST"): "a question: nothing is written",
     ("sla/calendars/<uuid:pk>/dry-run/", "POST"): "a question: nothing is written",
     ("escalation-policies/<uuid:pk>/preview/", "POST"): "a question: nothing is written",
+    ("major-rules/dry-run/", "POST"): "a question: nothing is written",
 }
 # Writes that are a fact of more than one record, and how many: each has it on its own timeline.
 SHARED = {
@@ -60,6 +61,10 @@ PROVED_ELSEWHERE = (
     | {
         (f"sla/policies/<uuid:pk>/{verb}/", "POST"): "tests/sla/test_policies_api.py: a draft of the very policy"
         for verb in ("publish", "dry-run")
+    }
+    | {
+        (f"incidents/<record:pk>/major/{verb}/", "POST"): "tests/incidents/test_handover.py: one that somebody leads"
+        for verb in ("hand-over", "take-over", "decline", "pace")
     }
 )
 

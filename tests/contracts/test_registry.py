@@ -35,6 +35,8 @@ NO_ADMIN = {
     "organizations.NumberSeries": "the last number given under a prefix; moved by the service that numbers alone",
     "incidents.DuplicateSuspicion": "found by the platform; shown beside its incident over the API",
     "incidents.ImportedIncident": "remembers what an import has read; the incident itself is shown",
+    "incidents.MajorUpdate": "shown with its incident, on its page and over the API",
+    "incidents.Handover": "as its updates",
     "sla.Target": "shown with its version",
     "sla.Level": "shown with its version",
     "sla.Segment": "shown in its timer's explanation",

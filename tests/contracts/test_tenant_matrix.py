@@ -24,6 +24,7 @@ NEEDS_MORE = {
     "tickets/<record:pk>/sla/": "timers: a ticket's factory makes none",
     "sla/compliance/": "timers that have ended: a factory's run",
     "sla/breakdown/": "timers that have ended: a factory's run",
+    "incidents/<record:pk>/major/": "updates and handovers: an incident's factory makes none",
     "tickets/<record:pk>/escalation/": "chains: a ticket's factory makes none",
 }
 READABLE = [route for route in ROUTES if "GET" in route.implemented() and str(route) not in NEEDS_MORE]

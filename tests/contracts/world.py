@@ -58,6 +58,7 @@ CANNOT_HOLD: dict[tuple[str, str], str] = {
     ("sla_escalationpolicy", "match"): "a condition, in the words of a vocabulary",
     ("sla_escalationpolicy", "steps"): "actions, as those of levels",
     ("sla_escalationrun", "steps"): "as its policy's",
+    ("incidents_majorrule", "match"): "a condition, in the words of a vocabulary",
     ("sla_notice", "held"): "words that are kept, which are read as such",
     ("users_rotaversion", "hours"): "windows, which are read as such",
     ("users_oncallcoverage", "hours"): "windows, as a rota's",

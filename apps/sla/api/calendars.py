@@ -9,9 +9,11 @@ from rest_framework.response import Response
 
 from apps.core.api import strict
 from apps.core.api.job_serializer import JobSerializer
-from apps.core.api.record_views import RecordViewSet
-from apps.core.api.serializers import ObjectList, RecordSerializer, StrictInput, no_input, strict_input
+from apps.core.api.record_views import the_one
+from apps.core.api.serializers import ObjectList, StrictInput, no_input, strict_input
+from apps.core.api.views import TenantView
 from apps.core.authorization import Action
+from apps.core.errors import NotFound
 from apps.organizations.api.calendars import ExceptionSerializer, WindowSerializer
 from apps.organizations.calendars import OpenHours, rules
 from apps.organizations.models import BusinessCalendar
@@ -31,33 +33,42 @@ class HoursInput(StrictInput):
     limit = strict.IntegerField(min_value=1, max_value=dry_runs.MOST_TICKETS, required=False)
 
 
-class CalendarSerializer(RecordSerializer):
-    class Meta:
-        model = BusinessCalendar
-        fields = ("id", "name")
-        read_only_fields = fields
-
-
-class CalendarTimersViewSet(RecordViewSet):
+class OfCalendar(TenantView):
     """What runs by a calendar. A change of its hours counts for new timers alone, unless somebody asks for more."""
 
     model = BusinessCalendar
     resource = "sla"
-    http_method_names = ["post", "options"]
-    serializer_class = CalendarSerializer
-    grants: ClassVar[Any] = {"migrate": Action.CONFIGURE, "dry_run": Action.CONFIGURE}
+    grants: ClassVar[Any] = {"post": Action.CONFIGURE}
+
+    def check_visible(self) -> None:
+        self.calendar(self.kwargs["pk"])
+
+    def calendar(self, pk: Any) -> BusinessCalendar:
+        """Raises NotFound."""
+        found: BusinessCalendar | None = the_one(BusinessCalendar.objects.visible_to(self.actor), pk)
+        if found is None:
+            raise NotFound
+        return found
+
+
+class CalendarMigrationView(OfCalendar):
+    """A calendar's current hours for open timers too."""
 
     @extend_schema(request=None, responses={202: JobSerializer})
-    def migrate(self, request: Request, pk: Any) -> Response:
-        """Let open timers go on by the calendar's current hours, which a job does; what was counted stays as it was."""
+    def post(self, request: Request, pk: Any) -> Response:
+        """Let open timers go on by them, which a job does; what was counted stays as it was."""
         no_input(request.data)
-        return self.accepted(calendar_moves.request(self.record(), actor=self.actor, at=timezone.now()))
+        return self.accepted(calendar_moves.request(self.calendar(pk), actor=self.actor, at=timezone.now()))
+
+
+class CalendarDryRunView(OfCalendar):
+    """What such a migration would do."""
 
     @extend_schema(request=HoursInput, responses=DryRunSerializer)
-    def dry_run(self, request: Request, pk: Any) -> Response:
+    def post(self, request: Request, pk: Any) -> Response:
         """Which deadlines of open tickets would move, by these hours or by the current ones; nothing is written."""
         given, at = strict_input(HoursInput(data=request.data)), timezone.now()
-        calendar, limit = self.record(), given.pop("limit", dry_runs.MOST_TICKETS)
+        calendar, limit = self.calendar(pk), given.pop("limit", dry_runs.MOST_TICKETS)
         hours = None
         if given:
             wanted = {name: given.get(name, getattr(calendar, name)) for name in HOURS}

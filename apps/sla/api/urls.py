@@ -3,7 +3,7 @@
 from django.urls import path
 
 from apps.core.api.routers import RecordRouter
-from apps.sla.api.calendars import CalendarTimersViewSet
+from apps.sla.api.calendars import CalendarDryRunView, CalendarMigrationView
 from apps.sla.api.escalation import AcknowledgeView, EscalationPolicyViewSet, TicketEscalationView
 from apps.sla.api.policies import PolicyVersionViewSet, PolicyViewSet, SettingsViewSet
 from apps.sla.api.reports import BreachViewSet, BreakdownView, ComplianceView
@@ -22,12 +22,12 @@ urlpatterns = [
     path("sla/breakdown/", BreakdownView.as_view(), name="sla-breakdown"),
     path(
         "sla/calendars/<uuid:pk>/migrate/",
-        CalendarTimersViewSet.as_view({"post": "migrate"}),
+        CalendarMigrationView.as_view(),
         name="sla-calendars-migrate",
     ),
     path(
         "sla/calendars/<uuid:pk>/dry-run/",
-        CalendarTimersViewSet.as_view({"post": "dry_run"}),
+        CalendarDryRunView.as_view(),
         name="sla-calendars-dry-run",
     ),
     path("sla/compliance/", ComplianceView.as_view(), name="sla-compliance"),

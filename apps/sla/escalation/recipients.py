@@ -43,6 +43,16 @@ def find(words: Iterable[str], ticket: Ticket, *, at: datetime) -> Reached:
     return found
 
 
+def these(people: Mapping[UUID, str], *, at: datetime) -> Reached:
+    """People by their ids, each with the word that means them; whoever has left is left out, and delegates stand in as above."""
+    found = Reached()
+    for word in dict.fromkeys(people.values()):
+        meant = _active([user_id for user_id, given in people.items() if given == word])
+        if meant:
+            found.take(_stood_in_for(Reached(dict.fromkeys(meant, word)), word, at))
+    return found
+
+
 def _find(word: str, ticket: Ticket, at: datetime) -> Reached:
     found = Reached()
     while True:

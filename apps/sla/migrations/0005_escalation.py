@@ -11,6 +11,7 @@ from apps.core.wall.operations import ShowToSystem, Wall
 
 class Migration(migrations.Migration):
     dependencies = [
+        ("audit", "0005_capture_by_statement"),
         ("organizations", "0010_wall_holiday_proposals"),
         ("sla", "0004_warnings_and_ends"),
         ("tickets", "0004_every_deadline"),

@@ -22,7 +22,7 @@ WHERE t.phase = 'pending' AND t.deleted_at IS NULL AND (t.hold_reason = 'awaitin
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tickets", "0007_closing"), ("audit", "0004_stamps")]
+    dependencies = [("tickets", "0007_closing"), ("audit", "0005_capture_by_statement")]
     operations = [
         Wall("ClosingSettings", "Countdown"),
         CaptureRows("ClosingSettings"),

@@ -10,6 +10,7 @@ from apps.core.wall.operations import Wall
 
 class Migration(migrations.Migration):
     dependencies = [
+        ("audit", "0005_capture_by_statement"),
         ("organizations", "0010_wall_holiday_proposals"),
         ("users", "0018_wall_operator_visit"),
     ]

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.audit.relay import Relay, status
+from apps.core.metrics_server import Metrics, serve
 
 MAX_OVERDUE_SECONDS = 60
 
@@ -18,7 +19,7 @@ MAX_OVERDUE_SECONDS = 60
 class Command(BaseCommand):
     """Needs WORKER_DATABASE_URL for effects and SYSTEM_DATABASE_URL to list what is due."""
 
-    help = "Hand recorded events to their consumers; run one or more beside the Celery workers."
+    help = "Hand recorded events to their consumers, and show figures; run one or more beside the Celery workers."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -33,6 +34,11 @@ class Command(BaseCommand):
         if options["status"]:
             self.report()
             return
+        if settings.METRICS_ADDRESS:
+            try:
+                serve(settings.METRICS_ADDRESS, Metrics(settings.METRICS_NETWORKS, settings.METRICS_TOKEN))
+            except OSError as error:
+                raise CommandError(f"METRICS_ADDRESS {settings.METRICS_ADDRESS} cannot be served: {error}") from error
         relay = Relay()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: relay.stop())
