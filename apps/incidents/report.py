@@ -174,10 +174,11 @@ def _last(incident: Incident, name: str) -> datetime | None:
 
 
 def _end(incident: Incident, accepted: datetime | None) -> datetime | None:
-    """Resolved, or found to be none."""
-    if accepted is None or incident.resolved_at is not None:
-        return incident.resolved_at if accepted else None
-    return None if incident.is_major else _last(incident, MAJOR_DEMOTED)
+    """Resolved, ended without a solution (cancelled, merged), or found to be none."""
+    if accepted is None:
+        return None
+    over_at = incident.resolved_at or incident.closed_at
+    return over_at if over_at is not None or incident.is_major else _last(incident, MAJOR_DEMOTED)
 
 
 def _between(begin: datetime | None, end: datetime | None) -> int | None:

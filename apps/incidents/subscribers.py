@@ -49,18 +49,27 @@ def take_notice(event: Event) -> None:
 @inside("incident.commented")
 def hear(event: Event) -> None:
     incident = _subject(event)
-    if incident is None or not acknowledgement.is_agents_word(incident, event):
+    if incident is None:
         return
-    acknowledgement.note(incident, event)
-    if incident.is_major and incident.is_open and event.data.get("visibility") == Visibility.PUBLIC:
-        update_clock.give(incident, Moment.of(event), by=_author(event))
+    if acknowledgement.is_agents_word(incident, event):
+        acknowledgement.note(incident, event)
+    _perhaps_update(incident, event)
 
 
 @inside("incident.comment_edited")
 def hear_late(event: Event) -> None:
     """A note that becomes public is an update from then on."""
-    incident = _subject(event) if event.data.get("voice") == Voice.DESK else None
-    if incident is not None and incident.is_major and incident.is_open:
+    incident = _subject(event)
+    if incident is not None:
+        _perhaps_update(incident, event)
+
+
+def _perhaps_update(incident: Incident, event: Event) -> None:
+    """Everybody is told something by the desk, or by who leads it and opened it too; what a machine says is none."""
+    voice = event.data.get("voice")
+    leads = event.actor_id in {incident.commander_id, incident.communications_lead_id}
+    is_told = voice == Voice.DESK or (voice == Voice.REQUESTER and leads)
+    if is_told and event.data.get("visibility") == Visibility.PUBLIC and incident.is_major and incident.is_open:
         update_clock.give(incident, Moment.of(event), by=_author(event))
 
 
@@ -139,6 +148,9 @@ def consider_parent(event: Event) -> None:
 
 @inside("incident.updated")
 @inside("incident.priority_overridden")
+@inside("incident.assigned")
+@inside("incident.escalated")
+@inside("incident.passed_on")
 def consider_anew(event: Event) -> None:
     """In the same transaction, because few changes matter and each delivery has its price."""
     if candidates.may_decide(event):

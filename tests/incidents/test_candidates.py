@@ -10,7 +10,7 @@ from apps.incidents import candidates, major, services
 from apps.incidents.models import MajorRule
 from apps.tickets import verbs
 from tests.core.expectations import assert_problem
-from tests.factories import ServiceFactory
+from tests.factories import ServiceFactory, TeamFactory
 from tests.incidents.conftest import START, acting, now_of
 
 RULES = "/api/v1/major-rules/"
@@ -170,3 +170,15 @@ def test_rules_over_http_are_tried_before_they_are_switched_on(acme, dan, alice,
     assert_problem(second, 409, "duplicate")
     with acme.entered():
         assert now_of(grave).major_status == ""
+
+
+def test_a_team_that_a_rule_names_is_seen_when_it_gets_the_incident(acme, alice, opened):
+    with acme.entered():
+        team = TeamFactory()
+        rule(acme, match=[{"team": [str(team.pk)]}])
+        incident = opened()
+        assert now_of(incident).major_status == ""
+
+        verbs.do(incident, "assign", actor=acting(alice), at=START, team_id=team.pk)
+
+        assert now_of(incident).major_status == "candidate"

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.audit.models import Event
 from apps.core import events, tenancy
-from apps.incidents import handover, major, overdue, update_clock
+from apps.incidents import handover, major, overdue, report, update_clock
 from apps.incidents.models import Handover, Incident, MajorUpdate
 from apps.organizations.models import Team
 from apps.sla import policies
@@ -319,3 +319,26 @@ def test_an_interval_has_begun_from_its_first_second_on(late_minutes, intervals)
     now = START + timedelta(minutes=late_minutes)
 
     assert update_clock.begun(START, timedelta(minutes=30), now) == intervals
+
+
+def test_whoever_leads_what_they_opened_themselves_gives_its_updates(acme, alice, carol, opened):
+    with acme.entered():
+        incident = major.propose(
+            opened(impact=1, urgency=1, requester_id=alice.pk), actor=acting(alice), at=START, **WHY
+        )
+        major.accept(incident, actor=acting(carol), at=START, communications_lead_id=alice.pk, **WHY)
+
+        say(incident, alice, minutes(20))
+
+        assert promised(incident) == [(START, minutes(30), "given", 0), (minutes(20), minutes(50), "awaited", 0)]
+
+
+@pytest.mark.parametrize("verb", ["cancel", "merge"])
+def test_the_report_of_what_ended_without_a_solution_ends(acme, alice, opened, led, verb):
+    with acme.entered():
+        given = {"cancel": {"reason": "A drill"}, "merge": {"into_id": opened().pk}}[verb]
+        verbs.do(led, verb, actor=acting(alice), at=minutes(20), **given)
+
+        found = report.write(now_of(led), actor=acting(alice), at=minutes(60))
+
+    assert (found.ended_at, found.accepted_to_ended_seconds) == (minutes(20), 1200)

@@ -50,11 +50,9 @@ def _reopens(locked: Ticket, comment: Comment, at: datetime) -> bool:
         return False
     if "reopen" not in kinds.get(locked.kind).lifecycle.transitions:
         return False
-    if locked.phase == Phase.CLOSED:
-        return was_on_the_way(locked, at=at)
-    if locked.phase != Phase.RESOLVED:
+    if locked.phase != Phase.RESOLVED and not was_on_the_way(locked, at=at):
         return False
-    if locked.resolution_code == ResolutionCode.NO_RESOLUTION_PROVIDED:
+    if locked.phase == Phase.RESOLVED and locked.resolution_code == ResolutionCode.NO_RESOLUTION_PROVIDED:
         # It was resolved for want of these words.
         return True
     now = terms.current()

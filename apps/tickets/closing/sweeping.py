@@ -4,6 +4,7 @@ It reads what is due and nothing else, and may run any number of times at once: 
 comes first, and was then the next one's no more.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,22 +45,24 @@ class Walk:
     failures: list[Exception] = field(default_factory=list)
     is_over: bool = False
 
-    def go_on(self, now: datetime) -> None:
-        """Another batch."""
+    def go_on(self, clock: Clock, until: float) -> None:
+        """Another batch, or as much of it as there is time for; each ticket at its own instant."""
         with tenancy.tenant(self.organization_id, via="task"), transaction.atomic():
             recounted = countdowns.recount_stale(BATCH)
         if recounted == BATCH:
             return
         with tenancy.tenant(self.organization_id, via="task"), transaction.atomic():
-            rows = list(due_rows(self.purpose, now, self.behind)[:BATCH])
+            rows = list(due_rows(self.purpose, clock(), self.behind)[:BATCH])
         for due_at, pk, ticket_id in rows:
+            if time.monotonic() >= until:
+                return
             self.behind = (due_at, pk)
-            self._try(ticket_id, now, self.busy)
+            self._try(ticket_id, clock(), self.busy)
         if len(rows) < BATCH:
             # Somebody had them in hand a moment ago; after this they are the next run's.
             again, self.busy = self.busy, []
             for ticket_id in again:
-                self._try(ticket_id, now, self.busy)
+                self._try(ticket_id, clock(), self.busy)
             self.is_over = True
 
     def _try(self, ticket_id: UUID, now: datetime, busy: list[UUID]) -> None:
@@ -93,10 +96,12 @@ def sweep(purpose: str, clock: Clock, *, limit_seconds: float = LIMIT_SECONDS) -
     """
     until = time.monotonic() + limit_seconds
     walks = [Walk(organization_id, purpose) for organization_id in organization_ids()]
-    going = list(walks)
+    # Each minute another begins, so that where time is short it is nobody's alone.
+    first = int(clock().timestamp() // 60) % max(1, len(walks))
+    going = walks[first:] + walks[:first]
     while going and time.monotonic() < until:
         for walk in going:
-            _go_on(walk, clock)
+            _go_on(walk, clock, until)
         going = [walk for walk in going if not walk.is_over]
     if going:
         log.warning("countdowns_left", purpose=purpose, organizations=len(going))
@@ -108,9 +113,11 @@ def sweep(purpose: str, clock: Clock, *, limit_seconds: float = LIMIT_SECONDS) -
     return taken
 
 
-def _go_on(walk: Walk, clock: Clock) -> None:
+def _go_on(walk: Walk, clock: Clock, until: float) -> None:
+    if time.monotonic() >= until:
+        return
     try:
-        walk.go_on(clock())
+        walk.go_on(clock, until)
     except Exception as failure:
         failure.add_note(f"organization {walk.organization_id}")
         walk.failures.append(failure)
@@ -121,7 +128,7 @@ def sweep_organization(organization_id: UUID, purpose: str, now: datetime) -> in
     """The same for one of them, at one instant (UTC)."""
     walk = Walk(organization_id, purpose)
     while not walk.is_over:
-        walk.go_on(now)
+        walk.go_on(lambda: now, math.inf)
     if walk.failures:
         raise ExceptionGroup(f"{purpose} failed for {len(walk.failures)} tickets", walk.failures)
     return walk.taken

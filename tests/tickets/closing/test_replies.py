@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from apps.core.errors import Denied
 from apps.tickets.closing.replies import is_only_thanks
 from apps.tickets.models import Ticket
 from tests.tickets.closing.conftest import DAY, HOUR, MONDAY
@@ -128,8 +129,6 @@ def test_a_reply_that_was_on_the_way_while_the_platform_closed_it_wins(desk):
 
 def test_a_requesters_reopening_in_the_same_second_wins_over_the_closing_and_a_minute_later_does_not(desk, api):
     early, late = closed_by_time(desk), closed_by_time(desk)
-    from apps.core.errors import Denied
-
     requester = desk.acting(desk.requester)
     desk.do(early, "reopen", MONDAY + 5 * DAY, actor=requester, reason="Still down")
     with pytest.raises(Denied):
@@ -142,5 +141,17 @@ def test_a_later_reply_leaves_what_is_closed_closed(desk):
     ticket = closed_by_time(desk)
 
     desk.say(ticket, desk.requester, MONDAY + 6 * DAY)
+
+    assert desk.now(ticket).status == "closed"
+
+
+@pytest.mark.parametrize(
+    ("terms", "body"), [({"reply_reopens": False}, "Still down"), ({"ignores_thanks": True}, "Thanks!")]
+)
+def test_what_was_on_the_way_follows_the_organizations_terms_as_before_the_closing(desk, terms, body):
+    desk.terms(**terms)
+    ticket = closed_by_time(desk)
+
+    desk.say(ticket, desk.requester, MONDAY + 5 * DAY + timedelta(seconds=1), body)
 
     assert desk.now(ticket).status == "closed"
