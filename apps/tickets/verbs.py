@@ -161,12 +161,16 @@ def cancel(ticket: Ticket, *, actor: Actor, at: datetime, reason: str) -> Ticket
 def escalate(
     ticket: Ticket, *, actor: Actor, at: datetime, to: str, reason: str, team_id: UUID | None = None
 ) -> Ticket:
-    """Functionally, to another team; hierarchically, to those who answer for this one: they are told of it."""
+    """Functionally, to another team; hierarchically, to those who answer for this one: they are told of it.
+
+    Naming a team takes the right to assign, either way. Raises Denied, IllegalTransition, Invalid.
+    """
     if to == "functional" and team_id is None:
         raise Invalid(errors=[FieldError("/team", "required", "A functional escalation names the team it goes to.")])
     locked = services.lock(ticket.pk, actor=actor)
     step = services.check(locked, "escalate", actor=actor, at=at, given={"to": to, "reason": reason})
-    if to == "functional":
+    if team_id is not None:
+        # Whatever it is called, it gives the ticket away.
         require(actor, Action.ASSIGN, kinds.get(locked.kind).resource, locked)
     values = ownership(locked, team_id=team_id) if team_id is not None else {}
     services.refuse_gone(values, before=locked)

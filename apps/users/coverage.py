@@ -12,11 +12,11 @@ from apps.core.errors import DomainError, FieldError, Invalid
 from apps.organizations.calendars import OpenHours
 from apps.organizations.calendars.rules import refuse_senseless
 from apps.organizations.models import Team
-from apps.users.models import OnCallCoverage, OnCallRota
+from apps.users.models import OnCallCoverage, OnCallRota, RotaVersion
 from apps.users.on_call import uncovered
-from apps.users.rosters import shifts_of_each, with_plans
+from apps.users.rosters import gone_of, shifts_of_each, staffed, with_plans
 
-# As far as a change is looked after: every rota's hours repeat by the week, and the clocks change within it at most once.
+# As far as each change is looked after: every rota's hours repeat by the week, and the clocks change within it at most once.
 AHEAD = timedelta(days=56)
 MOST_SHOWN = 10
 
@@ -46,7 +46,7 @@ def create_coverage(*, actor: Actor, at: datetime, values: Mapping[str, Any]) ->
     if not Team.objects.alive().filter(pk=given["team_id"]).exists():
         raise Invalid(errors=[FieldError("/team", "does_not_exist", f"{given['team_id']} does not exist.")])
     row = records.create(OnCallCoverage, actor=actor, at=at, values=given)
-    refuse_gap({row.team_id}, at=at)
+    refuse_gap({row.team_id}, at=at, now=at)
     return row
 
 
@@ -56,26 +56,28 @@ def change_coverage(row: OnCallCoverage, *, actor: Actor, at: datetime, values: 
         raise Invalid(errors=[FieldError("/team", "immutable", "Delete it and promise it for the other team.")])
     refuse_hours(values.get("time_zone", row.time_zone), values.get("hours", row.hours), at)
     changed = records.change(row, actor=actor, at=at, values=values)
-    refuse_gap({row.team_id}, at=at)
+    refuse_gap({row.team_id}, at=at, now=at)
     return changed
 
 
-def gaps(team_id: UUID, begin: datetime, end: datetime) -> list[Gap]:
+def gaps(team_id: UUID, begin: datetime, end: datetime, *, now: datetime | None) -> list[Gap]:
     """As `gaps_of`, for one team."""
-    return gaps_of([team_id], begin, end)
+    return gaps_of([team_id], begin, end, now=now)
 
 
-def gaps_of(team_ids: Collection[UUID], begin: datetime, end: datetime) -> list[Gap]:
+def gaps_of(team_ids: Collection[UUID], begin: datetime, end: datetime, *, now: datetime | None) -> list[Gap]:
     """Where the rotas of each team name nobody in [begin, end) (UTC): at promised hours, or at any where none are promised.
 
-    As planned: with overrides, without absences, for which somebody stands in. As many queries for many teams as for one.
+    As planned: with overrides, without absences, for which somebody stands in. From `now` on (UTC) nobody who is deactivated is
+    counted, unless somebody of the rota stands in; None counts everybody. As many queries for many teams as for one.
     """
     promises = {row.team_id: row for row in OnCallCoverage.objects.filter(team_id__in=team_ids)}
     known = list(with_plans(OnCallRota.objects.filter(team_id__in=team_ids)))
     covered: dict[UUID, list[tuple[datetime, datetime]]] = {}
-    for rota, found in shifts_of_each(known, begin=begin, end=end):
-        staffed = [(shift.starts_at, shift.ends_at) for shift in found if shift.user_id is not None]
-        covered.setdefault(rota.team_id, []).extend(staffed)
+    planned = list(shifts_of_each(known, begin=begin, end=end))
+    gone = gone_of(known, [shift for _, found in planned for shift in found]) if now is not None else frozenset()
+    for rota, found in planned:
+        covered.setdefault(rota.team_id, []).extend(staffed(rota, found, gone, now=now or begin))
     return [
         Gap(team_id, *each, team_id in promises)
         for team_id in team_ids
@@ -92,24 +94,41 @@ def _wanted(promise: OnCallCoverage | None, begin: datetime, end: datetime) -> l
     return OpenHours(promise.time_zone, promise.hours).intervals(begin, end)
 
 
-def refuse_gap(team_ids: Collection[UUID], *, at: datetime) -> None:
-    """Raises CoverageGap, which undoes the change that was just made, where a promised hour is not covered any more."""
+def refuse_gap(team_ids: Collection[UUID], *, at: datetime, now: datetime | None = None) -> None:
+    """Raises CoverageGap, which undoes the change that was just made, where a promised hour is not covered any more.
+
+    As planned, so that of two rotas whose people have left one can be mended after the other; with `now` as `gaps_of` says.
+    """
     for team_id in sorted(team_ids):
         # Two changes that each leave one of two people must not both find the other one there.
         turns.take(f"on_call_coverage:{team_id}")
-        if not OnCallCoverage.objects.filter(team_id=team_id).exists():
+        promise = OnCallCoverage.objects.filter(team_id=team_id).first()
+        if promise is None:
             continue
-        found = gaps(team_id, at, at + AHEAD)
+        found = [gap for stretch in _looked_after(promise, at) for gap in gaps(team_id, *stretch, now=now)]
         if not found:
             continue
         shown = [{"starts_at": gap.starts_at.isoformat(), "ends_at": gap.ends_at.isoformat()} for gap in found]
         first = found[0]
         raise CoverageGap(
             f"Nobody would be on call from {first.starts_at:%Y-%m-%d %H:%M} to {first.ends_at:%Y-%m-%d %H:%M} UTC"
-            f" (gaps in the next {AHEAD.days} days: {len(found)}). Accepted: rotas whose hours together cover what is promised.",
+            f" (gaps in what is looked after: {len(found)}). Accepted: rotas whose hours together cover what is promised.",
             team=str(team_id),
             gaps=shown[:MOST_SHOWN],
         )
+
+
+def _looked_after(promise: OnCallCoverage, at: datetime) -> list[tuple[datetime, datetime]]:
+    """AHEAD from `at` (UTC), from the beginning of the promise, and from each change that is planned, as stretches apart."""
+    versions = RotaVersion.objects.filter(rota__team_id=promise.team_id, effective_at__gt=at)
+    begins = {at, max(at, promise.covered_from), *versions.values_list("effective_at", flat=True)}
+    found: list[tuple[datetime, datetime]] = []
+    for begin in sorted(begins):
+        if found and begin <= found[-1][1]:
+            found[-1] = (found[-1][0], begin + AHEAD)
+        else:
+            found.append((begin, begin + AHEAD))
+    return found
 
 
 def refuse_hours(time_zone: str, hours: Any, at: datetime) -> None:

@@ -10,6 +10,8 @@ from apps.users.rosters import shifts_of
 
 BEHIND, AHEAD = timedelta(days=14), timedelta(days=84)
 REFRESH = timedelta(hours=1)
+# Of 52 weeks at most, and the hour of a change of the clocks.
+LONGEST_TURN = timedelta(weeks=53)
 
 
 def calendar_of(rota: OnCallRota, *, at: datetime, user_id: UUID | None = None) -> bytes:
@@ -17,7 +19,10 @@ def calendar_of(rota: OnCallRota, *, at: datetime, user_id: UUID | None = None) 
 
     A shift keeps its UID as long as its beginning, so that a program that reads the file again changes it in place.
     """
-    found = [each for each in shifts_of(rota, begin=at - BEHIND, end=at + AHEAD) if each.user_id is not None]
+    # Looked at from a turn earlier, so that the first one shown has its own beginning.
+    begin = at - BEHIND
+    planned = shifts_of(rota, begin=begin - LONGEST_TURN, end=at + AHEAD)
+    found = [each for each in planned if each.user_id is not None and each.ends_at > begin]
     if user_id is not None:
         found = [each for each in found if each.user_id == user_id]
     named = [each for shift in found for each in (shift.user_id, shift.scheduled_id) if each is not None]
@@ -29,10 +34,9 @@ def calendar_of(rota: OnCallRota, *, at: datetime, user_id: UUID | None = None) 
     calendar.add("REFRESH-INTERVAL", REFRESH, parameters={"VALUE": "DURATION"})
     for shift in found:
         event = icalendar.Event()
-        # The first one may be cut at the beginning of what is shown; its turn says which it is.
-        began = shift.turn_began_at if shift.starts_at == at - BEHIND and shift.turn_began_at else shift.starts_at
-        event.add("UID", f"{rota.pk}-{began:%Y%m%dT%H%M%SZ}-{shift.user_id}@on-call")
-        event.add("DTSTAMP", rota.updated_at)
+        event.add("UID", f"{rota.pk}-{shift.starts_at:%Y%m%dT%H%M%SZ}-{shift.user_id}@on-call")
+        # Overrides change what is said and not the rota; as this file is said now, a program takes it for the newest word.
+        event.add("DTSTAMP", at)
         event.add("DTSTART", shift.starts_at)
         event.add("DTEND", shift.ends_at)
         event.add("SUMMARY", f"{names.get(shift.user_id, 'Somebody')}: {rota.name}")

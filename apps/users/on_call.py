@@ -105,10 +105,11 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """Who is called in the end, and why: one sentence per step."""
+    """Who is called in the end, and why: one sentence per step. Not `is_reached`: nobody, or somebody who is away."""
 
     user_id: UUID | None
     because: tuple[str, ...]
+    is_reached: bool = True
 
 
 def instant_of(day: date, clock: str, time_zone: str) -> datetime:
@@ -186,12 +187,12 @@ def stand_in(shift: Shift, plan: Plan | None, away: Mapping[UUID, UUID | None], 
     """Who takes over when the person of a shift cannot be called.
 
     `away` maps whoever is out of office to the one who effectively stands in for them; `gone` are deactivated people. The
-    delegate comes first, then the next in order. When there is nobody, the shift's own person stays.
+    delegate comes first, then the next in order. When there is nobody, the shift's own person stays if they are only away.
     """
     user_id = shift.user_id
     reasons = [_reason(shift)]
     if user_id is None or (user_id not in away and user_id not in gone):
-        return StandIn(user_id, tuple(reasons))
+        return StandIn(user_id, tuple(reasons), is_reached=user_id is not None)
     reasons.append(f"{user_id} is {'deactivated' if user_id in gone else 'out of office'}")
     delegate = away.get(user_id)
     if delegate is not None and delegate not in gone and user_id not in gone:
@@ -199,7 +200,9 @@ def stand_in(shift: Shift, plan: Plan | None, away: Mapping[UUID, UUID | None], 
     for candidate in _in_order(plan, shift):
         if candidate != user_id and candidate not in away and candidate not in gone:
             return StandIn(candidate, (*reasons, f"{candidate} is the next in order"))
-    return StandIn(user_id, (*reasons, "nobody else can be called, so it stays with them"))
+    if user_id in gone:
+        return StandIn(None, (*reasons, "nobody else can be called"), is_reached=False)
+    return StandIn(user_id, (*reasons, "nobody else can be called, so it stays with them"), is_reached=False)
 
 
 def _reason(shift: Shift) -> str:

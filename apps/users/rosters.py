@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +18,16 @@ TIMED = ("is_active", "time_zone", "starts_on", "handover_weekday", "handover_ti
 
 @dataclass(frozen=True, slots=True)
 class OnCall:
-    """Who is called for a rota at an instant, who was to be, the shift's bounds, and why."""
+    """Who is called for a rota at an instant, who was to be, the shift's bounds, and why.
+
+    Not `is_reached`: nobody, or somebody who is away and for whom nobody stands in.
+    """
 
     rota: OnCallRota
     shift: Shift
     user_id: UUID | None
     because: tuple[str, ...]
+    is_reached: bool = True
 
 
 def with_plans(rotas: QuerySet[OnCallRota], *, at: datetime | None = None) -> QuerySet[OnCallRota]:
@@ -69,7 +74,7 @@ def on_call(rotas: Sequence[OnCallRota], *, at: datetime, now: datetime) -> list
     answers = []
     for rota, plan, shift in found:
         answer = stand_in(shift, plan, away, gone)
-        answers.append(OnCall(rota, shift, answer.user_id, answer.because))
+        answers.append(OnCall(rota, shift, answer.user_id, answer.because, answer.is_reached))
     return answers
 
 
@@ -92,6 +97,28 @@ def shifts_of_each(
         yield rota, shifts(plans_of(rota), overrides.get(rota.pk, []), begin, end)
 
 
+def staffed(
+    rota: OnCallRota, found: Iterable[Shift], gone: frozenset[UUID], *, now: datetime
+) -> Iterable[tuple[datetime, datetime]]:
+    """The stretches of a rota's shifts in which it names somebody: from `now` (UTC) on nobody `gone`, unless somebody stands in."""
+    plans = plans_of(rota)
+    cuts = sorted({now, *(plan.effective_at for plan in plans)})
+    for shift in found:
+        if shift.user_id is None:
+            continue
+        edges = [shift.starts_at, *(cut for cut in cuts if shift.starts_at < cut < shift.ends_at), shift.ends_at]
+        for begin, end in pairwise(edges):
+            if begin < now or stand_in(shift, plan_at(plans, begin), {}, gone).is_reached:
+                yield begin, end
+
+
+def gone_of(rotas: Iterable[OnCallRota], found: Iterable[Shift]) -> frozenset[UUID]:
+    """Whoever of the members of these rotas and of those in the shifts is deactivated, in one query."""
+    people = {user_id for rota in rotas for plan in plans_of(rota) for user_id in plan.members}
+    people |= {user_id for shift in found for user_id in (shift.user_id, shift.scheduled_id) if user_id is not None}
+    return _inactive(people)
+
+
 def _overrides(rotas: Iterable[OnCallRota], begin: datetime, end: datetime) -> dict[UUID, list[Override]]:
     rows = OnCallOverride.objects.filter(rota__in=list(rotas), starts_at__lt=end, ends_at__gt=begin)
     found: dict[UUID, list[Override]] = {}
@@ -106,11 +133,6 @@ def of_team(team_id: UUID | None) -> list[OnCallRota]:
     if team_id is None:
         return []
     return list(with_plans(OnCallRota.objects.filter(team_id=team_id)).order_by("layer", "name"))
-
-
-def first(found: Iterable[OnCall]) -> OnCall | None:
-    """Whom to call: of rotas in the order of their layers the first that names somebody."""
-    return next((each for each in found if each.user_id is not None), None)
 
 
 def as_windows(hours: Iterable[Any]) -> tuple[Window, ...]:

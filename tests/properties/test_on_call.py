@@ -219,6 +219,8 @@ ROTA = Plan(datetime(2026, 1, 1, tzinfo=UTC), "UTC", date(2026, 1, 5), 0, "09:00
         (None, {}, (ANN,), BEN),
         (None, {ANN: DIRK}, (ANN,), BEN),
         (None, {ANN: None, BEN: None, CLEO: None}, (), ANN),
+        (None, {}, (ANN, BEN, CLEO), None),
+        (None, {BEN: None}, (ANN, CLEO), None),
         (EVE, {ANN: None}, (), EVE),
         (EVE, {EVE: None}, (), ANN),
         (EVE, {EVE: DIRK}, (), DIRK),
@@ -234,6 +236,8 @@ def test_whoever_cannot_be_called_is_stood_in_for_by_the_delegate_else_the_next(
 
     assert shift.scheduled_id == ANN
     assert answer.user_id == expected
+    # Nobody, or the one who is away: the next layer is asked first.
+    assert answer.is_reached == (expected is not None and expected not in away)
     assert len(answer.because) == (1 if expected == shift.user_id and not (away.keys() & {shift.user_id}) else 3)
 
 

@@ -9,6 +9,7 @@ from apps.audit.models import Dispatch, Event
 from apps.audit.services import deliver
 from apps.sla import demo
 from apps.sla.models import EscalationPolicy, Policy, PolicyVersion
+from apps.tickets import verbs
 from apps.tickets.models import Category, Ticket
 from tests import factories
 from tests.sla.conftest import HOUR, MINUTE, MONDAY, content
@@ -130,7 +131,8 @@ def test_a_level_whose_condition_does_not_hold_or_that_somebody_has_in_hand_does
     desk.sweep(MONDAY + 31 * MINUTE)
     act(desk, ticket)
     assert desk.stored(ticket).priority == 5
-    desk.do(ticket, "start", MONDAY + 32 * MINUTE)
+    with desk.entered():
+        verbs.start(ticket, actor=desk.acting(desk.agent), at=MONDAY + 32 * MINUTE)
     desk.sweep(MONDAY + 46 * MINUTE)
     act(desk, ticket)
     assert desk.stored(ticket).priority == 5

@@ -5,12 +5,16 @@ from datetime import timedelta
 import pytest
 
 from apps.core import events, records
-from apps.core.errors import Invalid
+from apps.core.errors import Conflict, Invalid
 from apps.incidents.models import Incident
-from apps.sla.escalation import carrying, climbing, policies
-from apps.sla.models import EscalationFiring, EscalationPolicy, EscalationRun
+from apps.organizations.models import Department
+from apps.sla import policies as promises
+from apps.sla.escalation import carrying, climbing, notices, policies
+from apps.sla.escalation.notices import NOTICE, PAGE, Word
+from apps.sla.models import Acknowledgement, EscalationFiring, EscalationPolicy, EscalationRun
 from apps.tickets import services, verbs
-from apps.users import rotas
+from apps.tickets.models import Ticket
+from apps.users import rosters, rotas
 from apps.users.models import DepartmentHead, TeamMember, User, UserType
 from tests import factories
 from tests.conftest import person
@@ -147,9 +151,14 @@ def test_the_timeline_reads_like_a_story(ladder, api):
         assert Incident.objects.get(pk=ticket.pk).acknowledged_at is not None
 
 
-def claim(ladder, ticket, at):
+def by(ladder, ticket, verb, at, user=None, **given):
+    """What a person does, not the platform."""
     with ladder.desk.entered():
-        verbs.claim(ticket, actor=ladder.desk.acting(ladder.agent), at=at)
+        return verbs.do(ticket, verb, actor=ladder.desk.acting(user or ladder.agent), at=at, **given)
+
+
+def claim(ladder, ticket, at):
+    by(ladder, ticket, "claim", at)
 
 
 def answer(ladder, ticket, at, **more):
@@ -161,8 +170,8 @@ def answer(ladder, ticket, at, **more):
     [
         (claim, "acknowledged"),
         (answer, "acknowledged"),
-        (lambda ladder, ticket, at: ladder.desk.hold(ticket, at), "acknowledged"),
-        (lambda ladder, ticket, at: ladder.desk.do(ticket, "start", at), "acknowledged"),
+        (lambda ladder, ticket, at: by(ladder, ticket, "hold", at, reason="awaiting_vendor"), "acknowledged"),
+        (lambda ladder, ticket, at: by(ladder, ticket, "start", at), "acknowledged"),
         (lambda ladder, ticket, at: ladder.desk.resolve(ticket, at), "finished"),
         (lambda ladder, ticket, at: ladder.desk.do(ticket, "cancel", at, reason="Not ours"), "finished"),
         (lambda ladder, ticket, at: ladder.desk.change(ticket, at, impact=3), "unmatched"),
@@ -186,6 +195,8 @@ def test_whoever_comes_or_makes_it_pointless_stops_the_chain(ladder, act, reason
         lambda ladder, ticket, at: answer(ladder, ticket, at, visibility="internal"),
         lambda ladder, ticket, at: ladder.desk.say(ticket, ladder.desk.requester, at),
         lambda ladder, ticket, at: ladder.desk.do(ticket, "assign", at, assignee_id=ladder.caller.pk),
+        lambda ladder, ticket, at: ladder.desk.do(ticket, "start", at),
+        lambda ladder, ticket, at: ladder.desk.hold(ticket, at),
     ],
 )
 def test_what_no_agent_did_for_the_requester_does_not_stop_it(ladder, act):
@@ -211,6 +222,96 @@ def test_what_is_reopened_or_given_to_another_team_is_nobodys_again(ladder):
     ladder.desk.resolve(ticket, MONDAY + 3 * MINUTE)
     ladder.desk.do(ticket, "reopen", MONDAY + 4 * MINUTE, reason="Still dead")
     assert [reason for _, reason in ladder.runs(ticket)] == ["acknowledged", "acknowledged", ""]
+
+
+@pytest.mark.parametrize(
+    ("given", "who"),
+    [({"assignee_id": None}, "platform"), ({"assignee_id": "caller"}, "platform"), ({"assignee_id": None}, "agent")],
+)
+def test_what_was_claimed_and_is_taken_away_or_given_up_escalates_again(ladder, given, who):
+    ladder.policy([step(5, notify("team_lead"))])
+    ticket = ladder.open(assignee_id=None)
+    claim(ladder, ticket, MONDAY + MINUTE)
+    to = {name: ladder.caller.pk if value else None for name, value in given.items()}
+    at = MONDAY + 2 * MINUTE
+    if who == "agent":
+        by(ladder, ticket, "assign", at, **to)
+    else:
+        ladder.desk.do(ticket, "assign", at, **to)
+
+    assert ladder.runs(ticket) == [(0, "acknowledged"), (0, "")]
+    ladder.climb(MONDAY + 7 * MINUTE)
+    assert ladder.told(ticket) == [(7, "notified", ["Hedda"])]
+
+
+def test_who_has_it_in_hand_and_takes_it_over_or_is_given_it_goes_on_having_it(ladder):
+    ladder.policy()
+    first, second = ladder.open(assignee_id=None), ladder.open(assignee_id=None)
+    for ticket in (first, second):
+        answer(ladder, ticket, MONDAY + MINUTE / 2)
+    claim(ladder, first, MONDAY + MINUTE)
+    ladder.desk.do(second, "assign", MONDAY + MINUTE, assignee_id=ladder.agent.pk)
+
+    assert (ladder.runs(first), ladder.runs(second)) == ([(0, "acknowledged")], [(0, "acknowledged")])
+
+
+def test_the_requesters_reply_resumes_it_and_nobody_has_it_in_hand_by_that(ladder):
+    with ladder.desk.entered():
+        other = factories.TeamFactory()
+    ladder.policy()
+    ticket = ladder.open()
+    by(ladder, ticket, "hold", MONDAY, reason="awaiting_requester", comment="Which room?")
+    ladder.desk.do(ticket, "assign", MONDAY + MINUTE, team_id=other.pk)
+    ladder.desk.say(ticket, ladder.desk.requester, MONDAY + 2 * MINUTE)
+
+    assert ladder.desk.stored(ticket).status == "in_progress"
+    assert ladder.runs(ticket) == [(0, "acknowledged"), (0, "")]
+    with ladder.desk.entered():
+        assert not Acknowledgement.objects.filter(ticket_id=ticket.pk).exists()
+
+
+def test_what_follows_its_parent_or_the_clock_is_in_nobodys_hand(ladder):
+    ladder.policy()
+    parent = ladder.open(impact=3)
+    child = ladder.open(parent_id=parent.pk)
+    by(ladder, parent, "start", MONDAY + MINUTE / 2)
+    assert (ladder.desk.stored(child).status, ladder.runs(child)) == ("in_progress", [(0, "")])
+
+    waiting = ladder.open()
+    until = MONDAY + HOUR
+    with ladder.desk.entered():
+        system = ladder.desk.system
+        verbs.hold(waiting, actor=system, at=MONDAY, reason="scheduled", until=until)
+        verbs.resume(waiting, actor=system, at=until, because="time_has_come")
+    assert ladder.runs(waiting) == [(0, "")]
+
+
+def test_a_restored_ticket_is_unattended_again(ladder):
+    ladder.policy()
+    ticket = ladder.open()
+    with ladder.desk.entered():
+        services.delete(ladder.desk.stored(ticket), actor=ladder.desk.system, at=MONDAY + MINUTE / 2)
+    with ladder.desk.entered():
+        services.restore(Ticket.objects.get(pk=ticket.pk), actor=ladder.desk.system, at=MONDAY + 2 * MINUTE)
+
+    assert ladder.runs(ticket) == [(0, "finished"), (0, "")]
+    ladder.climb(MONDAY + 3 * MINUTE)
+    assert ladder.told(ticket) == [(3, "notified", ["Anna"])]
+
+
+def test_who_only_asked_for_it_does_not_stop_it_whatever_they_may_change(ladder, api):
+    vera = person(ladder.desk.tenant, "vera", UserType.END_USER)
+    with ladder.desk.entered():
+        role = factories.RoleFactory(name="Changes their own")
+        factories.GrantFactory(role=role, resource="incidents", action="update", reach="own")
+        factories.RoleAssignmentFactory(user=vera, role=role)
+    ladder.policy()
+    ticket = ladder.open(requester_id=vera.pk)
+    answered = api(vera).post(f"/api/v1/tickets/{ticket.pk}/acknowledge/", {})
+    by(ladder, ticket, "start", MONDAY + MINUTE / 2, user=vera)
+
+    assert (answered.status_code, ladder.desk.stored(ticket).status) == (403, "in_progress")
+    assert ladder.runs(ticket) == [(0, "")]
 
 
 def test_a_step_repeats_and_one_person_hears_at_most_once_in_five_minutes(ladder):
@@ -311,6 +412,74 @@ def test_the_second_layer_is_called_where_the_first_names_nobody_and_when_a_step
     assert ladder.told(by_night) == [(720, "paged", ["Otto"]), (780, "paged", ["Hedda"])]
 
 
+@pytest.mark.parametrize("reason", ["deactivated", "absent"])
+def test_the_second_layer_is_called_where_nobody_of_the_first_can_be(ladder, reason):
+    with ladder.desk.entered():
+        ladder.on_call("Backup", [ladder.head], layer=2)
+        if reason == "absent":
+            factories.AbsenceFactory(user=ladder.caller, starts_at=MONDAY - HOUR, ends_at=MONDAY + HOUR)
+        else:
+            User.objects.filter(pk=ladder.caller.pk).update(is_active=False)
+    ladder.policy([step(0, {"do": "page"})])
+    ticket = ladder.open()
+    ladder.climb(MONDAY)
+
+    assert ladder.told(ticket) == [(0, "paged", ["Hedda"])]
+
+
+def test_who_is_away_and_the_only_one_is_called_and_who_has_left_is_not(ladder):
+    with ladder.desk.entered():
+        factories.AbsenceFactory(user=ladder.caller, starts_at=MONDAY - HOUR, ends_at=MONDAY + HOUR)
+    ladder.policy([step(0, {"do": "page"})])
+    first = ladder.open()
+    ladder.climb(MONDAY)
+    with ladder.desk.entered():
+        User.objects.filter(pk=ladder.caller.pk).update(is_active=False)
+        (answer,) = rosters.on_call([ladder.rota], at=MONDAY, now=MONDAY)
+    second = ladder.open()
+    ladder.climb(MONDAY)
+
+    assert ladder.told(first) == [(0, "paged", ["Otto"])]
+    assert (answer.user_id, answer.is_reached, answer.because[-1]) == (None, False, "nobody else can be called")
+    assert ladder.told(second) == [(0, "paged", ["Hedda"])], "there is no lead"
+
+
+def test_a_head_who_has_left_does_not_end_the_climb(ladder):
+    boss = person(ladder.desk.tenant, "bruno", UserType.AGENT)
+    with ladder.desk.entered():
+        above = factories.DepartmentFactory()
+        Department.objects.filter(headed_by__user=ladder.head).update(parent=above)
+        DepartmentHead.objects.create(organization_id=ladder.desk.tenant.id, department=above, user=boss, since=MONDAY)
+        User.objects.filter(pk=ladder.head.pk).update(is_active=False)
+    ladder.policy([step(0, notify("department_head"))])
+    ticket = ladder.open()
+    ladder.climb(MONDAY)
+
+    assert ladder.told(ticket) == [(0, "notified", [str(boss.pk)])]
+
+
+def test_a_step_that_was_to_do_something_else_than_reach_people_is_waited_for_all_the_same(ladder):
+    ladder.policy(
+        [step(1, notify("assignee")), step(10, {"do": "raise_priority"}), step(30, notify("department_head"))]
+    )
+    ticket = ladder.open()
+    for minute in range(42):
+        ladder.climb(MONDAY + minute * MINUTE)
+
+    assert ladder.told(ticket) == [(1, "notified", ["Anna"]), (41, "notified", ["Hedda"])]
+
+
+def test_a_layer_that_a_team_does_not_have_is_no_rota_that_is_gone(ladder):
+    ladder.policy([step(0, {"do": "page", "layer": 2})])
+    ticket = ladder.open()
+    with ladder.desk.entered():
+        rotas.delete_rota(ladder.rota, actor=ladder.desk.system, at=MONDAY)
+    ladder.climb(MONDAY)
+
+    (taken,) = ladder.desk.told(ticket, "escalation.climbed")
+    assert taken.data["left_out"][0] == "nobody is on call; the team lead instead"
+
+
 def test_who_is_out_of_office_is_replaced_by_their_delegate(ladder):
     with ladder.desk.entered():
         factories.AbsenceFactory(
@@ -352,6 +521,37 @@ def test_somebody_who_escalates_by_hand_hurries_the_chain(ladder):
     ladder.climb(MONDAY + MINUTE)
 
     assert ladder.told(ticket) == [(1, "notified", ["Anna"])]
+
+
+def escalate(ladder, ticket, at, **more):
+    by(ladder, ticket, "escalate", at, to="hierarchical", reason="The line stands", **more)
+
+
+def test_escalating_by_hand_while_a_step_repeats_takes_the_next_step(ladder):
+    ladder.policy([step(1, notify("assignee"), repeats=2, repeat_minutes=10), step(3, notify("department_head"))])
+    ticket = ladder.open()
+    ladder.climb(MONDAY + MINUTE)
+    escalate(ladder, ticket, MONDAY + 2 * MINUTE)
+    escalate(ladder, ticket, MONDAY + 2 * MINUTE)
+    ladder.climb(MONDAY + 2 * MINUTE)
+
+    assert ladder.told(ticket) == [(1, "notified", ["Anna"]), (2, "notified", ["Hedda"])]
+    assert ladder.runs(ticket) == [(2, "exhausted")]
+
+
+def test_escalating_by_hand_on_the_last_step_takes_its_next_repetition(ladder):
+    ladder.policy([step(0, notify("assignee"), repeats=2, repeat_minutes=60)])
+    ticket = ladder.open()
+    ladder.climb(MONDAY)
+    escalate(ladder, ticket, MONDAY + 6 * MINUTE)
+    ladder.climb(MONDAY + 6 * MINUTE)
+    ladder.climb(MONDAY + 65 * MINUTE)
+    ladder.climb(MONDAY + 66 * MINUTE)
+
+    assert [minute for minute, _, _ in ladder.told(ticket)] == [0, 6, 66]
+    with ladder.desk.entered():
+        assert list(EscalationFiring.objects.order_by("round").values_list("step", "round")) == [(0, 0), (0, 1), (0, 2)]
+    assert ladder.runs(ticket) == [(1, "exhausted")]
 
 
 def test_without_a_policy_an_escalation_by_hand_tells_the_head(ladder):
@@ -405,6 +605,37 @@ def test_what_can_wait_is_kept_until_it_may_be_told_and_a_page_is_not(ladder):
     ladder.climb(opens)
 
     assert ladder.told(ticket)[1:] == [(900, "notified", ["Anna", "Hedda"])], "no chain's word: it is told all the same"
+
+
+def test_what_can_wait_waits_also_beside_what_is_kept_for_five_minutes(ladder):
+    ticket = ladder.open()
+    tomorrow = MONDAY + 20 * HOUR
+    words = [Word(NOTICE, "first", True), Word(NOTICE, "again", True), Word(NOTICE, "tomorrow", False, tomorrow)]
+    for minute, word in enumerate(words):
+        with ladder.desk.entered():
+            locked, at = services.lock(ticket.pk, actor=ladder.desk.system), MONDAY + minute * MINUTE
+            notices.tell(locked, {ladder.agent.pk: word}, at=at, actor=ladder.desk.system)
+    for minute in (4, 5, 1199, 1200):
+        ladder.climb(MONDAY + minute * MINUTE)
+
+    assert whys(ladder, ticket) == [(0, ["first"]), (5, ["again"]), (1200, ["tomorrow"])]
+
+
+def test_a_page_tells_what_could_wait_beside_it(ladder):
+    ticket = ladder.open()
+    words = [Word(NOTICE, "tomorrow", False, MONDAY + 20 * HOUR), Word(PAGE, "now")]
+    for minute, word in enumerate(words):
+        with ladder.desk.entered():
+            locked, at = services.lock(ticket.pk, actor=ladder.desk.system), MONDAY + minute * MINUTE
+            notices.tell(locked, {ladder.agent.pk: word}, at=at, actor=ladder.desk.system)
+    ladder.climb(MONDAY + 20 * HOUR)
+
+    assert whys(ladder, ticket) == [(1, ["tomorrow", "now"])]
+
+
+def whys(ladder, ticket):
+    told = ladder.desk.told(ticket, "escalation.")
+    return [(round((event.at - MONDAY) / MINUTE), event.data["to"][0]["why"]) for event in told]
 
 
 def test_a_level_of_a_timer_calls_who_is_on_call_and_lets_a_chain_begin(ladder):
@@ -468,6 +699,65 @@ def test_chains_that_would_hand_a_ticket_around_for_ever_are_refused_with_the_wa
     assert "Desk → Second → Desk" in error.detail
     for_any_team = hand_on(second, ladder.team, second)
     assert "Second" in refused(ladder, policies.EscalationCircle, chain="functional", steps=for_any_team).detail
+
+
+def test_a_circle_that_is_written_as_an_exception_is_refused_and_one_that_is_none_is_not(ladder):
+    with ladder.desk.entered():
+        second, third = factories.TeamFactory(name="Second"), factories.TeamFactory(name="Third")
+    but_second = [{"team": {"not": [str(second.pk)]}}]
+    ladder.policy(hand_on(second), name="One", chain="functional", match=but_second)
+    second_only = {"chain": "functional", "match": [{"team": [str(second.pk)]}]}
+
+    error = refused(ladder, policies.EscalationCircle, **second_only, steps=hand_on(ladder.team))
+    assert "Desk → Second → Desk" in error.detail or "Second → Desk → Second" in error.detail
+    but_both = [{"team": {"not": [str(second.pk), str(third.pk)]}}]
+    with ladder.desk.entered():
+        one = records.lock(EscalationPolicy, EscalationPolicy.objects.get(name="One").pk, actor=ladder.desk.system)
+        policies.change(one, actor=ladder.desk.system, at=MONDAY, values={"match": but_both})
+        ladder_policy(ladder, **second_only, steps=hand_on(third))
+
+
+def test_a_circle_that_came_to_be_all_the_same_goes_round_once_and_again_only_after_somebody_was_there(ladder):
+    with ladder.desk.entered():
+        second = factories.TeamFactory(name="Second")
+    ladder.policy(hand_on(second), name="One", chain="functional", match=[{"team": [str(ladder.team.pk)]}])
+    for_second = ladder.policy(hand_on(ladder.team), name="Two", chain="functional", match=[{"team": [NOBODY]}])
+    with ladder.desk.entered():
+        EscalationPolicy.objects.filter(pk=for_second.pk).update(match=[{"team": [str(second.pk)]}])
+        promises.restamp(ladder.desk.tenant.id)
+    ticket = ladder.open()
+    for minute in range(62):
+        ladder.climb(MONDAY + minute * MINUTE)
+    assert ladder.runs(ticket) == [(1, "exhausted"), (1, "exhausted")]
+
+    with ladder.desk.entered():
+        by_hand = ladder.desk.acting(ladder.agent)
+        services.change(ladder.desk.stored(ticket), actor=by_hand, at=MONDAY + 2 * HOUR, values={"title": "Still dead"})
+    ladder.desk.do(ticket, "assign", MONDAY + 2 * HOUR, team_id=second.pk)
+    for minute in range(62):
+        ladder.climb(MONDAY + 2 * HOUR + minute * MINUTE)
+    assert [reason for _, reason in ladder.runs(ticket)] == ["exhausted"] * 4
+
+
+def test_a_policy_that_a_level_lets_begin_cannot_be_deleted(ladder):
+    policy = ladder.policy(begins="on_demand")
+    level = {"metric": "resolution", "percent": 50, "actions": [{"do": "escalate", "policy": str(policy.pk)}]}
+    promise = ladder.desk.only(content(seconds=3600, levels=[level]))
+    with ladder.desk.entered():
+        locked = records.lock(EscalationPolicy, policy.pk, actor=ladder.desk.system)
+        with pytest.raises(Conflict) as caught:
+            policies.delete(locked, actor=ladder.desk.system, at=MONDAY)
+    assert (caught.value.code, caught.value.detail) == ("still_referenced", f"Still led to by {promise.name}.")
+    ladder.desk.only(content(seconds=3600), name="Another")
+    with ladder.desk.entered():
+        promises.publish(
+            promises.draft(promise, actor=ladder.desk.system, at=MONDAY, content=content(seconds=3600)),
+            actor=ladder.desk.system,
+            at=MONDAY,
+        )
+        locked = records.lock(EscalationPolicy, policy.pk, actor=ladder.desk.system)
+        policies.delete(locked, actor=ladder.desk.system, at=MONDAY)
+        assert not EscalationPolicy.objects.exists()
 
 
 def test_policies_that_lead_to_one_another_for_ever_are_refused(ladder):

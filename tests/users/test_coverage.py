@@ -8,7 +8,8 @@ import icalendar
 import pytest
 from django.utils import timezone
 
-from apps.users.models import OnCallRota, UserType
+from apps.users import feeds
+from apps.users.models import OnCallRota, User, UserType
 from tests import factories
 from tests.conftest import person
 from tests.core.expectations import assert_problem, pointers
@@ -126,6 +127,78 @@ def other_team(acme):
         return str(factories.TeamFactory().pk)
 
 
+def in_days(days):
+    return (timezone.now() + timedelta(days=days)).isoformat()
+
+
+def test_a_gap_that_is_planned_for_after_eight_weeks_is_refused_too(acme, dan, api, team, crew):
+    client = api(dan)
+    rota = make(client, team, crew[:1], "All").json()
+    backup = make(client, team, crew[1:], "Backup").json()
+    assert cover(client, team).status_code == 201
+
+    planned = {"is_active": False, "effective_at": in_days(57)}
+    assert client.patch(f"{ROTAS}{backup['id']}/", planned).status_code == 200
+    refused = assert_problem(client.patch(f"{ROTAS}{rota['id']}/", planned), 422, "coverage_gap")
+    assert refused["gaps"][0]["starts_at"][:10] == in_days(57)[:10]
+    # Before any change of its own it is the backup's planned end that opens the gap.
+    assert_problem(client.delete(f"{ROTAS}{rota['id']}/"), 422, "coverage_gap")
+    with acme.entered():
+        assert OnCallRota.objects.filter(team=team).count() == 2
+
+
+def test_coverage_promised_for_later_needs_a_rota_then(dan, api, team, crew):
+    client = api(dan)
+    later = {"covered_from": in_days(60)}
+    refused = assert_problem(cover(client, team, **later), 422, "coverage_gap")
+    assert refused["gaps"][0]["starts_at"][:10] == in_days(60)[:10]
+
+    make(client, team, crew[:1], "Later", starts_on=in_days(59)[:10])
+    assert cover(client, team, **later).status_code == 201
+
+
+def test_where_everybody_of_a_rota_has_left_is_a_gap_from_now_on(acme, dan, api, team, crew):
+    client = api(dan)
+    rota = make(client, team, crew[:2], "All").json()
+    assert cover(client, team).status_code == 201
+    begin, end = timezone.now() - timedelta(days=2), timezone.now() + timedelta(days=20)
+    asked = {"team": str(team.pk), "from": begin.isoformat(), "to": end.isoformat()}
+    leave(acme, crew[0])
+    assert client.get(GAPS, asked).json()["results"] == [], "the other one stands in"
+
+    before = timezone.now()
+    leave(acme, crew[1])
+    (gap,) = client.get(GAPS, asked).json()["results"]
+    starts_at, ends_at = (datetime.fromisoformat(gap[name]) for name in ("starts_at", "ends_at"))
+    assert before <= starts_at <= timezone.now(), "the past stays as it was"
+    assert (ends_at, gap["is_promised"]) == (end, True)
+    # What is as it was planned may be mended bit by bit; nothing more is promised of it.
+    assert client.patch(f"{ROTAS}{rota['id']}/", {"hours": []}).status_code == 200
+    (promised,) = client.get(COVERAGES).json()["results"]
+    changed = client.patch(f"{COVERAGES}{promised['id']}/", {"time_zone": "Europe/Paris"})
+    assert_problem(changed, 422, "coverage_gap")
+    assert client.patch(f"{ROTAS}{rota['id']}/", {"members": [str(crew[2].pk)]}).status_code == 200
+    assert client.get(GAPS, asked).json()["results"] == []
+
+
+def leave(acme, user):
+    with acme.entered():
+        User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def test_more_gaps_than_are_shown_are_not_cut_off_silently(acme, dan, api, team, crew):
+    client = api(dan)
+    often = [{"weekday": d, "start": f"{h:02}:00", "end": f"{h:02}:30"} for d in range(7) for h in range(0, 20, 2)]
+    make(client, team, crew[:1], "Now and then", hours=often)
+    with acme.entered():
+        green = factories.TeamFactory(name="Green")
+    make(client, green, crew[:1], "There too", hours=often)
+    asked = {"from": "2026-04-01T00:00:00Z", "to": "2026-07-01T00:00:00Z"}
+
+    assert_problem(client.get(GAPS, asked), 400, "invalid_parameter")
+    assert len(client.get(GAPS, {**asked, "team": str(team.pk)}).json()["results"]) == 910
+
+
 def test_an_override_may_fill_a_gap_and_then_cannot_be_shortened(dan, api, team, crew):
     client = api(dan)
     # From now on until a later start nobody is on call but by the override.
@@ -184,6 +257,23 @@ def test_the_calendar_file_has_each_shift_with_its_person(dan, alice, api, team,
     assert len({event["UID"] for event in events}) == len(events)
     only = icalendar.Calendar.from_ical(api(alice).get(f"{ROTAS}{rota['id']}/ical/", {"user": str(alice.pk)}).content)
     assert [event["SUMMARY"] for event in only.walk("VEVENT")] == ["Alice: Blue on call"]
+
+
+def test_a_shift_keeps_its_uid_and_an_override_is_news(acme, dan, api, team, crew):
+    with acme.entered():
+        rota = OnCallRota.objects.get(pk=make(api(dan), team, crew, "Days", hours=DAYS).json()["id"])
+    noon = datetime(2026, 7, 15, 10, 30, tzinfo=UTC)
+    early, late = (file_of(acme, rota, noon + timedelta(hours=hours)) for hours in (0, 3))
+    # Two weeks before noon lies within a shift of the day, which began at six.
+    assert min(event["DTSTART"].dt for event in early) == datetime(2026, 7, 1, 6, tzinfo=UTC)
+    assert {str(event["UID"]) for event in early} == {str(event["UID"]) for event in late}
+    assert len({str(event["UID"]) for event in early}) == len(early)
+    assert {event["DTSTAMP"].dt for event in late} == {noon + timedelta(hours=3)}
+
+
+def file_of(acme, rota, at):
+    with acme.entered():
+        return icalendar.Calendar.from_ical(feeds.calendar_of(rota, at=at)).walk("VEVENT")
 
 
 def test_an_outsider_sees_neither_gaps_nor_files(dan, mallory, bob, api, team, crew):

@@ -8,7 +8,7 @@ from django.db import connection
 
 from apps.audit.models import Event
 from apps.core import events
-from apps.core.actors import Actor
+from apps.core.actors import Actor, ActorKind
 from apps.core.authorization import Action, require
 from apps.core.errors import Conflict
 from apps.core.models import new_id
@@ -16,9 +16,10 @@ from apps.sla.choices import RunEnd
 from apps.sla.escalation import chains
 from apps.sla.events import ACKNOWLEDGED
 from apps.sla.models import Acknowledgement
-from apps.tickets import kinds, services
+from apps.tickets import kinds, rights, services
 from apps.tickets.choices import Visibility, Voice
 from apps.tickets.models import Ticket
+from apps.users.rights import actor_now
 
 NOTE = f"""
 INSERT INTO {Acknowledgement._meta.db_table} (id, organization_id, ticket_id, user_id, at, because)
@@ -29,10 +30,12 @@ VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (organization_id, ticket_id) DO NOTH
 def acknowledge(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:
     """Say that one comes to it, without taking it over. Saying it twice changes nothing.
 
-    Raises Denied, and Conflict `finished` for what is over.
+    Raises Denied, also for whoever only asked for it or watches it, and Conflict `finished` for what is over.
     """
     locked = services.lock(ticket.pk, actor=actor)
-    require(actor, Action.UPDATE, kinds.get(locked.kind).resource, locked)
+    resource = kinds.get(locked.kind).resource
+    require(actor, Action.UPDATE, resource, locked)
+    rights.require_to_work_on(actor, locked, f"{resource}.{Action.UPDATE}")
     if not locked.is_open:
         raise Conflict(f"It is {locked.status}; nobody is called to it.", code="finished", current_status=locked.status)
     if _note(locked, actor.local_id, at, "acknowledged") or chains.live(locked.pk):
@@ -52,10 +55,17 @@ def follow(event: Event) -> None:
 
 
 def _is_in_hand(event: Event) -> bool:
-    """A comment only where the requester reads it, and it is the desk's."""
-    if not event.name.endswith(".commented"):
+    """A comment only where the requester reads it, and it is the desk's. What the platform does by itself, for time that has come,
+    a parent or the requester's reply, shows that nobody came.
+    """
+    if event.actor_kind == ActorKind.SYSTEM or event.actor_id is None:
+        return False
+    if event.name.endswith(".commented"):
+        return bool(event.data.get("visibility") == Visibility.PUBLIC and event.data.get("voice") == Voice.DESK)
+    if event.actor_id != event.subject.requester_id:
         return True
-    return bool(event.data.get("visibility") == Visibility.PUBLIC and event.data.get("voice") == Voice.DESK)
+    actor = actor_now(event.organization_id, event.actor_id, at=event.recorded_at, home_id=event.organization_id)
+    return actor is not None and rights.works_on(actor, event.subject)
 
 
 def _note(ticket: Any, user_id: UUID | None, at: datetime, because: str) -> bool:
@@ -71,7 +81,4 @@ def _stop(ticket: Any, *, actor: Actor, at: datetime) -> None:
 
 def _who(event: Event) -> Actor:
     """As the fact names them: a chain that ends is told by its name, and asks for no right."""
-    from_event = chains.platform(event.organization_id)
-    if event.actor_id is None:
-        return from_event
-    return Actor(from_event.kind.USER, event.organization_id, event.actor_id, event.actor_label)
+    return Actor(ActorKind.USER, event.organization_id, event.actor_id, event.actor_label)

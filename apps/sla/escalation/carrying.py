@@ -35,10 +35,13 @@ class Carried:
     people: dict[UUID, str] = field(default_factory=dict)
     # Teams that it was to be given to and that are not there any more.
     gone: list[str] = field(default_factory=list)
+    # Whether people were to hear of it.
+    is_meant_for_people: bool = False
 
     @property
-    def is_nothing(self) -> bool:
-        return not self.done and not self.people
+    def is_in_vain(self) -> bool:
+        """It was to reach people, reached nobody, and did nothing else."""
+        return self.is_meant_for_people and not self.done and not self.people
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def carry_out(pk: UUID, actions: Sequence[Mapping[str, Any]], doing: Doing) -> C
 
     An action of a chain that is refused is undone by itself and left out; of a level it is raised.
     """
-    carried = Carried()
+    carried = Carried(is_meant_for_people=any(action["do"] in REACHES for action in actions))
     words: dict[UUID, Word] = {}
     for action in actions:
         ticket = services.lock(pk, actor=doing.actor)
@@ -122,9 +125,8 @@ def _paged(ticket: Ticket, action: Mapping[str, Any], at: datetime) -> tuple[Rea
     called = recipients.first_on_call(found, at=at, layer=layer if rota_id is None else None)
     reached = Reached(dict.fromkeys(called, "on_call"))
     if not called:
-        reached.because.append(
-            "nobody is on call; the team lead instead" if found else "the rota is gone; the team lead instead"
-        )
+        is_gone = rota_id is not None and not found
+        reached.because.append(("the rota is gone" if is_gone else "nobody is on call") + "; the team lead instead")
         reached.take(recipients.find(["team_lead"], ticket, at=at))
     return reached, PAGE
 

@@ -70,20 +70,51 @@ def follow(event: Event, change: Change, now: Situation) -> None:
     is_reopened = before is not None and before["phase"] not in OPEN and is_open
     is_handed_over = before is not None and before["team"] != facts["team"]
     # What a step hands over does not begin again what was for any team: two such chains would play ball with it.
-    is_anew = is_reopened or (is_handed_over and not _is_own(event))
-    if (is_reopened or is_handed_over) and now.is_acknowledged:
-        # Whoever had it in hand has it no more.
-        Acknowledgement.objects.filter(ticket_id=now.ticket_id).delete()
+    is_given_up = now.is_acknowledged and _drop(event, now, is_nobodys=is_reopened or is_handed_over)
+    is_anew = (
+        is_reopened or change.is_back or (is_handed_over and not _is_own(event)) or (is_given_up and not is_handed_over)
+    )
     going_on = _end_pointless(event, change, now, known, is_open=is_open)
-    if not is_open or (now.is_acknowledged and not (is_reopened or is_handed_over)):
+    if not is_open or (now.is_acknowledged and not is_given_up):
         return
     wanted = [
         rule.id
         for rule in known
         if rule.begins == Begins.UNATTENDED and rule.id not in going_on and _is_called_for(rule, before, facts, is_anew)
     ]
+    if _is_own(event):
+        wanted = _not_round_again(now.ticket_id, wanted)
     for policy in _policies(wanted):
         begin(policy, event.subject, at=event.at, because=RunCause.MATCHED)
+
+
+def _drop(event: Event, now: Situation, *, is_nobodys: bool) -> bool:
+    """Whoever had it in hand has it no more, where it is nobody's again, or was taken from them or given to somebody else.
+
+    Whether anything was dropped. Who takes it over by themselves goes on having it.
+    """
+    known = Acknowledgement.objects.filter(ticket_id=now.ticket_id)
+    if not is_nobodys and "assignee" not in event.changes:
+        return False
+    if not is_nobodys and now.owner_id in {
+        str(pk) for pk in (event.actor_id, *known.values_list("user_id", flat=True))
+    }:
+        return False
+    return bool(known.delete()[0])
+
+
+def _not_round_again(ticket_id: UUID, wanted: list[UUID]) -> list[UUID]:
+    """What a step's own handing over lets begin: nothing that has run already since a person last had to do with the ticket.
+
+    Circles are refused when policies are saved; this ends one that came to be otherwise.
+    """
+    runs = EscalationRun.objects.filter(ticket_id=ticket_id, policy_id__in=wanted)
+    last: dict[UUID, datetime] = dict(runs.order_by("policy_id").values_list("policy_id").annotate(Max("began_at")))
+    if not last:
+        return wanted
+    by_people = Event.objects.filter(subject_id=ticket_id, actor_kind=ActorKind.USER.value)
+    touched_at = by_people.aggregate(at=Max("at"))["at"]
+    return [pk for pk in wanted if pk not in last or (touched_at is not None and touched_at > last[pk])]
 
 
 def _is_called_for(rule: Rule, before: Facts | None, facts: Facts, is_anew: bool) -> bool:
@@ -193,8 +224,11 @@ def hurry(ticket: Any, now: Situation, *, at: datetime) -> EscalationRun | None:
     known = [rule for rule in rules(now.organization_id, now.stamp) if rule.chain == Chain.HIERARCHICAL]
     run = next((run for run in live(now.ticket_id) if run.policy_id in {rule.id for rule in known}), None)
     if run is not None:
-        run.next_round, run.next_due_at = 0, at
-        run.save(update_fields=["next_round", "next_due_at"])
+        if run.next_round and run.next_step + 1 < len(run.steps):
+            # Its repetitions are not waited for; those of the last step are all that is left.
+            run.next_step, run.next_round = run.next_step + 1, 0
+        run.next_due_at = at
+        run.save(update_fields=["next_step", "next_round", "next_due_at"])
         return run
     chosen = next((rule.id for rule in known if rule.match.holds(now.facts)), None)
     if chosen is None:

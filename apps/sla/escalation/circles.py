@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from apps.sla.choices import Chain
+from apps.sla.conditions import Values, trusted
 
 Edge = tuple[UUID, UUID]
 # Chain, match and steps of a policy.
@@ -20,20 +21,31 @@ def leads_to(steps: Iterable[Mapping[str, Any]]) -> set[UUID]:
 def hand_overs(written: Iterable[Written]) -> Iterable[Edge]:
     """From which team to which functional chains give a ticket: from those that a policy is for, then on from step to step.
 
-    What is for any team is for none by name: it begins once on a ticket, and so comes to an end.
+    What is for any team is for none by name: it begins once on a ticket, and so comes to an end. What is for all but some is for
+    every other one that a ticket is given to; a team gives nothing to itself.
     """
-    for chain, match, steps in written:
-        if chain != Chain.FUNCTIONAL:
-            continue
-        way = [UUID(action["team"]) for step in steps for action in step["actions"] if action["do"] == "reassign"]
-        for source in _teams_of(match):
+    ways = [(match, _way(steps)) for chain, match, steps in written if chain == Chain.FUNCTIONAL]
+    given_to = {str(team) for _, way in ways for team in way}
+    for match, way in ways:
+        for source in _teams_of(match, given_to - {str(way[0])}):
             yield source, way[0]
         yield from pairwise(way)
 
 
-def _teams_of(match: Iterable[Mapping[str, Any]]) -> set[UUID]:
-    listed = [clause["team"] for clause in match if isinstance(clause.get("team"), list)]
-    return {UUID(value) for values in listed for value in values if value is not None}
+def _way(steps: Iterable[Mapping[str, Any]]) -> list[UUID]:
+    return [UUID(action["team"]) for step in steps for action in step["actions"] if action["do"] == "reassign"]
+
+
+def _teams_of(match: Any, others: Iterable[str]) -> set[UUID]:
+    """Those that a condition names, and of `others` those that an exception leaves."""
+    named = [clause["team"] for clause in trusted(match).clauses if "team" in clause]
+    return {UUID(team) for values in named for team in _those(values, others)}
+
+
+def _those(values: Values, others: Iterable[str]) -> Iterable[str]:
+    if values.is_except:
+        return [team for team in others if team in values]
+    return [team for team in values.of if team is not None]
 
 
 def first(edges: Iterable[Edge]) -> Sequence[UUID]:

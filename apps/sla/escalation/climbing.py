@@ -184,14 +184,14 @@ def take_step(run: EscalationRun, ticket: Ticket, now: datetime) -> None:
         fired_at=now,
         event_id=event.id,
     )
-    _advance(run, ticket, due, now, is_nothing=carried.is_nothing)
+    _advance(run, ticket, due, now, is_in_vain=carried.is_in_vain)
 
 
-def _advance(run: EscalationRun, ticket: Ticket, due: datetime, now: datetime, *, is_nothing: bool) -> None:
-    """A step that reached nobody and did nothing is not waited for."""
+def _advance(run: EscalationRun, ticket: Ticket, due: datetime, now: datetime, *, is_in_vain: bool) -> None:
+    """A step that was to reach people and reached nobody is not waited for."""
     base = due if now - due < LATE else now
     step = run.steps[run.next_step]
-    if run.next_round < step.get("repeats", 0) and not is_nothing:
+    if run.next_round < step.get("repeats", 0) and not is_in_vain:
         run.next_round += 1
         minutes = step["repeat_minutes"]
     else:
@@ -200,6 +200,6 @@ def _advance(run: EscalationRun, ticket: Ticket, due: datetime, now: datetime, *
             chains.end([run], ticket, RunEnd.EXHAUSTED, at=now, actor=chains.platform(run.organization_id))
             EscalationRun.objects.filter(pk=run.pk).update(next_step=run.next_step, next_round=0)
             return
-        minutes = 0 if is_nothing else run.steps[run.next_step]["after_minutes"]
+        minutes = 0 if is_in_vain else run.steps[run.next_step]["after_minutes"]
     run.next_due_at = chains.later(base, minutes, run.calendar_version)
     run.save(update_fields=["next_step", "next_round", "next_due_at"])

@@ -31,7 +31,8 @@ class Word:
     not_before: datetime | None = None
 
     def as_held(self) -> dict[str, Any]:
-        return {"how": self.how, "why": self.why, "is_of_chain": self.is_of_chain}
+        not_before = self.not_before.isoformat() if self.not_before else None
+        return {"how": self.how, "why": self.why, "is_of_chain": self.is_of_chain, "not_before": not_before}
 
 
 def tell(ticket: Any, words: Mapping[UUID, Word], *, at: datetime, actor: Actor) -> set[UUID]:
@@ -41,8 +42,7 @@ def tell(ticket: Any, words: Mapping[UUID, Word], *, at: datetime, actor: Actor)
     for user_id, word in words.items():
         row = rows.get(user_id) or Notice(organization_id=ticket.organization_id, ticket_id=ticket.pk, user_id=user_id)
         row.held = [*row.held, word.as_held()]
-        when = max(filter(None, (at, row.told_at and row.told_at + REST, word.not_before)))
-        row.next_at = min(filter(None, (when, row.next_at)))
+        row.next_at = _next_at(row, at)
         if row.next_at <= at:
             now.append(row)
         else:
@@ -59,22 +59,42 @@ def release(ticket: Any, *, at: datetime, actor: Actor) -> int:
     is_in_hand = Acknowledgement.objects.filter(ticket_id=ticket.pk).exists()
     for row in rows:
         row.held = [word for word in row.held if ticket.is_open and not (word["is_of_chain"] and is_in_hand)]
+    ready: list[Notice] = []
     for row in rows:
-        if not row.held:
-            row.next_at = None
+        row.next_at = _next_at(row, at) if row.held else None
+        if row.next_at is not None and row.next_at <= at:
+            ready.append(row)
+        else:
             row.save()
-    return _say(ticket, [row for row in rows if row.held], at=at, actor=actor)
+    return _say(ticket, ready, at=at, actor=actor)
+
+
+def _may_be_told(word: Mapping[str, Any], at: datetime) -> bool:
+    not_before = word.get("not_before")
+    return not_before is None or datetime.fromisoformat(not_before) <= at
+
+
+def _next_at(row: Notice, at: datetime) -> datetime:
+    """When the first of the words that are kept may be told: `at` (UTC), or later."""
+    waiting = [word.get("not_before") for word in row.held]
+    first = at if None in waiting else min(datetime.fromisoformat(each) for each in waiting)
+    return max(filter(None, (at, row.told_at and row.told_at + REST, first)))
 
 
 def _say(ticket: Any, rows: Iterable[Notice], *, at: datetime, actor: Actor) -> int:
-    """One event for each way to tell; a page says everything that was kept beside it."""
+    """One event for each way to tell, of what may be told; a page says everything that was kept beside it."""
     told: dict[str, list[dict[str, Any]]] = {}
     count = 0
     for row in rows:
-        how = PAGE if any(word["how"] == PAGE for word in row.held) else NOTICE
-        why = list(dict.fromkeys(word["why"] for word in row.held))
+        words = [word for word in row.held if _may_be_told(word, at)]
+        how = PAGE if any(word["how"] == PAGE for word in words) else NOTICE
+        if how == PAGE:
+            words = row.held
+        why = list(dict.fromkeys(word["why"] for word in words))
         told.setdefault(how, []).append({"user": str(row.user_id), "why": why})
-        row.told_at, row.next_at, row.held = at, None, []
+        row.held = [word for word in row.held if word not in words]
+        row.told_at = at
+        row.next_at = _next_at(row, at) if row.held else None
         row.save()
         count += 1
     for how, people in sorted(told.items()):

@@ -11,10 +11,10 @@ from apps.core.authorization import Action, require
 from apps.core.errors import Conflict, DomainError, FieldError, Invalid
 from apps.organizations.models import Team
 from apps.sla import policies as promises
-from apps.sla.choices import Begins, Chain
+from apps.sla.choices import Begins, Chain, VersionState
 from apps.sla.conditions import parse
 from apps.sla.escalation import actions, circles
-from apps.sla.models import EscalationPolicy
+from apps.sla.models import EscalationPolicy, Level
 
 RESOURCE = "sla"
 MOST_STEPS, MOST_MINUTES, MOST_REPEATS = 20, 43_200, 20
@@ -56,14 +56,23 @@ def change(policy: EscalationPolicy, *, actor: Actor, at: datetime, values: Mapp
 
 
 def delete(policy: EscalationPolicy, *, actor: Actor, at: datetime) -> None:
-    """Really delete a locked policy. Raises Denied, Conflict while another leads to it, StillReferenced once it has begun."""
+    """Really delete a locked policy. Raises Denied, Conflict while a policy or level leads to it, StillReferenced once begun."""
     require(actor, Action.CONFIGURE, RESOURCE)
     others = EscalationPolicy.objects.exclude(pk=policy.pk)
-    leading = [other.name for other in others if policy.pk in circles.leads_to(other.steps)]
+    leading = {other.name for other in others if policy.pk in circles.leads_to(other.steps)} | _levels_naming(policy.pk)
     if leading:
         raise Conflict(f"Still led to by {', '.join(sorted(leading))}.", code="still_referenced")
     records.delete(policy, actor=actor, at=at)
     promises.restamp(actor.organization_id)
+
+
+def _levels_naming(pk: UUID) -> set[str]:
+    """The policies of service levels of which a level, published or in a draft, lets this one begin."""
+    levels = Level.objects.filter(
+        version__state__in=(VersionState.DRAFT, VersionState.PUBLISHED),
+        actions__contains=[{"do": "escalate", "policy": str(pk)}],
+    )
+    return set(levels.values_list("version__policy__name", flat=True))
 
 
 def _refuse_senseless(given: Mapping[str, Any], pk: UUID | None, actor: Actor) -> None:

@@ -129,7 +129,9 @@ def _department_head(ticket: Ticket, at: datetime) -> list[UUID]:
 
 def _head_above(user_id: UUID, department_id: UUID) -> list[UUID]:
     above = dict(Department.objects.values_list("pk", "parent_id"))
-    heads = dict(DepartmentHead.objects.values_list("department_id", "user_id"))
+    # Who has left heads nothing any more, whatever is still written down.
+    there = DepartmentHead.objects.filter(user__is_active=True, user__deleted_at=None)
+    heads = dict(there.values_list("department_id", "user_id"))
     seen: set[UUID] = set()
     current: UUID | None = department_id
     last: list[UUID] = []
@@ -151,9 +153,14 @@ def _on_call(ticket: Ticket, at: datetime) -> list[UUID]:
 
 
 def first_on_call(found: Sequence[Any], *, at: datetime, layer: int | None = None) -> list[UUID]:
-    """Who is called of these rotas: whoever is on call in the lowest layer that has somebody, or in `layer` alone."""
-    names = [each for each in rosters.on_call(found, at=at, now=at) if each.user_id is not None] if found else []
-    wanted = layer or min((each.rota.layer for each in names), default=0)
+    """Who is called of these rotas: whoever is on call in the lowest layer in which somebody can be reached, or in `layer` alone.
+
+    Where nobody can, whoever is on call and away, by the same order.
+    """
+    known = rosters.on_call(found, at=at, now=at) if found else []
+    names = [each for each in known if each.user_id is not None and layer in {None, each.rota.layer}]
+    names = [each for each in names if each.is_reached] or names
+    wanted = min((each.rota.layer for each in names), default=0)
     return [each.user_id for each in names if each.rota.layer == wanted and each.user_id is not None]
 
 

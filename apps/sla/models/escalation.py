@@ -123,7 +123,7 @@ class EscalationFiring(TenantModel):
 
 
 class Acknowledgement(TenantModel):
-    """Somebody has the ticket in hand: no chain begins on it, until it is reopened or goes to another team."""
+    """Somebody has the ticket in hand: no chain begins on it, until it is reopened, taken from them, or goes to another team."""
 
     ticket = TenantForeignKey["Ticket", "Ticket"](
         Ticket, models.CASCADE, related_name="acknowledgements", db_index=False
@@ -142,7 +142,7 @@ class Acknowledgement(TenantModel):
 class Notice(TenantModel):
     """When one person was last told of one ticket, and what is kept for them until they may be told again.
 
-    `held`: [{"how", "why", "is_of_chain"}], told together at `next_at`.
+    `held`: [{"how", "why", "is_of_chain", "not_before"}], of which at `next_at` is told what may be told then.
     """
 
     ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="notices", db_index=False)

@@ -169,7 +169,7 @@ class OnCallRotaAdmin(ReadOnlyAdmin):
     def shown_gaps(self, rota: OnCallRota) -> SafeString:
         """At the hours that are promised to be covered, or at any where none are."""
         at = timezone.now()
-        found = coverage.gaps(rota.team_id, at, at + SHOWN_SHIFTS)
+        found = coverage.gaps(rota.team_id, at, at + SHOWN_SHIFTS, now=at)
         rows = ((f"{gap.starts_at:%Y-%m-%d %H:%M}", f"{gap.ends_at:%Y-%m-%d %H:%M}") for gap in found)
         return format_html_join("", "<div>from {} to {} UTC</div>", rows) or format_html("-")
 

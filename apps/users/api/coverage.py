@@ -88,7 +88,8 @@ class GapsView(TenantView):
     )
     def get(self, request: Request) -> Response:
         """Of each team with a rota: at the hours promised to be covered, or at any where none are. As planned, with overrides."""
-        begin = instant(self.query, "from", timezone.now())
+        now = timezone.now()
+        begin = instant(self.query, "from", now)
         end = instant(self.query, "to", begin + min(USUAL, timedelta(days=31)))
         if not begin < end <= begin + LONGEST:
             raise invalid_parameter("to", "Accepted: after `from`, and at most 92 days after it.", "out_of_range")
@@ -108,6 +109,9 @@ class GapsView(TenantView):
                 "ends_at": gap.ends_at,
                 "is_promised": gap.is_promised,
             }
-            for gap in coverage.gaps_of(list(teams), begin, end)
+            for gap in coverage.gaps_of(list(teams), begin, end, now=now)
         ]
-        return Response({"results": rows[:MOST_GAPS]})
+        if len(rows) > MOST_GAPS:
+            detail = f"There are more than {MOST_GAPS} gaps; accepted: a shorter time, or one team."
+            raise invalid_parameter("to", detail, "out_of_range")
+        return Response({"results": rows})

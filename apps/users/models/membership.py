@@ -33,7 +33,7 @@ class TeamMember(VersionedModel):
     team = TenantForeignKey[Team, Team](Team, models.CASCADE, related_name="members")
     user = TenantForeignKey[User, User](User, models.CASCADE, related_name="memberships")
     is_lead = models.BooleanField(default=False)
-    capacity = models.PositiveSmallIntegerField(default=10)
+    capacity = models.PositiveSmallIntegerField(default=20)
     # When they work here, where that is not whenever the team does.
     calendar = TenantForeignKey["BusinessCalendar | None", "BusinessCalendar | None"](
         BusinessCalendar, models.PROTECT, null=True, blank=True, related_name="members"
