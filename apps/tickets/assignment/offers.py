@@ -110,7 +110,7 @@ def _pass(
     elif is_exhausted:
         extra = {"is_unaccepted": True, "tries": len(passed)}
         if choice.chosen is None:
-            anew = replace(wanted, passed=frozenset({before}))
+            anew = replace(wanted, passed=frozenset({before} if before else ()))
             again = choose(crew.candidates, anew, terms)
             choice, wanted = (again, anew) if again.chosen else (choice, wanted)
     is_behind = lead is None and placing.is_behind(locked, queue, crew, choice.chosen)

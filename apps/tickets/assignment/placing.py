@@ -177,7 +177,7 @@ def is_behind(row: Ticket, queue: AssignmentQueue, crew: team.Crew, chosen: Cand
     """Whether something that the chosen one can do comes before this ticket. One statement, where anything waits at all."""
     if chosen is None or not crew.has_waiting:
         return False
-    given = {
+    given: dict[str, Any] = {
         "tenant": row.organization_id,
         "team": queue.team_id,
         "priority": row.priority,
@@ -301,7 +301,7 @@ def hurry(ticket_id: UUID, *, at: datetime, is_anew: bool = False) -> None:
     A lead to whom it came after others keeps the time that they have: behind them there is nobody.
     """
     row = Placement.objects.filter(ticket_id=ticket_id, offered_to__isnull=False).select_related("ticket").first()
-    if row is None:
+    if row is None or row.offered_to_id is None or row.ticket.team_id is None:
         return
     queue = AssignmentQueue.objects.filter(team_id=row.ticket.team_id, is_active=True).first()
     found = team.members(queue, (), at, only=[row.offered_to_id]).candidates if queue else []

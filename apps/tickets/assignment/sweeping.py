@@ -73,7 +73,11 @@ def sweep_organization(organization_id: UUID, at: datetime) -> Swept:
     failures: list[Exception] = []
     passed_on = given = 0
     for ticket_id, because in due:
-        with _noting(failures, f"ticket {ticket_id}"), tenancy.tenant(organization_id, via="task"), transaction.atomic():
+        with (
+            _noting(failures, f"ticket {ticket_id}"),
+            tenancy.tenant(organization_id, via="task"),
+            transaction.atomic(),
+        ):
             passed_on += offers.pass_on(ticket_id, because=because, at=at)
     with tenancy.tenant(organization_id, via="task"), transaction.atomic():
         teams = draining.teams_with_waiting()

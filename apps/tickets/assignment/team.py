@@ -94,7 +94,7 @@ def terms_of(queue: AssignmentQueue) -> Terms:
 def members(
     queue: AssignmentQueue, skills: Collection[SkillWish] | None, at: datetime, *, only: Collection[UUID] | None = None
 ) -> Crew:
-    """Everybody of the team, or some of them, as they are at `at` (UTC), by id, with these of their skills; None: all. One statement."""
+    """Everybody of the team, or some of them, as they are at `at` (UTC), by id. One statement. `skills`: None reads all of theirs."""
     given: dict[str, Any] = {
         "tenant": tenancy.required_organization_id(),
         "team": queue.team_id,
