@@ -13,6 +13,7 @@ for kind in Kind.values:
     for past in ("claimed", "started", "resumed", "put_on_hold", "commented"):
         inside(f"{kind}.{past}")(acknowledging.follow)
     inside(f"{kind}.escalated")(by_hand.follow)
+    inside(f"{kind}.passed_on")(by_hand.follow_unaccepted)
 
 
 @inside("organization.created")

@@ -8,6 +8,7 @@ from django.utils import timezone
 from apps.audit.models import Event
 from apps.core.errors import StillReferenced
 from apps.core.events import after, inside
+from apps.core.lifecycle import Phase
 from apps.tickets.assignment import draining, offers, placing
 from apps.tickets.choices import Kind, Visibility, Voice
 from apps.tickets.closing import configuring, countdowns
@@ -31,7 +32,9 @@ FREEING = (
     "escalated",
     "passed_on",
 )
-COMING = ("created", "assigned", "escalated", "reopened")
+# How urgent an offer is may have changed.
+RATING = ("updated", "priority_overridden", "major_accepted")
+COMING = ("created", "assigned", "escalated", "reopened", "passed_on")
 # It waits for an answer, for an instant or for an objection from now on; or for nothing that time brings.
 COUNTING = ("put_on_hold", "resolved", "resolution_restated", "unmerged")
 DONE = ("resumed", "closed", "reopened", "cancelled", "merged", "converted")
@@ -73,6 +76,13 @@ def keep_skill_of_rules(event: Event) -> None:
         raise StillReferenced("Still referenced by assignment rules.")
 
 
+@inside("team.deleted")
+def keep_team_of_open_tickets(event: Event) -> None:
+    """Raises StillReferenced: what belongs to a team that is not there any more waits in nobody's queue."""
+    if Ticket.objects.alive().open().filter(team_id=event.subject_id).exists():
+        raise StillReferenced("Still referenced by open tickets; assign them to another team.")
+
+
 def settle(event: Event) -> None:
     if not event.is_historic:
         placing.release(event.subject_id)
@@ -81,6 +91,18 @@ def settle(event: Event) -> None:
 def take_on(event: Event) -> None:
     if not event.is_historic and event.actor_id is not None:
         placing.release(event.subject_id, accepted_by=event.actor_id)
+
+
+def hurry(event: Event) -> None:
+    """What became more urgent while it was offered has as long to be accepted as a new one."""
+    if "priority" in event.changes:
+        placing.hurry(event.subject_id, at=event.at)
+
+
+def offer_anew(event: Event) -> None:
+    """While it was on hold nobody had to accept it: from now on they have all the time for it."""
+    if event.changes.get("phase", [None])[0] == Phase.PENDING:
+        placing.hurry(event.subject_id, at=event.at, is_anew=True)
 
 
 def serve_those_before(event: Event) -> None:
@@ -103,6 +125,11 @@ for kind in Kind.values:
         inside(f"{kind}.{past}")(settle)
     for past in WORKING:
         inside(f"{kind}.{past}")(take_on)
+    for past in RATING:
+        inside(f"{kind}.{past}")(hurry)
+    # After whoever it was offered to has accepted it by the same.
+    for past in ("resumed", "started"):
+        inside(f"{kind}.{past}")(offer_anew)
     for past in COMING:
         inside(f"{kind}.{past}")(serve_those_before)
     for past in COUNTING:
@@ -151,8 +178,12 @@ def begin(event: Event) -> None:
 @after("user.deactivated", consumer="assignment.deactivated")
 @after("user.deleted", consumer="assignment.user_deleted")
 def take_back(event: Event) -> None:
-    """Nobody works on what belongs to somebody who is gone: it goes to others of the team at once."""
-    for ticket_id in offers.DUE[offers.GONE](timezone.now(), None):
+    """Nobody works on what belongs to somebody who is gone: it goes to others of the team at once.
+
+    Team by team, as every lock of several queues.
+    """
+    gone = Ticket.objects.filter(pk__in=offers.DUE[offers.GONE](timezone.now(), None))
+    for ticket_id in gone.order_by("team_id", "priority", "opened_at", "id").values_list("pk", flat=True):
         offers.pass_on(ticket_id, because=offers.GONE, at=timezone.now())
 
 

@@ -13,6 +13,7 @@ from apps.sla.escalation import carrying, climbing, notices, policies
 from apps.sla.escalation.notices import NOTICE, PAGE, Word
 from apps.sla.models import Acknowledgement, EscalationFiring, EscalationPolicy, EscalationRun
 from apps.tickets import services, verbs
+from apps.tickets.assignment import sweeping
 from apps.tickets.models import Ticket
 from apps.users import rosters, rotas
 from apps.users.models import DepartmentHead, TeamMember, User, UserType
@@ -563,6 +564,21 @@ def test_without_a_policy_an_escalation_by_hand_tells_the_head(ladder):
     assert ladder.told(ticket) == [(1, "notified", ["Hedda"])]
     (event,) = ladder.desk.told(ticket, "escalation.notified")
     assert event.data["to"][0]["why"] == ["Anna escalated it: The line stands"]
+
+
+def test_what_everybody_let_pass_is_told_to_those_above(ladder):
+    with ladder.desk.entered():
+        factories.AssignmentQueueFactory(team=ladder.team, needs_presence=False, needs_shift=False)
+    ticket = ladder.open(assignee_id=None)
+    tries = 0
+    while not ladder.told(ticket) and tries < 5:
+        tries += 1
+        sweeping.sweep_organization(ladder.desk.tenant.id, MONDAY + (5 * tries + 1) * MINUTE)
+
+    assert [(how, who) for _, how, who in ladder.told(ticket)] == [("notified", ["Hedda"])]
+    (event,) = ladder.desk.told(ticket, "escalation.notified")
+    assert event.data["to"][0]["why"] == [f"Nobody has accepted it in {tries} tries"]
+    assert ladder.desk.stored(ticket).assignee_id is not None
 
 
 def test_history_calls_nobody(ladder):

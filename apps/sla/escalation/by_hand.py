@@ -1,4 +1,4 @@
-"""Somebody escalates up the hierarchy by hand: those who answer for the ticket are told at once, by its chain or without one."""
+"""Those who answer for a ticket are told at once: somebody escalates it by hand, or nobody accepts it."""
 
 from apps.audit.models import Event
 from apps.core.actors import ActorKind
@@ -16,8 +16,18 @@ def follow(event: Event) -> None:
     now = situation.read(event.organization_id, event.subject_id)
     if chains.hurry(event.subject, now, at=event.at) is not None:
         return
+    _tell_those_above(event, f"{event.actor_label} escalated it: {event.data.get('reason', '')}")
+
+
+def follow_unaccepted(event: Event) -> None:
+    """Everybody in the team let it pass, and there is no lead to take it: whoever answers for the team is told."""
+    placed = event.data.get("assignment") or {}
+    if not event.is_historic and placed.get("is_unaccepted"):
+        _tell_those_above(event, f"Nobody has accepted it in {placed.get('tries')} tries")
+
+
+def _tell_those_above(event: Event, why: str) -> None:
     found = recipients.find(UP, event.subject, at=event.at)
-    why = f"{event.actor_label} escalated it: {event.data.get('reason', '')}"
     words = {user_id: Word(NOTICE, why) for user_id in found.people if user_id != event.actor_id}
     if words:
         notices.tell(event.subject, words, at=event.at, actor=chains.platform(event.organization_id))

@@ -20,7 +20,7 @@ from apps.core.authorization import Action
 from apps.core.errors import FieldError
 from apps.organizations.api.serializers import TeamSerializer
 from apps.organizations.models import Team
-from apps.tickets import kinds
+from apps.tickets import kinds, rights
 from apps.tickets.api.configuration import CONFIGURED, ConfigurationViewSet
 from apps.tickets.assignment import configuring, dry_runs, rules, waiting
 from apps.tickets.choices import Destination, Priority
@@ -137,6 +137,12 @@ class DraftRuleInput(ReferringInput):
     destination = strict.ChoiceField(choices=Destination.choices, required=False)
     team: Any = strict.ReferenceField(queryset=Team.objects.all(), required=False, allow_null=True)
     position = strict.IntegerField(required=False, min_value=0, max_value=LARGEST_POSITION)
+    replaces: Any = strict.ReferenceField(
+        queryset=AssignmentRule.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="Which rule it is tried instead of, at that one's position unless it names another.",
+    )
 
 
 class RuleTrialInput(StrictInput):
@@ -245,7 +251,8 @@ class WaitingSerializer(serializers.Serializer[Any]):
     waited_seconds = serializers.IntegerField()
     why = serializers.DictField(
         child=serializers.IntegerField(),
-        help_text="How many of the team each reason keeps from it; `eligible` could take it.",
+        required=False,
+        help_text="How many of the team each reason keeps from it; `eligible` could take it. For those who work on it.",
     )
 
 
@@ -258,7 +265,10 @@ class QueueAgeSerializer(serializers.Serializer[Any]):
 
 @extend_schema_serializer(many=False)
 class WaitingListSerializer(serializers.Serializer[Any]):
-    """The first 200 of what waits, in the order in which it is given out, and of each team how much that is and how old."""
+    """The first 200 of what waits, in the order in which it is given out, and of each team how much that is and how old.
+
+    Of the teams only those on whose tickets the caller works.
+    """
 
     results = WaitingSerializer(many=True)
     teams = QueueAgeSerializer(many=True)
@@ -285,7 +295,8 @@ class WaitingView(TenantView):
             tickets = tickets.filter(team_id=team_id)
         found = waiting.waiting(tickets).order_by("priority", "opened_at", "id")
         rows = list(found[:MOST_WAITING])
-        why = waiting.reasons(rows, at)
+        worked_on = rights.works_on_each(self.actor, rows)
+        why = waiting.reasons([row for row in rows if row.pk in worked_on], at)
         results = [
             {
                 "ticket": row.pk,
@@ -295,9 +306,12 @@ class WaitingView(TenantView):
                 "team": row.team_id,
                 "waiting_since": row.waiting_since,
                 "waited_seconds": waiting.seconds(row.waiting_since, at),
-                "why": why.get(row.pk, {}),
+                **({"why": why.get(row.pk, {})} if row.pk in worked_on else {}),
             }
             for row in rows
         ]
+        teams = {row.team_id for row in rows if row.pk in worked_on}
+        if not all(rights.reads_all(self.actor, resource) for resource in kinds.resources().values()):
+            tickets = tickets.filter(team_id__in=teams)
         ages = QueueAgeSerializer(waiting.ages(tickets, at), many=True).data
         return Response({"results": results, "teams": ages})

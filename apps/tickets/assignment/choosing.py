@@ -129,6 +129,11 @@ def choose(candidates: Iterable[Candidate], wanted: Wanted, terms: Terms) -> Cho
     return Choice(chosen, len(eligible), looked_at)
 
 
+def is_nobody_left(choice: Choice) -> bool:
+    """Whether those who could take it have all let it pass."""
+    return choice.chosen is None and any(why is Why.PASSED for _, why in choice.looked_at)
+
+
 def has_room(candidates: Iterable[Candidate], terms: Terms) -> bool:
     """Whether somebody could take another ticket that asks for nothing in particular."""
     return any(why_not(candidate, ANYTHING, terms) is None for candidate in candidates)

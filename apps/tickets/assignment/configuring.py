@@ -1,6 +1,6 @@
 """What an organization sets up: rules and queues, checked as a whole before they are written."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from apps.tickets.models import AssignmentQueue, AssignmentRule
 # A week.
 MOST_MINUTES = 10_080
 LAST_POSITION = 2_147_483_647
+ASKED = frozenset({"match", "skills", "team_id"})
 
 
 def create_rule(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> AssignmentRule:
@@ -28,15 +29,26 @@ def create_rule(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> Ass
 
 
 def change_rule(rule: AssignmentRule, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> AssignmentRule:
-    """Change a locked rule. Raises Invalid. Tickets that it placed stay where they are."""
-    names = ("match", "destination", "team_id", "skills")
-    refuse_senseless_rule({**{name: getattr(rule, name) for name in names}, **values}, actor=actor)
+    """Change a locked rule. Raises Invalid. Tickets that it placed stay where they are.
+
+    What stays as it is may outlive what it names, until the rule is switched on again.
+    """
+    is_switched_on = values.get("is_active", False) and not rule.is_active
+    before = {name: getattr(rule, name) for name in ("match", "destination", "team_id", "skills")}
+    changed = {name for name, value in before.items() if is_switched_on or values.get(name, value) != value}
+    if changed:
+        refuse_senseless_rule({**before, **values}, actor=actor, changed=changed)
     return records.change(rule, actor=actor, at=at, values=values)
 
 
-def refuse_senseless_rule(values: Mapping[str, Any], *, actor: Actor) -> None:
-    """Raises Invalid with all that is wrong: a rule leads somewhere, and asks for what there is."""
-    errors = rules.faults(values.get("match", {}), values.get("skills", []), actor=actor)
+def refuse_senseless_rule(values: Mapping[str, Any], *, actor: Actor, changed: Collection[str] = ASKED) -> None:
+    """Raises Invalid with all that is wrong: a rule leads somewhere, and asks for what there is.
+
+    Only what is `changed` has to be there.
+    """
+    match = values.get("match", {}) if "match" in changed else {}
+    skills = values.get("skills", []) if "skills" in changed else []
+    errors = rules.faults(match, skills, actor=actor)
     destination, team_id = values.get("destination", Destination.TEAM), values.get("team_id")
     if destination == Destination.TEAM and team_id is None:
         detail = "A rule leads to a team; accepted: the id of one, or another destination."
@@ -44,7 +56,7 @@ def refuse_senseless_rule(values: Mapping[str, Any], *, actor: Actor) -> None:
     if destination != Destination.TEAM and team_id is not None:
         detail = f"Whoever supports the {destination.replace('_', ' ')} gets it; accepted: null."
         errors.append(FieldError("/team", "invalid", detail))
-    errors += _gone(team_id)
+    errors += _gone(team_id) if "team_id" in changed else []
     if errors:
         raise Invalid(errors=errors)
 

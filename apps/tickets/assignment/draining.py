@@ -4,22 +4,35 @@ The queue is locked first, then tickets one by one, passing over those that some
 moment wins, and nobody waits in a circle.
 """
 
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps.core.actors import Actor
 from apps.core.lifecycle import Phase
 from apps.tickets import kinds, services
 from apps.tickets.assignment import placing, team
-from apps.tickets.assignment.choosing import Choice, Wanted, deal, wishes
+from apps.tickets.assignment.choosing import (
+    Candidate,
+    Choice,
+    Terms,
+    Wanted,
+    choose,
+    deal,
+    is_nobody_left,
+    wishes,
+)
 from apps.tickets.assignment.placing import Placed
 from apps.tickets.models import AssignmentQueue, Placement, Ticket
 
-# Looked at in one transaction: while it goes on, nothing else comes into the team.
-MOST_LOOKED_AT, MOST_GIVEN = 500, 50
+# In one transaction: while it goes on, nothing else comes into the team.
+PAGE, MOST_GIVEN = 500, 50
+# So long those who let it pass are left alone, where there is nobody else.
+REST = timedelta(minutes=15)
 WAITING_PHASES = (Phase.NEW, Phase.OPEN)
 PART = "assignment"
 
@@ -50,11 +63,9 @@ def drain(team_id: UUID, *, at: datetime) -> int:
     if queue is None:
         return 0
     actor = Actor.system(queue.organization_id, PART)
-    rows = _placements(waiting_in(team_id)[:MOST_LOOKED_AT])
-    if not rows:
+    crew, terms = team.members(queue, None, at), team.terms_of(queue)
+    if not crew.has_waiting:
         return 0
-    waiting = [(ticket.pk, wanted_by(ticket, placement)) for ticket, placement in rows]
-    candidates = team.members(queue, {wish for _, wanted in waiting for wish in wanted.skills}, at).candidates
 
     def give(pk: UUID, wanted: Wanted, choice: Choice) -> bool:
         ticket = lock_free(pk, team_id=team_id, assignee=None)
@@ -63,13 +74,35 @@ def drain(team_id: UUID, *, at: datetime) -> int:
         write_down(ticket, queue, choice, wanted, event="assigned", because="queue", actor=actor, at=at)
         return True
 
-    return deal(waiting, candidates, team.terms_of(queue), at, give=give, most=MOST_GIVEN)
+    waiting = (
+        (ticket.pk, _asked_anew(wanted_by(ticket, placement), placement, crew.candidates, terms, at))
+        for ticket, placement in _in_pages(waiting_in(team_id))
+    )
+    return deal(waiting, crew.candidates, terms, at, give=give, most=MOST_GIVEN)
 
 
-def _placements(tickets: QuerySet[Ticket]) -> list[tuple[Ticket, Placement | None]]:
-    found = list(tickets.only("id", "organization_id", "priority"))
-    standing = {row.ticket_id: row for row in Placement.objects.filter(ticket_id__in=[each.pk for each in found])}
-    return [(ticket, standing.get(ticket.pk)) for ticket in found]
+def _in_pages(tickets: QuerySet[Ticket]) -> Iterator[tuple[Ticket, Placement | None]]:
+    """All of them in their order, with where each stands, page by page: only as far as whoever asks goes on asking."""
+    after = Q()
+    while True:
+        page = list(tickets.filter(after).only("id", "organization_id", "priority", "opened_at")[:PAGE])
+        standing = {row.ticket_id: row for row in Placement.objects.filter(ticket_id__in=[each.pk for each in page])}
+        yield from ((ticket, standing.get(ticket.pk)) for ticket in page)
+        if len(page) < PAGE:
+            return
+        last = page[-1]
+        after = Q(priority__gt=last.priority) | Q(priority=last.priority, opened_at__gt=last.opened_at)
+        after |= Q(priority=last.priority, opened_at=last.opened_at, pk__gt=last.pk)
+
+
+def _asked_anew(
+    wanted: Wanted, placement: Placement | None, candidates: Sequence[Candidate], terms: Terms, at: datetime
+) -> Wanted:
+    """What everybody who could take it let pass is offered to all of them once more when it has waited for REST."""
+    since = placement.waiting_since if placement else None
+    if not wanted.passed or since is None or at - since < REST or not is_nobody_left(choose(candidates, wanted, terms)):
+        return wanted
+    return replace(wanted, passed=frozenset())
 
 
 def wanted_by(ticket: Ticket, placement: Placement | None) -> Wanted:

@@ -99,13 +99,22 @@ def _rules(draft: Mapping[str, Any] | None, actor: Actor) -> list[Rule]:
     places: list[tuple[int, Rule]] = [
         (row.position, rule)
         for row, rule in zip(rows, rules.stored(rows), strict=True)
-        if row.team is None or not row.team.is_deleted
+        if (row.team is None or not row.team.is_deleted) and (draft is None or row.pk != draft.get("replaces_id"))
     ]
     if draft is not None:
-        # One without a place stands before all others: so it is seen what it asks for.
-        places.append((draft.get("position", -1), _draft(draft, actor)))
+        places.append((_place(draft), _draft(draft, actor)))
     # A draft in the place of another comes before it.
     return [rule for _, rule in sorted(places, key=lambda each: (each[0], each[1].id is not None))]
+
+
+def _place(draft: Mapping[str, Any]) -> int:
+    """As it says, else of the rule that it replaces, else before all others: so it is seen what it asks for."""
+    if draft.get("position") is not None:
+        return int(draft["position"])
+    replaces = draft.get("replaces_id")
+    if replaces is None:
+        return -1
+    return AssignmentRule.objects.values_list("position", flat=True).get(pk=replaces)
 
 
 def _draft(draft: Mapping[str, Any], actor: Actor) -> Rule:

@@ -13,8 +13,8 @@ from apps.core.actors import Actor
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.organizations.models import Team
 from apps.tickets import services, verbs
-from apps.tickets.assignment import draining, team
-from apps.tickets.assignment.choosing import Choice, Wanted, Why, choose, lead_of, wishes
+from apps.tickets.assignment import draining, placing, team
+from apps.tickets.assignment.choosing import Wanted, choose, is_nobody_left, lead_of, wishes
 from apps.tickets.choices import HandsBack
 from apps.tickets.models import AssignmentQueue, Placement, Ticket
 from apps.users.models import Absence, Presence, PresenceStatus, Session, TeamMember, User
@@ -91,22 +91,32 @@ def _pass(
     at: datetime,
     **told: str,
 ) -> Ticket:
-    """To the next one; after enough tries, or when nobody is left who was not asked, to the lead; else into the queue."""
+    """To the next one; after enough tries, or when nobody is left who was not asked, to the lead; else into the queue.
+
+    Without a lead everybody is asked anew, and the fact says so: those above hear of it.
+    """
     before = locked.assignee_id
     passed = {*(placement.passed if placement else ())}
     passed |= {before} if because in TRIES else set()
     wanted = Wanted(locked.priority, wishes(placement.skills if placement else ()), frozenset(passed))
-    candidates = team.members(queue, wanted.skills, at).candidates
-    terms = team.terms_of(queue)
-    choice = choose((each for each in candidates if each.user_id != before or because in TRIES), wanted, terms)
-    is_exhausted = because in TRIES and (len(passed) >= queue.most_tries or _is_nobody_left(choice))
-    lead = None
-    if is_exhausted:
-        others = [each for each in candidates if each.user_id != before]
-        lead = lead_of(others, wanted, terms)
-        choice = replace(choice, chosen=lead)
-    extra = {"is_to_lead": True, "tries": len(passed)} if lead else {}
-    return draining.write_down(
+    crew, terms = team.members(queue, wanted.skills, at), team.terms_of(queue)
+    choice = choose((each for each in crew.candidates if each.user_id != before or because in TRIES), wanted, terms)
+    others = [each for each in crew.candidates if each.user_id != before]
+    is_exhausted = because in TRIES and (len(passed) >= queue.most_tries or is_nobody_left(choice))
+    lead = lead_of(others, wanted, terms) if is_exhausted else None
+    extra: dict[str, Any] = {}
+    if lead is not None:
+        choice, extra = replace(choice, chosen=lead), {"is_to_lead": True, "tries": len(passed)}
+    elif is_exhausted:
+        extra = {"is_unaccepted": True, "tries": len(passed)}
+        if choice.chosen is None:
+            anew = replace(wanted, passed=frozenset({before} if before else ()))
+            again = choose(crew.candidates, anew, terms)
+            choice, wanted = (again, anew) if again.chosen else (choice, wanted)
+    is_behind = lead is None and placing.is_behind(locked, queue, crew, choice.chosen)
+    if is_behind:
+        choice, extra = replace(choice, chosen=None), {**extra, "is_behind": True}
+    written = draining.write_down(
         locked,
         queue,
         choice,
@@ -118,11 +128,10 @@ def _pass(
         is_without_end=lead is not None,
         **{"from": str(before), **extra, **told},
     )
-
-
-def _is_nobody_left(choice: Choice) -> bool:
-    """Whether those who could take it have all let it pass."""
-    return choice.chosen is None and any(why is Why.PASSED for _, why in choice.looked_at)
+    if is_behind:
+        # Those before it were served meanwhile, and perhaps it was too.
+        written.refresh_from_db()
+    return written
 
 
 # --- what is due
@@ -133,11 +142,12 @@ _ONLY = "(%(only)s::uuid IS NULL OR k.id = %(only)s)"
 _OF_QUEUE = f"""
 JOIN {_QUEUE} q ON q.organization_id = %(tenant)s AND q.team_id = k.team_id AND q.is_active
 """
+# What is on hold is begun by nobody.
 OVERDUE = f"""
 SELECT k.id FROM {_PLACEMENT} p
 JOIN {_TICKET} k ON k.organization_id = %(tenant)s AND k.id = p.ticket_id AND k.assignee_id = p.offered_to_id
 {_OF_QUEUE}
-WHERE p.organization_id = %(tenant)s AND p.accept_by <= %(at)s AND {_OPEN} AND {_ONLY}
+WHERE p.organization_id = %(tenant)s AND p.accept_by <= %(at)s AND {_OPEN} AND k.phase <> 'pending' AND {_ONLY}
 ORDER BY p.accept_by, k.id LIMIT {MOST_AT_ONCE}
 """  # noqa: S608 - our tables
 # Out of office counts from its first second; offline when no session has been live for a minute, or they have said so for one.

@@ -21,6 +21,7 @@ from apps.tickets.assignment import rules, team
 from apps.tickets.assignment.choosing import LASTING, Candidate, Choice, Wanted, choose, why_not, wishes
 from apps.tickets.assignment.rules import Routed
 from apps.tickets.models import AssignmentQueue, AssignmentTurn, Placement, Ticket
+from apps.users.models import MemberSkill, TeamMember, User
 
 # Of so many people the fact tells why.
 MOST_TOLD = 20
@@ -62,7 +63,7 @@ def on_creation(row: Ticket, *, at: datetime) -> Placed:
     # What it takes to solve it does not depend on who sent it where.
     skills = routed.rule.skills if routed else ()
     is_ruled = row.team_id is None
-    placed = in_team(team_id, Wanted(row.priority, skills), at=at, routed=routed if is_ruled else None)
+    placed = in_team(row, team_id, Wanted(row.priority, skills), at=at, routed=routed if is_ruled else None)
     if is_ruled:
         placed.values["team_id"] = team_id
     return placed
@@ -75,7 +76,7 @@ def on_assignment(locked: Ticket, values: Mapping[str, Any], *, at: datetime) ->
     team_id = values.get("team_id", locked.team_id)
     assignee_id = values.get("assignee_id", locked.assignee_id)
     if assignee_id is not None:
-        return Placed(told=_despite(team_id, assignee_id, locked.priority, at=at))
+        return Placed(told=_despite(locked, team_id, assignee_id, at=at))
     before = Placement.objects.filter(ticket_id=locked.pk).first()
     is_elsewhere = team_id != locked.team_id
     passed = set() if before is None or is_elsewhere else set(before.passed)
@@ -83,16 +84,19 @@ def on_assignment(locked: Ticket, values: Mapping[str, Any], *, at: datetime) ->
         # It was taken away from them.
         passed.add(locked.assignee_id)
     wanted = Wanted(locked.priority, wishes(before.skills if before else ()), frozenset(passed))
-    return in_team(team_id, wanted, at=at) if team_id is not None else NOTHING
+    return in_team(locked, team_id, wanted, at=at) if team_id is not None else NOTHING
 
 
 def on_reopening(locked: Ticket, *, at: datetime) -> Placed:
-    """Its last owner keeps it, also beyond their capacity, unless they are away, offline, off shift or gone."""
-    if events.is_historic() or locked.team_id is None:
+    """Its last owner keeps it, also beyond their capacity, unless they are away, offline, off shift or gone.
+
+    Where the team gives its work out by hand only who is gone does not: then it is nobody's.
+    """
+    if events.is_historic():
         return NOTHING
     queue = team.lock_queue(locked.team_id)
     if queue is None:
-        return NOTHING
+        return _without_who_is_gone(locked)
     before = Placement.objects.filter(ticket_id=locked.pk).first()
     wanted = Wanted(locked.priority, wishes(before.skills if before else ()))
     crew = team.members(queue, wanted.skills, at)
@@ -100,19 +104,29 @@ def on_reopening(locked: Ticket, *, at: datetime) -> Placed:
     if last is not None and why_not(last, wanted, team.terms_of(queue)) not in LASTING:
         told = {"assignment": {"because": "last_owner", "assignee": str(last.user_id), "team": str(locked.team_id)}}
         return Placed(told=told, queue=queue, wanted=wanted, chosen=last, is_kept=True)
-    return _placed(queue, crew, wanted, at=at, because="reopened")
+    return _placed(locked, queue, crew, wanted, at=at, because="reopened")
 
 
-def in_team(team_id: UUID, wanted: Wanted, *, at: datetime, routed: Routed | None = None) -> Placed:
-    """Whom the team's queue chooses at `at` (UTC), under its lock; nobody where the team gives work out by hand."""
+def _without_who_is_gone(locked: Ticket) -> Placed:
+    if locked.assignee_id is None:
+        return NOTHING
+    if User.objects.alive().filter(pk=locked.assignee_id, is_active=True).exists():
+        return NOTHING
+    told = {"because": "owner_gone", "from": str(locked.assignee_id), "assignee": None}
+    return Placed(values={"assignee_id": None}, told={"assignment": told})
+
+
+def in_team(row: Ticket, team_id: UUID, wanted: Wanted, *, at: datetime, routed: Routed | None = None) -> Placed:
+    """Whom the team's queue chooses for the ticket at `at` (UTC), under its lock; nobody where the team works by hand."""
     queue = team.lock_queue(team_id)
     if queue is None:
         told = {"assignment": {"team": str(team_id), **_by_rule(routed)}} if routed else {}
         return Placed(told=told)
-    return _placed(queue, team.members(queue, wanted.skills, at), wanted, at=at, routed=routed)
+    return _placed(row, queue, team.members(queue, wanted.skills, at), wanted, at=at, routed=routed)
 
 
 def _placed(
+    row: Ticket,
     queue: AssignmentQueue,
     crew: team.Crew,
     wanted: Wanted,
@@ -122,10 +136,10 @@ def _placed(
     because: str = "queue",
 ) -> Placed:
     choice = choose(crew.candidates, wanted, team.terms_of(queue))
-    is_behind = choice.chosen is not None and crew.has_waiting
-    chosen = None if is_behind else choice.chosen
+    is_after_others = is_behind(row, queue, crew, choice.chosen)
+    chosen = None if is_after_others else choice.chosen
     told = explained(queue, choice, chosen, because=because)
-    told |= {"is_behind": True} if is_behind else {}
+    told |= {"is_behind": True} if is_after_others else {}
     return Placed(
         values={"assignee_id": chosen.user_id if chosen else None},
         told={"assignment": told | _by_rule(routed)},
@@ -133,8 +147,47 @@ def _placed(
         wanted=wanted,
         chosen=chosen,
         accept_by=accept_by(queue, wanted.priority, chosen, at=at) if chosen else None,
-        is_behind=is_behind,
+        is_behind=is_after_others,
     )
+
+
+# Only what stands before the ticket counts, and only what this person can do: what waits for others keeps nobody from work.
+BEFORE = f"""
+SELECT EXISTS (
+    SELECT FROM {Ticket._meta.db_table} w
+    LEFT JOIN {Placement._meta.db_table} p ON p.organization_id = %(tenant)s AND p.ticket_id = w.id
+    WHERE w.organization_id = %(tenant)s AND w.team_id = %(team)s AND w.assignee_id IS NULL AND w.deleted_at IS NULL
+    AND w.phase IN ('new', 'open') AND w.merged_into_id IS NULL
+    AND (w.priority, w.opened_at, w.id) < (%(priority)s, %(opened_at)s, %(ticket)s)
+    AND NOT %(user)s = ANY(coalesce(p.passed, '{{}}'))
+    AND NOT EXISTS (
+        SELECT FROM jsonb_to_recordset(coalesce(p.skills, '[]')) AS s(skill uuid, level int, is_required boolean)
+        WHERE coalesce(s.is_required, true) AND NOT EXISTS (
+            SELECT FROM {MemberSkill._meta.db_table} k
+            JOIN {TeamMember._meta.db_table} m ON m.organization_id = %(tenant)s AND m.id = k.member_id
+            WHERE k.organization_id = %(tenant)s AND m.team_id = %(team)s AND m.user_id = %(user)s
+            AND k.skill_id = s.skill AND k.level >= coalesce(s.level, 1)
+        )
+    )
+)
+"""  # noqa: S608 - our tables
+
+
+def is_behind(row: Ticket, queue: AssignmentQueue, crew: team.Crew, chosen: Candidate | None) -> bool:
+    """Whether something that the chosen one can do comes before this ticket. One statement, where anything waits at all."""
+    if chosen is None or not crew.has_waiting:
+        return False
+    given: dict[str, Any] = {
+        "tenant": row.organization_id,
+        "team": queue.team_id,
+        "priority": row.priority,
+        "opened_at": row.opened_at,
+        "ticket": row.pk,
+        "user": chosen.user_id,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(BEFORE, given)
+        return bool(cursor.fetchone()[0])
 
 
 def explained(queue: AssignmentQueue, choice: Choice, chosen: Candidate | None, *, because: str) -> dict[str, Any]:
@@ -165,13 +218,15 @@ def _by_rule(routed: Routed | None) -> dict[str, Any]:
     return {"rule": {"id": str(routed.rule.id), "name": routed.rule.name}} if routed else {}
 
 
-def _despite(team_id: UUID | None, assignee_id: UUID, priority: int, *, at: datetime) -> dict[str, Any]:
+def _despite(locked: Ticket, team_id: UUID | None, assignee_id: UUID, *, at: datetime) -> dict[str, Any]:
     """What would have kept the queue from this person: whoever assigns by hand may, and the timeline says it."""
     queue = AssignmentQueue.objects.filter(team_id=team_id, is_active=True).first() if team_id else None
     if queue is None:
         return {}
-    found = team.members(queue, (), at, only=[assignee_id]).candidates
-    why = why_not(found[0], Wanted(priority), team.terms_of(queue)) if found else "not_in_team"
+    before = Placement.objects.filter(ticket_id=locked.pk).first()
+    wanted = Wanted(locked.priority, wishes(before.skills if before else ()))
+    found = team.members(queue, wanted.skills, at, only=[assignee_id]).candidates
+    why = why_not(found[0], wanted, team.terms_of(queue)) if found else "not_in_team"
     told = {"because": "by_hand", "team": str(team_id), "assignee": str(assignee_id), "despite": why}
     return {"assignment": told} if why else {}
 
@@ -238,6 +293,24 @@ def settle(ticket: Ticket, placed: Placed, *, at: datetime) -> None:
 
 def _stored(wish: Any) -> dict[str, Any]:
     return {"skill": str(wish.skill_id), "level": wish.level, "is_required": wish.is_required}
+
+
+def hurry(ticket_id: UUID, *, at: datetime, is_anew: bool = False) -> None:
+    """The offer of a ticket whose priority has changed ends no later than one made at `at` (UTC); with `is_anew`, just then.
+
+    A lead to whom it came after others keeps the time that they have: behind them there is nobody.
+    """
+    row = Placement.objects.filter(ticket_id=ticket_id, offered_to__isnull=False).select_related("ticket").first()
+    if row is None or row.offered_to_id is None or row.ticket.team_id is None:
+        return
+    queue = AssignmentQueue.objects.filter(team_id=row.ticket.team_id, is_active=True).first()
+    found = team.members(queue, (), at, only=[row.offered_to_id]).candidates if queue else []
+    if queue is None or not found or (found[0].is_lead and row.passed and row.accept_by is None):
+        return
+    until = accept_by(queue, row.ticket.priority, found[0], at=at)
+    if not is_anew:
+        until = min(filter(None, (row.accept_by, until)), default=None)
+    Placement.objects.filter(pk=row.pk).update(accept_by=until)
 
 
 def is_only_offered(ticket: Ticket) -> bool:

@@ -1,5 +1,7 @@
 """What time brings to assignment, organization by organization, each ticket or batch in a transaction of its own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -60,19 +62,40 @@ def sweep(at: datetime) -> Swept:
 
 
 def sweep_organization(organization_id: UUID, at: datetime) -> Swept:
-    """First what people cannot or will not do goes back, then everything that waits is given out, to those who are there."""
+    """First what people cannot or will not do goes back, then everything that waits is given out, to those who are there.
+
+    One ticket or team that fails keeps no other from its turn. Raises ExceptionGroup in the end, of all failures.
+    """
     with tenancy.tenant(organization_id, via="task"), transaction.atomic():
         if not AssignmentQueue.objects.filter(is_active=True).exists():
             return Swept()
         due = [(ticket_id, because) for because, ask in offers.DUE.items() for ticket_id in ask(at, None)]
-    passed_on = 0
+    failures: list[Exception] = []
+    passed_on = given = 0
     for ticket_id, because in due:
-        with tenancy.tenant(organization_id, via="task"), transaction.atomic():
+        with (
+            _noting(failures, f"ticket {ticket_id}"),
+            tenancy.tenant(organization_id, via="task"),
+            transaction.atomic(),
+        ):
             passed_on += offers.pass_on(ticket_id, because=because, at=at)
     with tenancy.tenant(organization_id, via="task"), transaction.atomic():
         teams = draining.teams_with_waiting()
-    given = sum(_drain(organization_id, team_id, at) for team_id in teams)
+    for team_id in teams:
+        with _noting(failures, f"team {team_id}"):
+            given += _drain(organization_id, team_id, at)
+    if failures:
+        raise ExceptionGroup(f"assignment failed for {len(failures)} tickets or teams", failures)
     return Swept(passed_on, given)
+
+
+@contextmanager
+def _noting(failures: list[Exception], what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as failure:
+        failure.add_note(what)
+        failures.append(failure)
 
 
 def _drain(organization_id: UUID, team_id: UUID, at: datetime) -> int:

@@ -35,7 +35,8 @@ SELECT m.user_id, u.full_name, m.capacity, coalesce(l.open_here, 0), coalesce(l.
     ),
     m.is_lead, v.id,
     (SELECT jsonb_object_agg(k.skill_id, k.level) FROM {MemberSkill._meta.db_table} k
-     WHERE k.organization_id = %(tenant)s AND k.member_id = m.id AND k.skill_id = ANY(%(skills)s::uuid[])),
+     WHERE k.organization_id = %(tenant)s AND k.member_id = m.id
+     AND (%(skills)s::uuid[] IS NULL OR k.skill_id = ANY(%(skills)s::uuid[]))),
     (SELECT EXISTS (
         SELECT FROM {Ticket._meta.db_table} w WHERE w.organization_id = %(tenant)s AND w.team_id = %(team)s
         AND w.assignee_id IS NULL AND w.deleted_at IS NULL AND w.phase IN ('new', 'open')
@@ -91,14 +92,14 @@ def terms_of(queue: AssignmentQueue) -> Terms:
 
 
 def members(
-    queue: AssignmentQueue, skills: Collection[SkillWish], at: datetime, *, only: Collection[UUID] | None = None
+    queue: AssignmentQueue, skills: Collection[SkillWish] | None, at: datetime, *, only: Collection[UUID] | None = None
 ) -> Crew:
-    """Everybody of the team, or some of them, as they are at `at` (UTC), by id. One statement."""
+    """Everybody of the team, or some of them, as they are at `at` (UTC), by id. One statement. `skills`: None reads all of theirs."""
     given: dict[str, Any] = {
         "tenant": tenancy.required_organization_id(),
         "team": queue.team_id,
         "at": at,
-        "skills": [wish.skill_id for wish in skills],
+        "skills": None if skills is None else [wish.skill_id for wish in skills],
         "counts_on_hold": queue.counts_on_hold,
         "only": None if only is None else list(only),
     }

@@ -20,6 +20,8 @@ REASONS: Mapping[str, str] = {
     "passed": "let it pass before",
     "not_in_team": "not of the team",
 }
+# Those that say what somebody does, not what they are.
+VERBS = frozenset({"gone", "lacks_skill", "passed"})
 # What came before it is passed on; of whom.
 PASSED: Mapping[str, str] = {
     "rejected": "{} refused it",
@@ -40,7 +42,10 @@ def sentence(assignment: Mapping[str, Any], names: Mapping[str, str]) -> str:
     because, assignee = assignment.get("because"), assignment.get("assignee")
     person = _named(assignee, assignment, names)
     if because == "by_hand":
-        return f"although {person} is {_reason(assignment.get('despite'), {})}"
+        despite = assignment.get("despite")
+        return f"although {person} {'' if despite in VERBS else 'is '}{_reason(despite, {})}"
+    if because == "owner_gone":
+        return f"{names.get(str(assignment.get('from')), 'whoever had it')} is gone, so it is nobody's"
     if because == "last_owner":
         return f"{person} keeps it"
     parts = [_by_rule(assignment, names), _to(person if assignee else "", assignment, names)]
@@ -52,7 +57,10 @@ def passed_on(assignment: Mapping[str, Any], names: Mapping[str, str]) -> str:
     told = PASSED.get(str(assignment.get("because")), "{} let it pass")
     why = told.format(names.get(str(assignment.get("from")), "somebody"))
     reason = assignment.get("reason")
-    return f"passed it on: {why}{f' ({reason})' if reason else ''}; {sentence(assignment, names)}"
+    parts = [f"passed it on: {why}{f' ({reason})' if reason else ''}"]
+    if assignment.get("is_unaccepted"):
+        parts.append(f"nobody has accepted it in {assignment.get('tries')} tries")
+    return "; ".join([*parts, sentence(assignment, names)])
 
 
 def _by_rule(assignment: Mapping[str, Any], names: Mapping[str, str]) -> str:

@@ -5,6 +5,8 @@ import pytest
 from tests.benchmarks import assignment
 from tests.conftest import IS_FULL_RUN
 
+# How far one of several equals may be from their mean, in percent of it; only one method promises to be even.
+SPREAD = {"least_loaded": 10}
 TICKETS = assignment.MOST if IS_FULL_RUN else 250
 
 
@@ -19,8 +21,9 @@ def test_in_a_month_nobody_free_lets_a_ticket_wait_none_is_overtaken_and_twice_i
     assert (outcome.idle_waits, outcome.jumped, dict(outcome.wrongly)) == (0, 0, {})
     assert outcome.most_open <= assignment.CAPACITY
     assert assignment.simulate(method, TICKETS).digest == outcome.digest
-    if IS_FULL_RUN and method == "least_loaded":
-        assert outcome.spread <= 10
+    # A few tickets each cannot be spread as evenly as a month of them; whoever was always the first would have some 200 % more.
+    if method in SPREAD or not IS_FULL_RUN:
+        assert outcome.spread <= (SPREAD[method] if IS_FULL_RUN else 60)
     record_property(f"a month by {method}: equals from their mean, %", f"{outcome.spread:.1f}")
 
 

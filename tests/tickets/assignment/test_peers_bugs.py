@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from apps.core.errors import Conflict
+from apps.tickets.assignment import draining
 from tests import factories
 from tests.conftest import IS_FULL_RUN
 from tests.core.racing import at_once
@@ -47,6 +48,22 @@ def test_chatwoot_10583_the_most_urgent_of_what_waits_comes_first(desk, agents):
     desk.delivers()
 
     assert desk.owners([calm, urgent]) == [None, ann]
+
+
+def test_chatwoot_10376_pages_of_what_nobody_can_do_hold_up_nobody(desk, agents, monkeypatch):
+    monkeypatch.setattr(draining, "PAGE", 2)
+    (ann,) = agents("ann", presence="offline", capacity=5)
+    with desk.tenant.entered():
+        skill = factories.SkillFactory()
+        factories.AssignmentRuleFactory(team=desk.team, match={"source": ["phone"]}, skills=[{"skill": str(skill.pk)}])
+    at = timezone.now()
+    beyond = [desk.opens(at=at, source="phone", impact=1, urgency=1) for _ in range(5)]
+    plain = [desk.opens(at=at + timedelta(minutes=place)) for place in range(3)]
+    desk.says(ann, "available")
+
+    assert desk.a_minute_passes().given == 3
+
+    assert desk.owners([*beyond, *plain]) == [None] * 5 + [ann] * 3
 
 
 @pytest.mark.parametrize("method", ["round_robin", "least_loaded"])

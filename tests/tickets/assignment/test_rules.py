@@ -241,3 +241,53 @@ def test_a_skill_that_a_rule_asks_for_is_not_deleted(acme, team, dan, api):
     refused(client.delete(f"/api/v1/skills/{asked.pk}/"), 409, "still_referenced")
     assert client.delete(f"/api/v1/skills/{other.pk}/").status_code == 204
     assert client.get(f"/api/v1/skills/{asked.pk}/").status_code == 200
+
+
+def test_a_team_that_has_open_tickets_is_not_deleted(acme, desk, agents, dan, api):
+    client = api(dan)
+    (ann,) = agents("ann")
+    offered, held = desk.opens(), desk.opens()
+    desk.does(held, "hold", reason="awaiting_vendor")
+
+    for ticket in (offered, held):
+        refused(client.delete(f"/api/v1/teams/{desk.team.pk}/"), 409, "still_referenced")
+        assert desk.owner(ticket) == ann
+        desk.resolves(ticket)
+
+    assert client.delete(f"/api/v1/teams/{desk.team.pk}/").status_code == 204
+
+
+def test_a_rule_whose_team_is_gone_can_be_changed_and_switched_off_but_not_on(acme, team, dan, api):
+    client = api(dan)
+    with acme.entered():
+        gone = factories.TeamFactory()
+    made = rule(client, gone)
+    assert client.delete(f"/api/v1/teams/{gone.pk}/").status_code == 204
+    address = f"{RULES}{made['id']}/"
+
+    renamed = client.patch(address, {"name": "Once"})
+    off = client.patch(address, {"is_active": False})
+    on = client.patch(address, {"is_active": True})
+    moved = client.patch(address, {"team": str(team.pk), "is_active": True})
+
+    assert (renamed.status_code, off.status_code, off.json()["is_active"]) == (200, 200, False)
+    assert [error["pointer"] for error in refused(on, 400, "deleted")["errors"]] == ["/team"]
+    assert (moved.status_code, moved.json()["is_active"]) == (200, True)
+
+
+def test_a_changed_rule_is_tried_in_the_place_of_itself(acme, team, dan, api):
+    client = api(dan)
+    with acme.entered():
+        phone = factories.TeamFactory(name="Phone")
+    first = rule(client, team, match={"source": ["chat"]}, position=1)
+    changed = rule(client, team, position=2)
+    called = opened(client, source="phone")
+
+    draft = {"match": {"source": ["phone"]}, "team": str(phone.pk), "replaces": changed["id"]}
+    tried = client.post(DRY_RUN, {"rule": draft}).json()
+
+    assert tried["rules"] == [
+        {"rule": first["id"], "name": first["name"], "tickets": 0},
+        {"rule": None, "name": "the draft", "tickets": 1},
+    ]
+    assert [(each["ticket"], each["would_be"]) for each in tried["results"]] == [(called["id"], str(phone.pk))]

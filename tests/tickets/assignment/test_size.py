@@ -73,3 +73,5 @@ def test_choosing_among_many_costs_a_creation_little(fresh_database, acme, recor
     more = [after - before for before, after in zip(spent["by hand"], spent["by its queue"], strict=True)]
     record_property(f"assignment at {PEOPLE} people, {OPEN} open tickets: ms more per creation", f"{more[0]:.2f}")
     record_property(f"assignment at {PEOPLE} people, {OPEN} open tickets: ms of CPU more", f"{more[1]:.2f}")
+    # By the processor's time, which other work on the machine does not spend; few rounds of a sample vary more.
+    assert more[1] <= (5 if IS_FULL_RUN else 10)

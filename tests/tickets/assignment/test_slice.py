@@ -54,3 +54,22 @@ def test_whom_it_is_offered_to_accepts_it_or_lets_the_next_have_it(acme, desk, a
     )
     again = api(ann).post(incident({"id": first.pk}, "accept"), {})
     assert (again.status_code, again.json()["code"]) == (409, "not_offered")
+
+
+def test_whoever_merely_asked_for_a_ticket_is_told_that_it_waits_and_nothing_of_the_desks_people(
+    desk, agents, alice, bob, api
+):
+    agents("ann", presence="offline")
+    ticket = desk.opens(requester_id=bob.pk)
+    others = desk.opens()
+
+    asked = api(bob).get("/api/v1/assignment/waiting/").json()
+    worked = api(alice).get("/api/v1/assignment/waiting/").json()
+
+    assert [(row["ticket"], "why" in row) for row in asked["results"]] == [(str(ticket.pk), False)]
+    assert asked["teams"] == []
+    assert {row["ticket"]: row["why"] for row in worked["results"]} == {
+        str(ticket.pk): {"offline": 1},
+        str(others.pk): {"offline": 1},
+    }
+    assert [age["count"] for age in worked["teams"]] == [2]
