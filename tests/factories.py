@@ -529,14 +529,20 @@ class OnCallOverrideFactory(VersionedFactory):
 
 
 class OnCallCoverageFactory(VersionedFactory):
-    """Of hours that begin in a while, so that no rota is refused for it."""
+    """Of hours that begin in a while, so that no other rota is refused for it; somebody is on call then."""
 
     class Meta:
         model = OnCallCoverage
+        skip_postgeneration_save = True
 
     team = factory.SubFactory(TeamFactory)
     time_zone = "Europe/Berlin"
     covered_from = factory.LazyFunction(lambda: timezone.now() + timedelta(days=400))
+
+    @factory.post_generation
+    def staffed(self, create: bool, extracted: Any, **values: Any) -> None:
+        if create and extracted is not False:
+            RotaMemberFactory(rota_version__rota__team=self.team)
 
 
 class PulseFactory(factory.django.DjangoModelFactory):

@@ -28,7 +28,7 @@ from apps.users.models import LinkPurpose, Role, Skill, TotpDevice, User
 from tests.contracts import rows
 from tests.contracts.routes import Route
 from tests.contracts.world import World, session_of
-from tests.factories import PASSWORD, CommentFactory, TeamFactory, hashed_password
+from tests.factories import PASSWORD, CommentFactory, RotaMemberFactory, TeamFactory, hashed_password
 
 Body = dict[str, Any]
 
@@ -85,9 +85,9 @@ def period() -> Body:
 
 
 def _team_to_cover(world: World) -> str:
-    """One that nothing is promised for."""
+    """One that nothing is promised for, and of which somebody is on call."""
     with world.acme.entered():
-        return str(TeamFactory().pk)
+        return str(RotaMemberFactory(rota_version__rota__team=TeamFactory()).rota_version.rota.team_id)
 
 
 def chain() -> Body:
