@@ -13,6 +13,7 @@ ROLE_OF_COMMAND = {
     "provision_database": "admin",
     "relay": "worker",
     "sla_sweep": "worker",
+    "climb": "worker",
     "showmigrations": "migrator",
     "sqlmigrate": "migrator",
 }

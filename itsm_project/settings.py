@@ -322,6 +322,11 @@ SPECTACULAR_SETTINGS = {
         "TicketKind": "apps.tickets.choices.Kind",
         "Level": "apps.tickets.choices.Level",
         "HoldReason": "apps.tickets.choices.HoldReason",
+        "CountedDays": "apps.tickets.choices.Days",
+        "StepOfTime": "apps.tickets.choices.Doing",
+        "LeadRole": "apps.incidents.choices.LeadRole",
+        "UpdateOutcome": "apps.incidents.choices.UpdateOutcome",
+        "HandoverOutcome": "apps.incidents.choices.HandoverOutcome",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -391,6 +396,12 @@ ATTACHMENT_SCANNER: str = env.str("ATTACHMENT_SCANNER", default="") or "apps.tic
 WHITENOISE_USE_FINDERS = ITSM_MODE != "production"
 # Every test client builds the middleware anew: a file is looked for when it is asked for, instead of all at each start.
 WHITENOISE_AUTOREFRESH = IS_TEST
+
+# Where the relay shows figures to Prometheus, as host:port; nowhere where it is empty. Who may ask: these networks, and whoever has
+# the token (docs/operations.md).
+METRICS_ADDRESS: str = env.str("METRICS_ADDRESS", default="")
+METRICS_NETWORKS: list[str] = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"])
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
 
 LOG_LEVEL: str = env("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "apps.core.logs.configure"

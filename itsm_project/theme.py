@@ -93,11 +93,18 @@ NAVIGATION: list[dict[str, Any]] = [
         records("Saved views", "filter_list", "tickets.savedview"),
     ),
     section(
+        "Assignment",
+        records("Rules", "alt_route", "tickets.assignmentrule"),
+        records("Queues", "move_to_inbox", "tickets.assignmentqueue"),
+    ),
+    section(
         "Service levels",
         records("Timers", "timer", "sla.timer"),
         records("Breaches", "alarm", "sla.breach"),
         records("Policies", "handshake", "sla.policy"),
         records("Policy versions", "history_edu", "sla.policyversion"),
+        records("Escalation policies", "stairs", "sla.escalationpolicy"),
+        records("Escalations", "notification_important", "sla.escalationrun"),
     ),
     section(
         "People",
@@ -120,6 +127,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "On call",
         records("Rotas", "autorenew", "users.oncallrota"),
         records("Overrides", "swap_horiz", "users.oncalloverride"),
+        records("Coverage", "fact_check", "users.oncallcoverage"),
     ),
     section(
         "Organization",

@@ -15,7 +15,7 @@ from apps.core import tenancy
 from apps.core.actors import Actor
 from apps.core.models import DenialCount, IdempotencyKey, Job, JobTick, new_id
 from apps.core.secrets import encrypt
-from apps.incidents.models import DuplicateSuspicion, ImportedIncident, Incident
+from apps.incidents.models import DuplicateSuspicion, Handover, ImportedIncident, Incident, MajorRule, MajorUpdate
 from apps.notifications.models import Mail, MailboxMessage
 from apps.organizations.calendar_records import first_version
 from apps.organizations.models import (
@@ -29,18 +29,39 @@ from apps.organizations.models import (
     Site,
     Team,
 )
-from apps.sla.models import Breach, Level, LevelFiring, Policy, PolicyVersion, Reading, Segment, Target, Timer
+from apps.sla.models import (
+    Acknowledgement,
+    Breach,
+    EscalationFiring,
+    EscalationPolicy,
+    EscalationRun,
+    Level,
+    LevelFiring,
+    Notice,
+    Policy,
+    PolicyVersion,
+    Reading,
+    Segment,
+    Target,
+    Timer,
+)
 from apps.sla.models import Settings as SlaSettings
 from apps.tickets import attachment_files
 from apps.tickets.models import (
+    AssignmentQueue,
+    AssignmentRule,
+    AssignmentTurn,
     Attachment,
     CannedReply,
     Category,
+    ClosingSettings,
     Comment,
     CommentEdit,
+    Countdown,
     CustomField,
     Link,
     Merge,
+    Placement,
     PriorityCell,
     SavedView,
     SearchDocument,
@@ -61,6 +82,7 @@ from apps.users.models import (
     Grant,
     LinkPurpose,
     MemberSkill,
+    OnCallCoverage,
     OnCallOverride,
     OnCallRota,
     OperatorVisit,
@@ -506,6 +528,23 @@ class OnCallOverrideFactory(VersionedFactory):
     ends_at = factory.LazyAttribute(lambda override: override.starts_at + timedelta(hours=8))
 
 
+class OnCallCoverageFactory(VersionedFactory):
+    """Of hours that begin in a while, so that no other rota is refused for it; somebody is on call then."""
+
+    class Meta:
+        model = OnCallCoverage
+        skip_postgeneration_save = True
+
+    team = factory.SubFactory(TeamFactory)
+    time_zone = "Europe/Berlin"
+    covered_from = factory.LazyFunction(lambda: timezone.now() + timedelta(days=400))
+
+    @factory.post_generation
+    def staffed(self, create: bool, extracted: Any, **values: Any) -> None:
+        if create and extracted is not False:
+            RotaMemberFactory(rota_version__rota__team=self.team)
+
+
 class PulseFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Pulse
@@ -795,6 +834,43 @@ class ImportedIncidentFactory(TenantFactory):
     imported_at = factory.LazyFunction(timezone.now)
 
 
+class MajorUpdateFactory(TenantFactory):
+    """One that was given, so that no alarm is due."""
+
+    class Meta:
+        model = MajorUpdate
+
+    incident = factory.SubFactory(TicketFactory)
+    promised_at = factory.LazyFunction(timezone.now)
+    due_at = factory.LazyAttribute(lambda made: made.promised_at + timedelta(minutes=30))
+    interval_minutes = 30
+    ended_at = factory.LazyAttribute(lambda made: made.promised_at + timedelta(minutes=20))
+    outcome = "given"
+
+
+class HandoverFactory(TenantFactory):
+    class Meta:
+        model = Handover
+
+    incident = factory.SubFactory(TicketFactory)
+    role = "commander"
+    to = factory.SubFactory(UserFactory)
+    reason = "The night shift begins"
+    offered_at = factory.LazyFunction(timezone.now)
+
+
+class MajorRuleFactory(VersionedFactory):
+    """Switched off, so that it proposes nothing of other cases."""
+
+    class Meta:
+        model = MajorRule
+
+    name = factory.Sequence(lambda n: f"Major rule {n}")
+    # Downwards: one that the API puts behind all others is never where the next of these goes.
+    position = factory.Sequence(lambda n: 1_000_000_000 - n)
+    match = factory.LazyFunction(lambda: [{"priority": [1]}])
+
+
 class SlaSettingsFactory(VersionedFactory):
     """One for each organization, however often it is asked for."""
 
@@ -904,3 +980,124 @@ class SlaReadingFactory(TenantFactory):
     ticket = factory.SubFactory(TicketFactory)
     event_id = factory.LazyFunction(new_id)
     at = factory.LazyFunction(timezone.now)
+
+
+class EscalationPolicyFactory(VersionedFactory):
+    """On demand, and for no ticket."""
+
+    class Meta:
+        model = EscalationPolicy
+
+    name = factory.Sequence(lambda n: f"Chain {n}")
+    chain = "hierarchical"
+    begins = "on_demand"
+    steps = factory.LazyFunction(lambda: [{"after_minutes": 5, "actions": [{"do": "notify", "to": ["assignee"]}]}])
+
+
+class EscalationRunFactory(TenantFactory):
+    """Just begun, with an hour until its first step."""
+
+    class Meta:
+        model = EscalationRun
+
+    ticket = factory.SubFactory(TicketFactory)
+    policy = factory.SubFactory(EscalationPolicyFactory)
+    sequence = factory.Sequence(lambda n: n + 1)
+    because = "somebody"
+    steps = factory.SelfAttribute("policy.steps")
+    began_at = factory.LazyFunction(timezone.now)
+    next_due_at = factory.LazyAttribute(lambda run: run.began_at + timedelta(hours=1))
+
+
+class EscalationFiringFactory(TenantFactory):
+    class Meta:
+        model = EscalationFiring
+
+    run = factory.SubFactory(EscalationRunFactory)
+    step = factory.Sequence(lambda n: n % 30_000)
+    round = 0
+    due_at = factory.LazyFunction(timezone.now)
+    fired_at = factory.SelfAttribute("due_at")
+    event_id = factory.LazyFunction(new_id)
+
+
+class AcknowledgementFactory(TenantFactory):
+    class Meta:
+        model = Acknowledgement
+
+    ticket = factory.SubFactory(TicketFactory)
+    user = factory.SubFactory(UserFactory)
+    at = factory.LazyFunction(timezone.now)
+    because = "claimed"
+
+
+class NoticeFactory(TenantFactory):
+    class Meta:
+        model = Notice
+
+    ticket = factory.SubFactory(TicketFactory)
+    user = factory.SubFactory(UserFactory)
+
+
+class AssignmentRuleFactory(VersionedFactory):
+    class Meta:
+        model = AssignmentRule
+
+    name = factory.Sequence(lambda n: f"Rule {n}")
+    position = factory.Sequence(lambda n: n + 1)
+    team = factory.SubFactory(TeamFactory)
+
+
+class AssignmentQueueFactory(VersionedFactory):
+    """One for each team, however often it is asked for."""
+
+    class Meta:
+        model = AssignmentQueue
+        django_get_or_create = ("organization_id", "team")
+
+    team = factory.SubFactory(TeamFactory)
+
+
+class ClosingSettingsFactory(VersionedFactory):
+    """One for each organization, however often it is asked for."""
+
+    class Meta:
+        model = ClosingSettings
+        django_get_or_create = ("organization_id",)
+
+
+class CountdownFactory(TenantFactory):
+    """Of a ticket that waits for its requester; one for each."""
+
+    class Meta:
+        model = Countdown
+        django_get_or_create = ("organization_id", "ticket")
+
+    ticket = factory.SubFactory(TicketFactory)
+    purpose = "asking"
+    since = factory.LazyFunction(timezone.now)
+
+
+class AssignmentTurnFactory(TenantFactory):
+    class Meta:
+        model = AssignmentTurn
+        django_get_or_create = ("organization_id", "team", "user")
+
+    team = factory.SubFactory(TeamFactory)
+    user = factory.SubFactory(UserFactory)
+    last_assigned_at = factory.LazyFunction(timezone.now)
+
+
+class PlacementFactory(TenantFactory):
+    """Of a ticket that was accepted, or whose team gives work out by hand; one for each."""
+
+    class Meta:
+        model = Placement
+        django_get_or_create = ("organization_id", "ticket")
+
+    ticket = factory.SubFactory(TicketFactory)
+
+    @classmethod
+    def _adjust_kwargs(cls, **values: Any) -> dict[str, Any]:
+        """Whoever it is offered to was asked at some time."""
+        return {**values, "offered_at": timezone.now()} if values.get("offered_to") else values

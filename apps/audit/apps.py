@@ -9,6 +9,6 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit"
 
     def ready(self) -> None:
-        from apps.audit import services  # noqa: PLC0415 - models exist only now
+        from apps.audit import figures, services  # noqa: F401, PLC0415 - models exist only now
 
         events.install_recorder(services.record)

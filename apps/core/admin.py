@@ -5,7 +5,7 @@ Django's own permission tables and log are never asked or written; a change thro
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -312,6 +312,23 @@ def pretty(value: Any) -> str:
 def lines(links: Iterable[tuple[str, str]]) -> SafeString:
     """Links, (address, words), below each other; a dash for none."""
     return format_html_join("", '<div><a class="text-link" href="{}">{}</a></div>', links) or format_html("-")
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString:
+    """A plain table; a dash without rows."""
+    body = format_html_join(
+        "",
+        "<tr>{}</tr>",
+        ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows),
+    )
+    if not body:
+        return format_html("-")
+    head = format_html_join("", '<th scope="col">{}</th>', ((name,) for name in heads))
+    return format_html(
+        '<div class="matrix-frame"><table class="matrix told"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
+        head,
+        body,
+    )
 
 
 def actor_of(request: HttpRequest) -> Actor:

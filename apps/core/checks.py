@@ -11,11 +11,12 @@ from django.core.exceptions import ImproperlyConfigured
 from apps.core import limits
 
 MIN_SECRET_KEY_LENGTH = 50
+MIN_METRICS_TOKEN_LENGTH = 20
 
 
 @register(Tags.security)
 def refuse_unsafe_production(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
-    """itsm.E001-E011. Demo and test modes are exempt; production is the default mode."""
+    """itsm.E001-E012. Demo and test modes are exempt; production is the default mode."""
     if settings.ITSM_MODE != "production":
         return []
     return [
@@ -68,6 +69,12 @@ def _rules() -> list[tuple[bool, str, str, str]]:
             "RATE_LIMITS names an unknown limit, or gives what is none.",
             "Write name=count/seconds, name=count/seconds/burst, or name=0 for no limit.",
         ),
+        (
+            _has_bad_metrics(),
+            "E012",
+            "METRICS_ADDRESS is no host:port, METRICS_NETWORKS holds what is no network, or METRICS_TOKEN is short.",
+            f"Write 127.0.0.1:9464, 10.0.0.0/8, and a token of {MIN_METRICS_TOKEN_LENGTH} random characters or none.",
+        ),
     ]
 
 
@@ -77,6 +84,14 @@ def _is_no_network(text: str) -> bool:
     except ValueError:
         return True
     return False
+
+
+def _has_bad_metrics() -> bool:
+    address, token = settings.METRICS_ADDRESS, settings.METRICS_TOKEN
+    port = address.rpartition(":")[2]
+    is_bad_address = bool(address) and not (port.isdecimal() and 0 < int(port) < 65_536)
+    is_short = bool(token) and len(token) < MIN_METRICS_TOKEN_LENGTH
+    return is_bad_address or is_short or any(map(_is_no_network, settings.METRICS_NETWORKS))
 
 
 def _is_https_origin(text: str) -> bool:

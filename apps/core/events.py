@@ -159,6 +159,16 @@ def historic(*, lacking: Iterable[str] = ()) -> Iterator[None]:
         _historic.reset(token)
 
 
+@contextmanager
+def present() -> Iterator[None]:
+    """What is recorded in the block happens now, also where history is told around it: it is delivered, and calls people."""
+    token = _historic.set(None)
+    try:
+        yield
+    finally:
+        _historic.reset(token)
+
+
 def is_historic() -> bool:
     """Whether what is recorded now is history."""
     return _historic.get() is not None

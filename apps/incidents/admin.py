@@ -11,15 +11,17 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.views import ChangeList
-from unfold.widgets import UnfoldAdminIntegerFieldWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
 from apps.core.actors import Actor
-from apps.core.admin import actor_of
-from apps.core.authorization import Action, within_reach
-from apps.incidents import major, services
+from apps.core.admin import RecordAdmin, actor_of, table
+from apps.core.authorization import Action, may, within_reach
+from apps.incidents import candidates, handover, major, services
+from apps.incidents.choices import LeadRole
 from apps.incidents.lifecycle import MAJOR, RESOURCE
-from apps.incidents.models import MAX_INTERVAL_MINUTES, MIN_INTERVAL_MINUTES, Incident
+from apps.incidents.models import MAX_INTERVAL_MINUTES, MIN_INTERVAL_MINUTES, Handover, Incident, MajorRule, MajorUpdate
 from apps.sla.admin import timers
+from apps.sla.admin.words import condition, instant
 from apps.tickets.admin.forms import ReasonForm, VerbForm, searched, workers
 from apps.tickets.admin.queue import TicketPages
 from apps.tickets.choices import Kind
@@ -54,13 +56,53 @@ class LeadForm(ReasonForm):
         }
 
 
+class PaceForm(ReasonForm):
+    """Another interval, and why."""
+
+    update_interval_minutes = forms.IntegerField(
+        label="Minutes between updates",
+        min_value=MIN_INTERVAL_MINUTES,
+        max_value=MAX_INTERVAL_MINUTES,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+
+
+class RoleForm(ReasonForm):
+    """Which role, and why."""
+
+    role = forms.ChoiceField(choices=LeadRole.choices, widget=UnfoldAdminSelectWidget)
+
+
+class HandOverForm(RoleForm):
+    """To whom."""
+
+    to = searched(Incident, "commander", label="To")
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        super().__init__(*args, actor=actor, **kwargs)
+        fields: Any = self.fields
+        fields["to"].queryset, fields["to"].required = workers(actor), True
+
+    def values(self) -> dict[str, Any]:
+        given = super().values()
+        to = given.pop("to")
+        return {**given, "to_id": getattr(to, "pk", to)}
+
+
 # By the transitions of the second life.
 MAJOR_VERBS: Mapping[str, tuple[str, type[VerbForm], Callable[..., Incident]]] = {
     "propose": ("Propose as major incident", LeadForm, major.propose),
     "accept": ("Accept as major incident", LeadForm, major.accept),
     "reject": ("Reject as major incident", ReasonForm, major.reject),
     "demote": ("Demote from major incident", ReasonForm, major.demote),
+    "pace": ("Change the interval of updates", PaceForm, major.pace),
+    "hand-over": ("Ask somebody to take over", HandOverForm, handover.offer),
+    "take-over": ("Take over", RoleForm, handover.take_over),
+    "decline": ("Decline or withdraw a handover", RoleForm, handover.refuse),
 }
+# Of one that is led: beside the transitions, which change what it is.
+OF_LEADERS = ("pace", "hand-over", "take-over", "decline")
+MOST_SHOWN = 100
 # What they are called beside the verbs of the first one.
 BESIDE = "major-"
 
@@ -83,7 +125,7 @@ class IncidentAdmin(TicketPages):
     kind: ClassVar[str] = Kind.INCIDENT
     readonly_fields: ClassVar[Any] = (
         *TicketPages.readonly_fields, "major_status", "commander", "communications_lead", "update_interval_minutes",
-        "next_update_due_at", "shown_timers",
+        "next_update_due_at", "shown_updates", "shown_handovers", "shown_timers",
     )  # fmt: skip
     fieldsets: ClassVar[Any] = (
         *TicketPages.fieldsets[:-2],
@@ -94,6 +136,8 @@ class IncidentAdmin(TicketPages):
                     "workaround",
                     ("major_status", "commander", "communications_lead"),
                     ("update_interval_minutes", "next_update_due_at"),
+                    "shown_updates",
+                    "shown_handovers",
                 ),
                 "classes": ("collapse",),
             },
@@ -127,6 +171,43 @@ class IncidentAdmin(TicketPages):
             incident.read_by = row.read_by
         return incident
 
+    @display(description="public updates, UTC")
+    def shown_updates(self, incident: Any) -> SafeString:
+        rows = MajorUpdate.objects.filter(incident_id=incident.pk).select_related("given_by").order_by("-promised_at")
+        return table(
+            ("Promised", "Due", "Became", "At", "By", "Intervals missed"),
+            (
+                (
+                    instant(row.promised_at),
+                    instant(row.due_at),
+                    row.get_outcome_display(),
+                    instant(row.ended_at),
+                    row.given_by or "-",
+                    row.alarms,
+                )
+                for row in rows[:MOST_SHOWN]
+            ),
+        )
+
+    @display(description="handovers, UTC")
+    def shown_handovers(self, incident: Any) -> SafeString:
+        rows = Handover.objects.filter(incident_id=incident.pk).select_related("to", "offered_by")
+        return table(
+            ("Role", "To", "Asked by", "Asked", "Became", "At", "Reason"),
+            (
+                (
+                    row.get_role_display(),
+                    row.to,
+                    row.offered_by or "-",
+                    instant(row.offered_at),
+                    row.get_outcome_display(),
+                    instant(row.ended_at),
+                    row.reason,
+                )
+                for row in rows.order_by("-offered_at")[:MOST_SHOWN]
+            ),
+        )
+
     @display(description="")
     def shown_timers(self, incident: Any) -> SafeString:
         return timers.of_ticket(incident, incident.read_by)
@@ -138,7 +219,10 @@ class IncidentAdmin(TicketPages):
         return services.change(Incident.objects.get(pk=record.pk), actor=actor, at=at, values=values)
 
     def possible(self, ticket: Any, *, actor: Actor, at: datetime) -> Iterable[str]:
-        beside = [f"{BESIDE}{name}" for name in MAJOR.allowed(ticket, actor=actor, at=at)]
+        leading = (
+            OF_LEADERS if ticket.is_major and ticket.is_open and may(actor, Action.APPROVE, RESOURCE, ticket) else ()
+        )
+        beside = [f"{BESIDE}{name}" for name in (*MAJOR.allowed(ticket, actor=actor, at=at), *leading)]
         return [*super().possible(ticket, actor=actor, at=at), *beside]
 
     def do(self, ticket: Any, verb: str, *, actor: Actor, at: datetime, **given: Any) -> Ticket:
@@ -146,3 +230,56 @@ class IncidentAdmin(TicketPages):
             _, _, move = MAJOR_VERBS[verb.removeprefix(BESIDE)]
             return move(ticket, actor=actor, at=at, **given)
         return super().do(ticket, verb, actor=actor, at=at, **given)
+
+
+# Of how many of the newest open incidents the preview tells.
+TRIED = 100
+
+
+@admin.register(MajorRule)
+class MajorRuleAdmin(RecordAdmin):
+    """Which incidents become candidates by themselves. The first rule by position that holds decides."""
+
+    resource, write_action = candidates.RESOURCE, Action.CONFIGURE
+    list_display = ("name", "position", "is_active", "shown_match", "more_children_than", "proposes")
+    list_filter = ("is_active", "proposes")
+    search_fields = ("name",)
+    ordering = ("position",)
+    fields = (
+        "name", ("position", "is_active", "proposes"), "match", "more_children_than", ("commander", "communications_lead"),
+        "update_interval_minutes", "shown_match", "shown_preview",
+    )  # fmt: skip
+    readonly_fields = ("shown_match", "shown_preview")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if "position" in form.base_fields:
+            form.base_fields["position"].required = False
+            form.base_fields["position"].help_text = "Lower ones are asked first; last where it is empty."
+        if "match" in form.base_fields:
+            text = 'Clauses, one of which must hold: [{"priority": [1]}, {"service_criticality": [1, 2]}].'
+            form.base_fields["match"].help_text = text
+        return form
+
+    def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
+        return candidates.create(actor=actor, at=at, values=values)
+
+    def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
+        if values.get("position", 0) is None:
+            values = {name: value for name, value in values.items() if name != "position"}
+        return candidates.change(record, actor=actor, at=at, values=values)
+
+    @display(description="for incidents")
+    def shown_match(self, rule: MajorRule) -> str:
+        return condition(rule.match, {}) if rule.pk and rule.match else "-"
+
+    @display(description="preview: of the newest open incidents, by this rule alone")
+    def shown_preview(self, rule: MajorRule) -> SafeString:
+        if not rule.pk:
+            return table(("Incident", "Title", "Priority"), ())
+        actor = Actor.system(rule.organization_id, "incidents")
+        _, hits = candidates.try_out(actor=actor, limit=TRIED, only=rule)
+        return table(
+            ("Incident", "Title", "Priority"),
+            ((hit.ticket.number, hit.ticket.title, hit.ticket.priority) for hit in hits),
+        )

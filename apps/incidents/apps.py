@@ -7,7 +7,8 @@ class IncidentsConfig(AppConfig):
     verbose_name = "Incidents"
 
     def ready(self) -> None:
-        from apps.incidents import demo, duplicates, events, subscribers  # noqa: F401, PLC0415 - each registers itself
+        # Each registers itself.
+        from apps.incidents import demo, duplicates, events, figures, subscribers, tasks, words  # noqa: F401, PLC0415
         from apps.incidents.lifecycle import LIFECYCLE  # noqa: PLC0415 - needs the models, as all of these
         from apps.incidents.services import refuse_parent  # noqa: PLC0415
         from apps.tickets import kinds  # noqa: PLC0415

@@ -36,7 +36,8 @@ class Uncaptured:
 
     def _switch(self, state: str) -> None:
         for table in CAPTURED:
-            self.connection.execute(f'ALTER TABLE "{table}" {state} TRIGGER capture_row')
+            for trigger in ("capture_row", "capture_insert"):
+                self.connection.execute(f'ALTER TABLE "{table}" {state} TRIGGER {trigger}')
 
 
 def copy_rows(connection: "psycopg.Connection[Any]", table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:

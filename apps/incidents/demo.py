@@ -9,9 +9,9 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 
 from apps.cmdb.models import ConfigurationItem, Service
-from apps.core import demo, tenancy
+from apps.core import demo, events, tenancy
 from apps.core.actors import Actor
-from apps.incidents import major, services
+from apps.incidents import candidates, major, services
 from apps.incidents.models import Incident
 from apps.organizations.models import Team
 from apps.organizations.services import find_organization
@@ -74,6 +74,7 @@ def resolves(minutes: int, code: str, text: str, who: str = "agent") -> Step:
 
 
 OUTAGE = "Nobody can send mail"
+UNATTENDED = "Nobody at the warehouse can scan"
 STORIES = (
     Story("Laptop battery lasts twenty minutes", "Since the last update it is empty before the first meeting ends.", 2),
     Story(
@@ -158,6 +159,12 @@ STORIES = (
 )  # fmt: skip
 
 
+RULES: tuple[dict[str, Any], ...] = (
+    {"name": "More than 20 callers", "match": [{}], "more_children_than": 20, "is_active": True},
+    {"name": "Critical, on a critical service", "match": [{"priority": [1], "service_criticality": [1]}]},
+)
+
+
 @demo.part(floor=7)
 def load(at: datetime, accounts: dict[str, Any]) -> None:
     for slug in accounts:
@@ -165,7 +172,10 @@ def load(at: datetime, accounts: dict[str, Any]) -> None:
         assert organization_id is not None, "the floor below has made it"
         with tenancy.tenant(organization_id), transaction.atomic():
             if Team.objects.exists() and not Ticket.objects.of_kind(Kind.INCIDENT).exists():
-                _Desk(slug, at).tell()
+                desk = _Desk(slug, at)
+                desk.tell()
+                desk.write_rules()
+                desk.leave_alone()
 
 
 class _Desk:
@@ -188,6 +198,28 @@ class _Desk:
             incident = self.told[story.title] = self._open(story, begin)
             for step, moment in _moments(story, begin):
                 DONE.get(step.verb, _do)(incident, step, self.actors[step.who], moment)
+
+    def write_rules(self) -> None:
+        """What would be a major incident by itself: many callers, in force; a critical service, to be switched on."""
+        platform = Actor.system(self.actors["agent"].organization_id, "demo")
+        for rule in RULES:
+            candidates.create(actor=platform, at=self.at, values=rule)
+
+    def leave_alone(self) -> None:
+        """The one thing that happens while somebody watches: a critical incident that nobody comes to climbs by itself."""
+        values = {
+            "title": UNATTENDED,
+            "description": "The scanners say that the server does not answer; lorries are waiting.",
+            "impact": 1,
+            "urgency": 1,
+            "requester_id": self.people["requester"].pk,
+            "team_id": self.teams[DESK],
+            # Somebody else than who is on call.
+            "assignee_id": self.people["agent2"].pk,
+            "source": Source.PHONE,
+        }
+        with events.present():
+            services.create(actor=self.actors["agent"], at=self.at, values=values)
 
     def _open(self, story: Story, at: datetime) -> Incident:
         values: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """The life of an incident, and that of a major one within it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import TextChoices
@@ -10,10 +10,9 @@ from apps.core.actors import Actor
 from apps.core.authorization import Action, may
 from apps.core.lifecycle import Lifecycle, Phase, Transition
 from apps.tickets.choices import MajorStatus
+from apps.tickets.closing import terms
 
 RESOURCE = "incidents"
-# How long after closing an agent may still reopen; later a new incident follows up.
-REOPEN_WINDOW = timedelta(days=14)
 
 
 class Status(TextChoices):
@@ -41,9 +40,10 @@ def not_by_self_service(incident: Any, actor: Actor, at: datetime) -> str | None
 
 
 def within_reopen_window(incident: Any, actor: Actor, at: datetime) -> str | None:
-    is_late = incident.status == Status.CLOSED and at > incident.closed_at + REOPEN_WINDOW
-    if is_late and not events.is_lacking("reopen_window"):
-        return f"It was closed more than {REOPEN_WINDOW.days} days ago; open a new incident that follows up."
+    if incident.status == Status.CLOSED and not events.is_lacking("reopen_window"):
+        refusal = terms.current().why_closed_for_good(incident.closed_at, at, "incident")
+        if refusal is not None:
+            return refusal
     return not_by_self_service(incident, actor, at)
 
 

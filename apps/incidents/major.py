@@ -6,17 +6,18 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from apps.audit.models import Event
 from apps.core.actors import Actor
-from apps.core.errors import FieldError, Invalid
+from apps.core.authorization import Action, require
+from apps.core.errors import FieldError, IllegalTransition, Invalid
 from apps.incidents import services as incidents
-from apps.incidents.lifecycle import MAJOR
+from apps.incidents.events import PACED
+from apps.incidents.lifecycle import MAJOR, RESOURCE
 from apps.incidents.models import Incident
+from apps.incidents.update_clock import USUAL_INTERVAL_MINUTES
 from apps.organizations.models import Organization
 from apps.tickets import services, work
-from apps.tickets.choices import Priority, Visibility
+from apps.tickets.choices import Priority
 
-USUAL_INTERVAL_MINUTES = 30
 REVIEW_BUSINESS_DAYS = 5
 REVIEW = "Major incident review"
 LEAD = ("commander_id", "communications_lead_id", "update_interval_minutes")
@@ -30,7 +31,7 @@ def propose(incident: Incident, *, actor: Actor, at: datetime, reason: str, **le
     """
     locked = incidents.lock(incident.pk, actor=actor)
     named = {name: lead.get(name) for name in LEAD}
-    return _move(locked, "propose", past="major_proposed", actor=actor, at=at, reason=reason, own=named)
+    return move(locked, "propose", past="major_proposed", actor=actor, at=at, reason=reason, own=named)
 
 
 def accept(incident: Incident, *, actor: Actor, at: datetime, reason: str, **lead: Any) -> Incident:
@@ -50,23 +51,53 @@ def accept(incident: Incident, *, actor: Actor, at: datetime, reason: str, **lea
         "major_since": at,
     }
     shared = {"is_major": True, **_critical(locked, reason)}
-    return _move(locked, "accept", past="major_accepted", actor=actor, at=at, reason=reason, own=own, shared=shared)
+    return move(locked, "accept", past="major_accepted", actor=actor, at=at, reason=reason, own=own, shared=shared)
 
 
 def reject(incident: Incident, *, actor: Actor, at: datetime, reason: str) -> Incident:
     """It stays an incident like others. Raises Denied, IllegalTransition."""
     locked = incidents.lock(incident.pk, actor=actor)
-    return _move(locked, "reject", past="major_rejected", actor=actor, at=at, reason=reason)
+    return move(locked, "reject", past="major_rejected", actor=actor, at=at, reason=reason)
 
 
 def demote(incident: Incident, *, actor: Actor, at: datetime, reason: str) -> Incident:
     """It is no major incident any more. Who led it stays written, and its priority: that is for people to give back."""
     locked = incidents.lock(incident.pk, actor=actor)
     own, shared = {"next_update_due_at": None}, {"is_major": False}
-    return _move(locked, "demote", past="major_demoted", actor=actor, at=at, reason=reason, own=own, shared=shared)
+    return move(locked, "demote", past="major_demoted", actor=actor, at=at, reason=reason, own=own, shared=shared)
 
 
-def _move(
+def pace(incident: Incident, *, actor: Actor, at: datetime, reason: str, update_interval_minutes: int) -> Incident:
+    """Let updates be due by another interval; the next one is counted from `at` (UTC). For who leads it, and who approves.
+
+    Raises Denied, IllegalTransition.
+    """
+    locked = incidents.lock(incident.pk, actor=actor)
+    require_to_lead(locked, actor=actor)
+    changes = incidents.differing(locked, {"update_interval_minutes": update_interval_minutes})
+    incidents.save_own(locked, changes)
+    services.write(locked, {}, event=PACED, actor=actor, at=at, is_fact=True, beside=changes, reason=reason)
+    return locked
+
+
+def require_to_lead(locked: Incident, *, actor: Actor) -> None:
+    """For its commander, whoever speaks for it, and who approves. Raises Denied, and IllegalTransition where nobody leads."""
+    leads = {locked.commander_id, locked.communications_lead_id} - {None}
+    if actor.local_id not in leads:
+        require(actor, Action.APPROVE, RESOURCE, locked)
+    refuse_unled(locked)
+
+
+def refuse_unled(locked: Incident) -> None:
+    """Raises IllegalTransition for what is no major incident, or is over."""
+    if not locked.is_major:
+        refusal = "It is no major incident; accepted: one that was accepted as such."
+        raise IllegalTransition(refusal, current_status=locked.major_status or "none")
+    if not locked.is_open:
+        raise IllegalTransition(f"It is {locked.status}; reopen it first.", current_status=locked.status)
+
+
+def move(
     locked: Incident,
     verb: str,
     *,
@@ -76,6 +107,7 @@ def _move(
     reason: str,
     own: Mapping[str, Any] | None = None,
     shared: Mapping[str, Any] | None = None,
+    **told: Any,
 ) -> Incident:
     """One step of the second life: columns of both rows, one version, one fact."""
     given = dict(own or {})
@@ -85,7 +117,7 @@ def _move(
     changes = incidents.differing(locked, given)
     incidents.save_own(locked, changes)
     event, moved = f"{locked.kind}.{past}", {"major_status": step.target_from(locked.major_status), **(shared or {})}
-    services.write(locked, moved, event=event, actor=actor, at=at, is_fact=True, beside=changes, reason=reason)
+    services.write(locked, moved, event=event, actor=actor, at=at, is_fact=True, beside=changes, reason=reason, **told)
     return locked
 
 
@@ -103,33 +135,14 @@ def _critical(incident: Incident, reason: str) -> dict[str, Any]:
     return {"priority": Priority.CRITICAL.value, "priority_override_reason": f"Major incident: {reason}"}
 
 
-# --- the clock of updates, and the review; moved by facts (subscribers), so they make no version
-
-
-def note_update(incident: Incident, event: Event) -> None:
-    """Everybody was told something; the next update is due one interval later."""
-    if incident.is_major and incident.is_open and event.data.get("visibility") == Visibility.PUBLIC:
-        start_clock(incident, at=event.at)
-
-
-def start_clock(incident: Incident, *, at: datetime) -> None:
-    """The next update is due one interval after `at` (UTC)."""
-    incident.next_update_due_at = at + timedelta(minutes=incident.update_interval_minutes or USUAL_INTERVAL_MINUTES)
-    incident.save(update_fields=["next_update_due_at"])
-
-
-def stop_clock(incident: Incident) -> None:
-    """Nobody waits for an update of what is over."""
-    incident.next_update_due_at = None
-    incident.save(update_fields=["next_update_due_at"])
+# --- the review; planned by a fact (subscribers), so it makes no version
 
 
 def plan_review(incident: Incident, *, at: datetime) -> None:
     """Five business days after its resolution at `at` (UTC) it has been looked back at; the commander's task says so, once."""
     zone = ZoneInfo(Organization.objects.values_list("time_zone", flat=True).get(pk=incident.organization_id))
     incident.review_due_at = business_days_after(at, REVIEW_BUSINESS_DAYS, zone)
-    incident.next_update_due_at = None
-    incident.save(update_fields=["review_due_at", "next_update_due_at"])
+    incident.save(update_fields=["review_due_at"])
     if not incident.tasks.filter(title=REVIEW).exists():
         platform = Actor.system(incident.organization_id, "incidents")
         work.add_task(incident, actor=platform, at=at, title=REVIEW, assignee_id=_reviewer(incident))

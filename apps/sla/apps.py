@@ -8,7 +8,7 @@ class SlaConfig(AppConfig):
 
     def ready(self) -> None:
         # Each registers itself.
-        from apps.sla import adopting, demo, events, queues, subscribers, tasks, withdrawing, words  # noqa: F401, PLC0415
+        from apps.sla import adopting, demo, events, figures, queues, subscribers, tasks, withdrawing, words  # noqa: F401, PLC0415
         from apps.tickets import clocks  # noqa: PLC0415
 
         clocks.install(queues.narrow)

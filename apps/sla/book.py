@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from apps.organizations.calendars import ALWAYS, HORIZON, BeyondHorizon, OpenHours, add_business, business_between
+from apps.organizations.calendars import ALWAYS, HORIZON, BeyondHorizon, OpenHours, business_between, days_later
 from apps.sla.choices import OF_TEAM, Selection
-from apps.sla.clock import LevelRule, Plan, reckoned, whole
+from apps.sla.clock import LevelRule, Plan, reckoned
 from apps.sla.conditions import Condition, Facts
 from apps.sla.rules import Rules
 
@@ -78,7 +77,7 @@ class Choice:
     hours: Hours
 
     def plan(self, metric: str) -> Plan:
-        return Plan(self.hours.open, self.version.levels.get(metric, ()))
+        return Plan(self.hours.open, self.version.levels.get(metric, ()), self.hours.version_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +112,3 @@ class Book:
                 if key not in chosen or deadline < deadlines[key]:
                     chosen[key], deadlines[key] = choice, deadline
         return chosen
-
-
-def days_later(start: datetime, days: int, hours: OpenHours) -> datetime:
-    """The same local time so many open days later, or the last closing time until then. A day counts that is open at all.
-
-    Raises BeyondHorizon.
-    """
-    zone = ZoneInfo(hours.time_zone)
-    start = whole(start)
-    day = start.astimezone(zone).date()
-    # Finding the n-th open day costs a look at each; the horizon of the calendar bounds it.
-    while days:
-        day += timedelta(days=1)
-        begin, end = (datetime.combine(each, datetime.min.time(), zone) for each in (day, day + timedelta(days=1)))
-        days -= business_between(begin, end, hours) > 0
-    wanted = datetime.combine(day, start.astimezone(zone).time(), zone).astimezone(start.tzinfo)
-    begin = datetime.combine(day, datetime.min.time(), zone)
-    if hours.is_open(wanted):
-        return wanted
-    opened = hours.intervals(begin, wanted)
-    # Before the first opening of that day, its opening; after closing time, the closing.
-    return opened[-1][1] if opened else add_business(wanted, 1, hours) - timedelta(seconds=1)

@@ -1,7 +1,8 @@
 """Whether a version of a policy makes sense, before it is saved: strict about its shape, and about what contradicts itself.
 
 `{"match": condition, "rules": {metric: rules}, "targets": [{"metric", "applies"?, "seconds" | "business_days", "calendar"?}],
-"levels": [{"metric", "percent" | "offset_seconds", "actions"?, "is_around_the_clock"?}], "note"?}`.
+"levels": [{"metric", "percent" | "offset_seconds", "actions"?, "applies"?, "is_until_acknowledged"?, "is_around_the_clock"?}],
+"note"?}`.
 """
 
 from collections.abc import Mapping
@@ -10,22 +11,17 @@ from typing import Any
 from apps.core.errors import FieldError, Invalid
 from apps.sla import rules
 from apps.sla.conditions import ALWAYS, Condition, Effort, is_id, parse
+from apps.sla.escalation import actions
+from apps.sla.escalation.actions import RECIPIENTS
 from apps.sla.rules import USUAL
+
+__all__ = ["RECIPIENTS", "Findings", "check", "is_id"]
 
 MAX_SECONDS, MAX_DAYS, MAX_TARGETS, MAX_LEVELS, MAX_PERCENT = 94_608_000, 1_095, 100, 100, 1_000
 CONTENT = ("match", "rules", "targets", "levels", "note")
 TARGET = ("metric", "applies", "seconds", "business_days", "calendar")
-LEVEL = ("metric", "percent", "offset_seconds", "actions", "is_around_the_clock")
-# What a level may do, and what each action must be told.
-ACTIONS: Mapping[str, tuple[str, ...]] = {
-    "notify": ("to",),
-    "reassign": ("team",),
-    "raise_priority": (),
-    "page": ("rota",),
-}
-# What a level is to do one day, and why not yet.
-NOT_YET: Mapping[str, str] = {"run_workflow": "There are no workflows to run yet."}
-RECIPIENTS = ("assignee", "team", "team_lead", "manager", "requester", "watchers")
+FLAGS = ("is_until_acknowledged", "is_around_the_clock")
+LEVEL = ("metric", "percent", "offset_seconds", "actions", "applies", *FLAGS)
 
 
 class Findings:
@@ -156,30 +152,8 @@ def _level(data: Any, pointer: str, metrics: set[str], seen: set[tuple[str, str,
         if key in seen:
             found.wrong(f"{pointer}/{how}", "duplicate", "Another level of this metric is due then; accepted: one.")
         seen.add(key)
-    if not isinstance(data.get("is_around_the_clock", False), bool):
-        found.wrong(f"{pointer}/is_around_the_clock", "invalid", "Accepted: true, false.")
-    actions = data.get("actions", [])
-    if not isinstance(actions, list) or len(actions) > 10:
-        found.wrong(f"{pointer}/actions", "invalid", "Accepted: a list of at most 10 actions.")
-        return
-    for place, action in enumerate(actions):
-        _action(action, f"{pointer}/actions/{place}", found)
-
-
-def _action(data: Any, pointer: str, found: Findings) -> None:
-    if not isinstance(data, dict) or not isinstance(data.get("do"), str) or data["do"] not in ACTIONS:
-        done = str(data.get("do")) if isinstance(data, dict) else ""
-        code = "not_available" if done in NOT_YET else "invalid_choice"
-        found.wrong(f"{pointer}/do", code, f"{NOT_YET.get(done, '')} Accepted: {', '.join(ACTIONS)}.".strip())
-        return
-    wanted = ACTIONS[data["do"]]
-    found.unknown(data, ("do", *wanted), pointer)
-    for name in wanted:
-        value = data.get(name)
-        if name == "to":
-            is_right = isinstance(value, list) and bool(value) and all(each in RECIPIENTS for each in value)
-            accepted = f"a list of {', '.join(RECIPIENTS)}"
-        else:
-            is_right, accepted = is_id(value), "an id"
-        if not is_right:
-            found.wrong(f"{pointer}/{name}", "invalid", f"Accepted: {accepted}.")
+    for name in FLAGS:
+        if not isinstance(data.get(name, False), bool):
+            found.wrong(f"{pointer}/{name}", "invalid", "Accepted: true, false.")
+    found.condition(data.get("applies", [{}]), f"{pointer}/applies")
+    actions.check(data.get("actions", []), f"{pointer}/actions", found.errors)

@@ -97,5 +97,35 @@ class Adoption(TextChoices):
     MIGRATE = "migrate"
 
 
-# Actions of a level that change its ticket; the others tell people.
-ACTIONS_ON_TICKET = frozenset({"raise_priority", "reassign"})
+class Chain(TextChoices):
+    """Functional: each step gives the ticket to another team. Hierarchical: each tells those who answer for it."""
+
+    FUNCTIONAL = "functional"
+    HIERARCHICAL = "hierarchical"
+
+
+class Begins(TextChoices):
+    """By itself on every ticket that matches and that nobody has in hand; or when a level or somebody says so."""
+
+    UNATTENDED = "unattended"
+    ON_DEMAND = "on_demand"
+
+
+class RunCause(TextChoices):
+    """Why a chain began on a ticket."""
+
+    MATCHED = "matched"
+    LEVEL = "level"
+    STEP = "step"
+    SOMEBODY = "somebody"
+
+
+class RunEnd(TextChoices):
+    """Why a chain ended: somebody came, the ticket is over, is another one now, nobody is left, or its policy is switched off."""
+
+    NONE = ""
+    ACKNOWLEDGED = "acknowledged"
+    FINISHED = "finished"
+    UNMATCHED = "unmatched"
+    EXHAUSTED = "exhausted"
+    WITHDRAWN = "withdrawn"

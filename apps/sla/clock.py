@@ -5,7 +5,7 @@ with the target's open time behind the start: met on that second, missed one sec
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -56,10 +56,12 @@ AT_RISK = LevelRule(UUID(int=0), percent=75)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a timer is measured by for as long as it lives."""
+    """What a timer is measured by. Only another version of the calendar ever takes the place of the hours."""
 
     hours: OpenHours
     levels: tuple[LevelRule, ...]
+    # None: always open.
+    calendar_version_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class Span:
     business_seconds: int
     wall_seconds: int
     cause: Cause
+    # By whose hours the open time was counted.
+    calendar_version_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +223,15 @@ class Clock:
         self.reach(at)
         self._settle(at, cause)
 
+    def go_on_by(self, hours: OpenHours, version_id: UUID | None, at: datetime, cause: Cause) -> None:
+        """From `at` on by other hours: what was counted stays as it was, what is left is left (S27)."""
+        self.reach(at)
+        self._settle(at, cause)
+        self.plan = replace(self.plan, hours=hours, calendar_version_id=version_id)
+        if self.state.stage is Stage.RUNNING:
+            self._schedule()
+            self.reach(self.state.since)
+
     def reopen(self, at: datetime, cause: Cause) -> None:
         """Go on where it stopped; the time between is not counted."""
         state = self.state
@@ -292,7 +305,8 @@ class Clock:
         end = max(whole(at), state.since)
         business, wall = self._between(state.since, end), _seconds(end - state.since)
         if end > state.since:
-            self.spans.append(Span(kind, state.since, end, business, wall, state.cause))
+            by = self.plan.calendar_version_id
+            self.spans.append(Span(kind, state.since, end, business, wall, state.cause, by))
         if kind is Stretch.RUNNING:
             state.elapsed_seconds += business
             state.wall_seconds += wall

@@ -32,5 +32,7 @@ def level_of(level: Level) -> dict[str, Any]:
         "percent": level.percent,
         "offset_seconds": level.offset_seconds,
         "actions": level.actions,
+        "applies": level.applies,
+        "is_until_acknowledged": level.is_until_acknowledged,
         "is_around_the_clock": level.is_around_the_clock,
     }

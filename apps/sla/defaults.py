@@ -63,6 +63,6 @@ def content_for(office_id: str | None) -> dict[str, Any]:
 
 
 def _actions(percent: int) -> list[dict[str, Any]]:
-    """The assignee is told at half time, their lead too from three quarters on."""
-    to = ["assignee"] if percent < 75 else ["assignee", "team_lead"]
-    return [{"do": "notify", "to": to if percent < 100 else [*to, "manager"]}]
+    """The assignee is told at half time, their lead too from three quarters on, then who answers for them, then for all of it."""
+    from_percent = ((0, "assignee"), (75, "team_lead"), (100, "manager"), (125, "department_head"))
+    return [{"do": "notify", "to": [word for least, word in from_percent if percent >= least]}]

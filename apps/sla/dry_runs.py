@@ -1,24 +1,31 @@
-"""What a version would do to the open timers of its policy: worked out by the engine that would do it, and not written."""
+"""What a policy's version, or a calendar's, would do to open timers: worked out by the engine that would do it, and not written."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from apps.core.actors import Actor
 from apps.core.authorization import Action, require
-from apps.sla import library, situation
+from apps.organizations.calendars import OpenHours, hours_of
+from apps.organizations.models import BusinessCalendar
+from apps.sla import calendar_moves, library, situation
+from apps.sla.book import Hours
 from apps.sla.choices import Stage
 from apps.sla.clock import State, whole
 from apps.sla.engine import Held
 from apps.sla.models import PolicyVersion
 from apps.sla.moving import book_of, migrated, spans_moved, tickets_to_move
+from apps.sla.situation import Situation
 from apps.tickets.models import Ticket
 
 RESOURCE = "sla"
 # Of tickets in one run: each costs one query.
 MOST_TICKETS = 500
+Read = tuple[Situation, list[Held]]
+Move = Callable[[Sequence[Read]], Iterator[list[Held]]]
 
 
 class Effect(StrEnum):
@@ -53,9 +60,12 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """`tickets` have timers of other versions; `looked_at` of them were measured, the oldest first."""
+    """`tickets` have timers of other versions; `looked_at` of them were measured, the oldest first.
 
-    version: PolicyVersion
+    `version_id` is None for hours that are not written yet.
+    """
+
+    version_id: UUID | None
     tickets: int
     looked_at: int
     counts: dict[str, int]
@@ -73,34 +83,63 @@ def dry_run(version: PolicyVersion, *, actor: Actor, at: datetime, limit: int = 
     the actor sees.
     """
     require(actor, Action.CONFIGURE, RESOURCE)
-    waiting = tickets_to_move(version)
-    ids = list(waiting[:limit])
     rule = library.compiled([version])[0]
+
+    def move(read: Sequence[Read]) -> Iterator[list[Held]]:
+        spans, book = spans_moved([held for _, held in read], rule), book_of(rule)
+        for now, held in read:
+            yield migrated(now, held, rule, book, spans, at=at, event_id=None)
+
+    return _tried(tickets_to_move(version), move, version.pk, actor=actor, at=at, limit=limit)
+
+
+def dry_run_of_calendar(
+    calendar: BusinessCalendar, hours: OpenHours | None, *, actor: Actor, at: datetime, limit: int = MOST_TICKETS
+) -> DryRun:
+    """As if all open timers of the calendar went on by these hours from `at` (UTC) on; None: by its current version's.
+
+    Counts and lists as `dry_run`. Raises Denied.
+    """
+    require(actor, Action.CONFIGURE, RESOURCE)
+    current = calendar.current
+    version_id = current.pk if hours is None else None
+    wanted = Hours(version_id, hours_of(current) if hours is None else hours)
+    earlier = calendar_moves.versions_before(calendar, version_id)
+
+    def move(read: Sequence[Read]) -> Iterator[list[Held]]:
+        for now, held in read:
+            yield calendar_moves.moved(now, held, earlier, wanted, at=at, event_id=None)
+
+    waiting = calendar_moves.tickets_to_move(calendar, version_id)
+    return _tried(waiting, move, version_id, actor=actor, at=at, limit=limit)
+
+
+def _tried(waiting: Any, move: Move, version_id: UUID | None, *, actor: Actor, at: datetime, limit: int) -> DryRun:
+    ids = list(waiting[:limit])
     numbers = dict(Ticket.objects.visible_to(actor).alive().filter(pk__in=ids).values_list("pk", "number"))
     counts = {effect.value: 0 for effect in Effect}
     moved = []
-    read = [(now, now.held()) for now in (situation.read(version.organization_id, ticket_id) for ticket_id in ids)]
-    spans, book = spans_moved([held for _, held in read], rule), book_of(rule)
-    for ticket_id, (now, held) in zip(ids, read, strict=True):
-        before = {each.id: each.clock.state for each in held}
-        touched = migrated(now, held, rule, book, spans, at=at, event_id=None)
+    read = [(now, now.held()) for now in (situation.read(actor.organization_id, ticket_id) for ticket_id in ids)]
+    # The engine changes what it is given.
+    before = {each.id: replace(each.clock.state) for _, held in read for each in held}
+    for ticket_id, touched in zip(ids, move(read), strict=True):
         for each in _moves(ticket_id, numbers.get(ticket_id, ""), before, touched, at):
             counts[each.effect] += 1
             if each.number and each.effect is not Effect.UNCHANGED:
                 moved.append(each)
-    return DryRun(version, waiting.count() if len(ids) == limit else len(ids), len(ids), counts, moved)
+    return DryRun(version_id, waiting.count() if len(ids) == limit else len(ids), len(ids), counts, moved)
 
 
 def _moves(
-    ticket_id: UUID, number: str, before: dict[UUID, State], touched: Iterable[Held], at: datetime
+    ticket_id: UUID, number: str, before: Mapping[UUID, State], touched: Iterable[Held], at: datetime
 ) -> Iterator[Moved]:
     touched = list(touched)
     successors = {held.replaces_id: held for held in touched if held.is_new}
     for held in touched:
         if held.is_new:
             continue
-        old, successor = before[held.id], successors.get(held.id)
-        new = None if successor is None else successor.clock.state
+        goes_on = held if held.is_live else successors.get(held.id)
+        old, new = before[held.id], None if goes_on is None else goes_on.clock.state
         yield Moved(
             timer_id=held.id,
             ticket_id=ticket_id,

@@ -53,7 +53,6 @@ class Held:
     metric: str
     version: VersionRule
     target_id: UUID
-    calendar_version_id: UUID | None
     team_id: str | None
     sequence: int
     cycle: int
@@ -75,6 +74,10 @@ class Held:
     @property
     def key(self) -> Key:
         return self.agreement, self.metric
+
+    @property
+    def calendar_version_id(self) -> UUID | None:
+        return self.clock.plan.calendar_version_id
 
     @property
     def rules(self) -> Rules:
@@ -149,7 +152,7 @@ class Evaluation:
             self._touch(held).stop(at, EndReason.RESET)
         elif self._is_retargeted(held, before, after):
             self._retarget(held, after)
-        elif clock.state.stage is Stage.RUNNING and rules.pause.holds(facts):
+        elif clock.state.stage is Stage.RUNNING and _pauses(rules, facts):
             self._touch(held).pause(at, change.cause)
         elif clock.state.stage is Stage.PAUSED and _resumes(rules, facts):
             self._touch(held).resume(at, change.cause)
@@ -314,7 +317,6 @@ class Evaluation:
             metric=metric,
             version=choice.version,
             target_id=choice.target.id,
-            calendar_version_id=choice.hours.version_id,
             team_id=self.change.after["team"] if agreement in OF_TEAM else None,
             sequence=1 if after is None else after.sequence + 1,
             cycle=cycle,
@@ -328,7 +330,7 @@ class Evaluation:
         """It takes its place; what it was attached to may be waiting already."""
         self.held[held.key] = held
         clock = self._touch(held)
-        if clock.state.stage is Stage.RUNNING and held.rules.pause.holds(self.change.after):
+        if clock.state.stage is Stage.RUNNING and _pauses(held.rules, self.change.after):
             clock.pause(at, self.change.cause)
         elif clock.state.stage is Stage.PAUSED and _resumes(held.rules, self.change.after):
             clock.resume(at, self.change.cause)
@@ -346,10 +348,17 @@ def _waits(rules: Rules, facts: Facts, waits: Stretch | None) -> Stretch | None:
         return Stretch.STOPPED
     if waits is Stretch.PAUSED:
         return None if _resumes(rules, facts) else waits
-    return Stretch.PAUSED if rules.pause.holds(facts) else None
+    return Stretch.PAUSED if _pauses(rules, facts) else None
+
+
+def _pauses(rules: Rules, facts: Facts) -> bool:
+    """A major incident waits for nobody, whatever an organization wrote."""
+    return not facts["is_major"] and rules.pause.holds(facts)
 
 
 def _resumes(rules: Rules, facts: Facts) -> bool:
+    if facts["is_major"]:
+        return True
     return not rules.pause.holds(facts) if rules.resume is None else rules.resume.holds(facts)
 
 

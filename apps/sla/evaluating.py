@@ -13,6 +13,7 @@ from apps.sla.choices import EndReason, Stretch
 from apps.sla.clock import Cause, Span, whole
 from apps.sla.conditions import FROM_REQUESTER, TO_REQUESTER
 from apps.sla.engine import Change, Evaluation, Held, SpansOf
+from apps.sla.escalation import chains
 from apps.sla.models import Segment
 from apps.sla.situation import OWN, RELATED, Situation
 from apps.tickets.choices import Visibility, Voice
@@ -32,6 +33,8 @@ def follow(event: Event) -> None:
         return
     held = now.held()
     write(now, evaluate(event, now, held, library.book(now.organization_id, now.stamp), spans_of), held, event)
+    if not event.is_historic:
+        chains.follow(event, change_of(event, now), now)
 
 
 def is_read(event: Event) -> bool:

@@ -18,6 +18,7 @@ BECAUSE = {
     "stopped": "the timer had stopped",
     "unmatched": "no policy was for the ticket",
     "migrated": "a new version of the policy was published for open tickets",
+    "calendar_changed": "its calendar has other hours from then on",
     "lost": "the ticket was merged or deleted",
     "deadline_set": "somebody set the deadline by hand",
 }

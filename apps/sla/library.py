@@ -11,7 +11,7 @@ from uuid import UUID
 from apps.organizations.calendars import ALWAYS, OpenHours, hours_of
 from apps.organizations.models import CalendarVersion
 from apps.sla.book import Book, Hours, TargetRule, VersionRule
-from apps.sla.choices import ACTIONS_ON_TICKET, VersionState
+from apps.sla.choices import VersionState
 from apps.sla.clock import LevelRule
 from apps.sla.conditions import trusted
 from apps.sla.models import Level, PolicyVersion, Settings, Target
@@ -102,8 +102,9 @@ def compiled(rows: list[PolicyVersion]) -> list[VersionRule]:
                 )
             )
         for level in Level.objects.filter(version_id__in=missing).order_by("metric", "position"):
-            has_action = any(action.get("do") in ACTIONS_ON_TICKET for action in level.actions)
-            rule = LevelRule(level.pk, level.percent, level.offset_seconds, has_action, level.is_around_the_clock)
+            rule = LevelRule(
+                level.pk, level.percent, level.offset_seconds, bool(level.actions), level.is_around_the_clock
+            )
             levels[level.version_id, level.metric].append(rule)
     found = []
     for row in rows:

@@ -35,7 +35,7 @@ def end_timers(
 
     Returns the tickets in order: the next call goes on `after` the last.
     """
-    tickets = _locked(tickets_of(versions, after=after)[:limit])
+    tickets = locked(tickets_of(versions, after=after)[:limit])
     writing = recording.Writing(actor.organization_id)
     for ticket in tickets:
         now = situation.read(ticket.organization_id, ticket.pk)
@@ -47,14 +47,14 @@ def end_timers(
                 "policy_versions": sorted({str(each.version.id) for each in ended}),
             }
             events.record(WITHDRAWN, ticket, actor=actor, at=at, **told)
-            _take(writing, ticket, now, held, ended, at=at)
+            take(writing, ticket, now, held, ended, at=at)
     writing.send()
     return [ticket.pk for ticket in tickets]
 
 
 def tickets_of(versions: Collection[UUID], *, after: UUID | None = None) -> Any:
     """The ids of the tickets with live timers of these versions, in order."""
-    return _tickets(Timer.objects.filter(stage__in=LIVE, version_id__in=versions), after)
+    return tickets_with(Timer.objects.filter(stage__in=LIVE, version_id__in=versions), after)
 
 
 def cancel_left_over(actor: Actor, *, at: datetime) -> int:
@@ -79,7 +79,7 @@ def migrate(version: PolicyVersion, *, actor: Actor, at: datetime, limit: int, a
     Returns the tickets that were moved, in order: the next call goes on `after` the last. What the version no longer matches
     is cancelled as unmatched.
     """
-    tickets = _locked(tickets_to_move(version, after=after)[:limit])
+    tickets = locked(tickets_to_move(version, after=after)[:limit])
     rule = library.compiled([version])[0]
     read = []
     for ticket in tickets:
@@ -96,7 +96,7 @@ def migrate(version: PolicyVersion, *, actor: Actor, at: datetime, limit: int, a
             }
             fact = events.record(MIGRATED, ticket, actor=actor, at=at, **told)
             touched = migrated(now, held, rule, book, spans, at=at, event_id=fact.id)
-            _take(writing, ticket, now, held, touched, at=at)
+            take(writing, ticket, now, held, touched, at=at)
     writing.send()
     return [ticket.pk for ticket in tickets]
 
@@ -104,10 +104,11 @@ def migrate(version: PolicyVersion, *, actor: Actor, at: datetime, limit: int, a
 def tickets_to_move(version: PolicyVersion, *, after: UUID | None = None) -> Any:
     """The ids of the tickets with live timers of other versions of the policy, in order."""
     timers = Timer.objects.filter(stage__in=LIVE, version__policy_id=version.policy_id).exclude(version_id=version.pk)
-    return _tickets(timers, after)
+    return tickets_with(timers, after)
 
 
-def _tickets(timers: Any, after: UUID | None) -> Any:
+def tickets_with(timers: Any, after: UUID | None) -> Any:
+    """The ids of the tickets of these timers, in order."""
     if after is not None:
         timers = timers.filter(ticket_id__gt=after)
     return timers.order_by("ticket_id").values_list("ticket_id", flat=True).distinct()
@@ -138,11 +139,12 @@ def migrated(
     event_id: UUID | None,
 ) -> list[Held]:
     """What becomes of a ticket's timers by another version of their policy; `book` has its calendars. In memory alone."""
-    targets = rule.targets_for(now.facts)
+    facts = now.noted
+    targets = rule.targets_for(facts)
     change = Change(
         at=at,
-        before=now.facts,
-        after=now.facts,
+        before=facts,
+        after=facts,
         opened_at=now.opened_at,
         created_at=now.created_at,
         because="migrated",
@@ -173,12 +175,12 @@ def given_up(held: Iterable[Held], versions: Collection[UUID], reason: EndReason
     return ended
 
 
-def _locked(ids: Iterable[UUID]) -> list[Ticket]:
+def locked(ids: Iterable[UUID]) -> list[Ticket]:
     """In the order of their ids, as every lock of several tickets of one height is taken."""
     return list(Ticket.objects.select_for_update(of=("self",)).filter(pk__in=list(ids)).order_by("pk"))
 
 
-def _take(
+def take(
     writing: recording.Writing,
     ticket: Ticket,
     now: Situation,
@@ -187,6 +189,7 @@ def _take(
     *,
     at: datetime,
 ) -> None:
+    """Note what became of a ticket's timers, with the levels that they passed and the nearest deadline."""
     current = {each.key: each for each in held}
     for each in touched:
         firings = recording.tell(each, ticket, at=at, is_historic=False)

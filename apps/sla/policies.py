@@ -138,6 +138,8 @@ def _levels(version: PolicyVersion, content: Mapping[str, Any]) -> Iterable[Leve
             percent=level.get("percent"),
             offset_seconds=level.get("offset_seconds"),
             actions=level.get("actions", []),
+            applies=level.get("applies") or [{}],
+            is_until_acknowledged=level.get("is_until_acknowledged", False),
             is_around_the_clock=level.get("is_around_the_clock", False),
         )
 

@@ -6,9 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from apps.core.errors import FieldError
-from apps.organizations.calendars import ALWAYS, HORIZON, BeyondHorizon, add_business, business_between
+from apps.organizations.calendars import ALWAYS, HORIZON, BeyondHorizon, add_business, business_between, days_later
 from apps.sla import library
-from apps.sla.book import days_later
 
 
 def too_far(content: Mapping[str, Any], *, at: datetime) -> list[FieldError]:

@@ -52,7 +52,7 @@ class Writing:
                     "wall_seconds": span.wall_seconds,
                     "because": span.cause.because,
                     "event_id": span.cause.event_id,
-                    "calendar_version_id": held.calendar_version_id,
+                    "calendar_version_id": span.calendar_version_id,
                     "team_id": span.cause.team_id,
                     "assignee_id": span.cause.owner_id,
                 }
@@ -275,7 +275,7 @@ def _record(held: Held, passed: Passed, ticket: Any, outcome: Outcome, fired_at:
     }
     fact = events.record(_name(level, state.target_seconds), ticket, actor=platform, at=at, **data, **more)
     if level.has_action and outcome is Outcome.FIRED:
-        events.record(ACTION_DUE, ticket, actor=platform, at=at, **data)
+        events.record(ACTION_DUE, ticket, actor=platform, at=at, **data, notify_at=notify_at)
     return fact.id
 
 

@@ -9,6 +9,7 @@ from apps.cmdb.models import ConfigurationItem, Service
 from apps.core.errors import FieldError
 from apps.organizations.models import BusinessCalendar, Department, Site, Team
 from apps.sla import conditions, rules
+from apps.sla.models import EscalationPolicy
 from apps.tickets.models import Category
 from apps.users.models import OnCallRota, User
 
@@ -22,6 +23,7 @@ MODELS: Mapping[str, Any] = {
     "department": Department,
     "calendar": BusinessCalendar,
     "rota": OnCallRota,
+    "policy": EscalationPolicy,
 }
 
 
@@ -78,8 +80,9 @@ def _named(content: Mapping[str, Any]) -> Iterator[Reference]:
         for name in rules.CONDITIONS if isinstance(said, dict) else ():
             yield from _of_condition(said.get(name), f"/rules/{metric}/{name}")
     for place, level in _objects(content.get("levels")):
+        yield from _of_condition(level.get("applies"), f"/levels/{place}/applies")
         for number, action in _objects(level.get("actions")):
-            for name in ("team", "rota"):
+            for name in ("team", "rota", "policy"):
                 yield from _one(action, name, f"/levels/{place}/actions/{number}", is_used=True)
 
 

@@ -17,13 +17,13 @@ from apps.audit.models import Event
 from apps.core import events, records
 from apps.core.actors import Actor
 from apps.core.authorization import Action, require
-from apps.sla import evaluating, library, moving, recording, situations
-from apps.sla.book import Key
+from apps.sla import calendar_moves, evaluating, library, moving, recording, situations
+from apps.sla.book import Hours, Key
 from apps.sla.choices import EndReason, Outcome
 from apps.sla.chronicle import Chronicle
 from apps.sla.clock import Cause, Clock, Passed, Span, whole
 from apps.sla.engine import Held
-from apps.sla.events import BREACHED, DEADLINE_SET, ESCALATED, MIGRATED, REPAIRED, WARNED, WITHDRAWN
+from apps.sla.events import BREACHED, CALENDAR_CHANGED, DEADLINE_SET, ESCALATED, MIGRATED, REPAIRED, WARNED, WITHDRAWN
 from apps.sla.models import LevelFiring, Segment, Timer
 from apps.sla.recording import Row
 from apps.sla.situation import Situation
@@ -156,6 +156,10 @@ class Replay:
             rule, book = library.compiled([version])[0], self.chronicle.book(event.id)
             touched = moving.migrated(now, held, rule, book, self._spans_of, at=event.at, event_id=event.id)
             self._take(touched, at=event.at)
+        elif event.name == CALENDAR_CHANGED:
+            earlier, version_id = {UUID(pk) for pk in event.data["earlier"]}, UUID(event.data["calendar_version"])
+            hours = Hours(version_id, library.hours(version_id))
+            self._take(calendar_moves.moved(now, held, earlier, hours, at=event.at, event_id=event.id), at=event.at)
         elif event.name == WITHDRAWN:
             versions = {UUID(pk) for pk in event.data["policy_versions"]}
             self._take(moving.given_up(held, versions, EndReason.WITHDRAWN, at=event.at), at=event.at)

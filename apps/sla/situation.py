@@ -14,7 +14,7 @@ from apps.sla import library
 from apps.sla.choices import EndReason, Stage
 from apps.sla.clock import Cause, Clock, Plan, State
 from apps.sla.engine import Held
-from apps.sla.models import Reading, Settings, Timer
+from apps.sla.models import Acknowledgement, EscalationRun, Reading, Settings, Timer
 from apps.tickets.models import Ticket
 from apps.users.models import User
 
@@ -29,8 +29,8 @@ RELATED: Mapping[str, Any] = {
     "ci_criticality": None,
     "service_criticality": None,
 }
-# One round trip: the ticket, what it names, the organization's stamp, the last reading, and of each agreement and metric the
-# last timer, which is the live one where there is one.
+# One round trip: the ticket, what it names, the organization's stamp, the last reading, of each agreement and metric the
+# last timer, which is the live one where there is one, the chains that go on, and whether somebody has it in hand.
 QUERY = f"""
 SELECT t.kind, t.phase, t.status, t.hold_reason, t.priority, t.impact, t.urgency, t.source, t.service_id, t.category_id,
        t.configuration_item_id, t.team_id, t.requester_id, t.is_major,
@@ -42,7 +42,11 @@ SELECT t.kind, t.phase, t.status, t.hold_reason, t.priority, t.impact, t.urgency
        (SELECT jsonb_agg(to_jsonb(last)) FROM (
             SELECT DISTINCT ON (m.agreement, m.metric) m.* FROM {Timer._meta.db_table} m
             WHERE m.organization_id = t.organization_id AND m.ticket_id = t.id
-            ORDER BY m.agreement, m.metric, m.sequence DESC) last)
+            ORDER BY m.agreement, m.metric, m.sequence DESC) last),
+       (SELECT array_agg(e.policy_id) FROM {EscalationRun._meta.db_table} e
+        WHERE e.organization_id = t.organization_id AND e.ticket_id = t.id AND e.ended_at IS NULL),
+       EXISTS (SELECT 1 FROM {Acknowledgement._meta.db_table} a
+               WHERE a.organization_id = t.organization_id AND a.ticket_id = t.id)
 FROM {Ticket._meta.db_table} t
 JOIN {User._meta.db_table} u ON u.organization_id = t.organization_id AND u.id = t.requester_id
 LEFT JOIN {ConfigurationItem._meta.db_table} i
@@ -71,6 +75,17 @@ class Situation:
     is_merged: bool
     stamp: UUID | None
     timers: list[dict[str, Any]]
+    # The policies whose chains go on.
+    chains: frozenset[UUID] = frozenset()
+    is_acknowledged: bool = False
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        """The facts, with what other records said when it was last written down.
+
+        What is no fact of the ticket itself reads this: what changed elsewhere the ticket's own next fact notices, and notes.
+        """
+        return {**self.facts, **(RELATED if self.known is None else self.known)}
 
     def held(self) -> list[Held]:
         """The timers, in hand."""
@@ -85,7 +100,9 @@ def read(organization_id: UUID, ticket_id: UUID) -> Situation:
         row = cursor.fetchone()
     own = {name: plain(value) for name, value in zip(OWN, row, strict=False)}
     related = dict(zip(RELATED, (plain(value) for value in row[len(OWN) : len(OWN) + len(RELATED)]), strict=True))
-    assignee, responded, opened, created, due, deleted, merged, stamp, known, timers = row[len(OWN) + len(RELATED) :]
+    assignee, responded, opened, created, due, deleted, merged, stamp, known, timers, chains, is_acknowledged = row[
+        len(OWN) + len(RELATED) :
+    ]
     facts = {
         **own,
         **related,
@@ -108,6 +125,8 @@ def read(organization_id: UUID, ticket_id: UUID) -> Situation:
         is_merged=merged is not None,
         stamp=stamp,
         timers=[] if timers is None else orjson.loads(timers),
+        chains=frozenset(chains or ()),
+        is_acknowledged=is_acknowledged,
     )
 
 
@@ -146,14 +165,13 @@ def _held(row: Mapping[str, Any], version: Any) -> Held:
         pending=[(UUID(level_id), _instant(due)) for level_id, due in row["pending"]],
     )
     calendar_version_id = _id(row["calendar_version_id"])
-    plan = Plan(library.hours(calendar_version_id), version.levels.get(row["metric"], ()))
+    plan = Plan(library.hours(calendar_version_id), version.levels.get(row["metric"], ()), calendar_version_id)
     return Held(
         id=UUID(row["id"]),
         agreement=row["agreement"],
         metric=row["metric"],
         version=version,
         target_id=UUID(row["target_id"]),
-        calendar_version_id=calendar_version_id,
         team_id=row["team_id"],
         sequence=row["sequence"],
         cycle=row["cycle"],

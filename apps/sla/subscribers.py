@@ -3,11 +3,17 @@
 from apps.audit.models import Event
 from apps.core.events import after, inside
 from apps.sla import acting, defaults, evaluating, policies
+from apps.sla.escalation import acknowledging, by_hand
 from apps.sla.events import ACTION_DUE
 from apps.tickets.choices import Kind
 
 for kind in Kind.values:
     inside(f"{kind}.*")(evaluating.follow)
+    # After the timers and chains have followed: whoever takes it over stops what was to call somebody.
+    for past in ("claimed", "started", "resumed", "put_on_hold", "commented"):
+        inside(f"{kind}.{past}")(acknowledging.follow)
+    inside(f"{kind}.escalated")(by_hand.follow)
+    inside(f"{kind}.passed_on")(by_hand.follow_unaccepted)
 
 
 @inside("organization.created")

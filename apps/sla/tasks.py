@@ -5,6 +5,7 @@ from datetime import datetime
 from apps.core.schedule import Every, database_now, scheduled
 from apps.organizations.services import for_each_organization
 from apps.sla import moving, sweeping
+from apps.sla.escalation import climbing
 
 
 @scheduled("sla.sweep", Every(30))
@@ -33,3 +34,9 @@ def escalations(due_at: datetime) -> None:
 def warnings(due_at: datetime) -> None:
     """As `breaches`."""
     sweeping.sweep(database_now())
+
+
+@scheduled("sla.climb", Every(20))
+def climb(due_at: datetime) -> None:
+    """Steps of chains that are due, and notices that were kept."""
+    climbing.climb(database_now())

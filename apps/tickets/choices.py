@@ -122,3 +122,60 @@ class Audience(TextChoices):
     ME = "me"
     TEAM = "team"
     ORGANIZATION = "organization"
+
+
+class AssignmentMethod(TextChoices):
+    """How a team's queue chooses among those who are eligible."""
+
+    # Whoever has gone longest without new work.
+    ROUND_ROBIN = "round_robin"
+    # Whoever has the least open work, weighted by priority; then as above.
+    LEAST_LOADED = "least_loaded"
+    # Whoever is best at what the ticket asks for; then as above.
+    SKILL = "skill"
+
+
+class Destination(TextChoices):
+    """Where a rule sends a ticket: to the team it names, or to the one that supports what the ticket is about."""
+
+    TEAM = "team"
+    CONFIGURATION_ITEM = "configuration_item"
+    SERVICE = "service"
+
+
+class HandsBack(TextChoices):
+    """What of somebody's work goes to others when they have gone offline for a minute, or are out of office."""
+
+    NOTHING = "nothing"
+    UNACCEPTED = "unaccepted"
+    ALL = "all"
+
+
+class Purpose(TextChoices):
+    """What a countdown on a ticket is for."""
+
+    # It waits for an instant that somebody named.
+    UNTIL = "until"
+    # It waits for its requester's answer.
+    ASKING = "asking"
+    # It is resolved, and waits for an objection.
+    CLOSING = "closing"
+
+
+class Doing(TextChoices):
+    """What time does to a ticket."""
+
+    RESUME = "resume"
+    # Its owner is told that the time has come; what it waits for is not here yet.
+    RECALL = "recall"
+    REMIND = "remind"
+    RESOLVE = "resolve"
+    WARN = "warn"
+    CLOSE = "close"
+
+
+class Days(TextChoices):
+    """By which days something is counted: those on which the calendar is open at all, or all of them, 24 hours each."""
+
+    BUSINESS = "business"
+    CALENDAR = "calendar"

@@ -10,7 +10,8 @@ from apps.core.actors import Actor
 from apps.core.authorization import Action, Reach, decide, may, require
 from apps.core.errors import Conflict, Denied, FieldError, Invalid
 from apps.tickets import kinds, mentions, rights, search, services
-from apps.tickets.choices import HoldReason, Visibility, Voice
+from apps.tickets.choices import Visibility, Voice
+from apps.tickets.closing import replies
 from apps.tickets.markup import as_html
 from apps.tickets.models import Attachment, Comment, CommentEdit, Ticket
 
@@ -30,7 +31,8 @@ def add_comment(
     """Say something on a ticket, perhaps with a verb that the actor did. Raises Denied, Conflict `merged`, Invalid.
 
     A first public answer of somebody who works on it is the first response; the requester's own answer ends the waiting
-    for it, at `at`: not what they say with a verb, which has done what it does. The fact names whom the comment mentions.
+    for it, at `at`, or reopens what was resolved: not what they say with a verb, which has done what it does, nor what a
+    machine says for them (`is_automatic`). The fact names whom the comment mentions.
     """
     html = as_html(body)
     locked = services.lock(ticket.pk, actor=actor)
@@ -52,10 +54,8 @@ def add_comment(
     search.write(locked)
     called = mentions.mentioned(locked, body, visibility, at=at)
     _record(locked, "commented", comment, actor=actor, at=at, mentions=called, voice=voice)
-    is_answer = comment.author_id == locked.requester_id and visibility == Visibility.PUBLIC
-    if is_answer and not is_of_verb and locked.hold_reason == HoldReason.AWAITING_REQUESTER:
-        platform = Actor.system(locked.organization_id, "tickets")
-        services.transition(locked, "resume", event="resumed", actor=platform, at=at, because=str(comment.pk))
+    if voice == Voice.REQUESTER and visibility == Visibility.PUBLIC and not is_of_verb:
+        replies.hear(locked, comment, at=at)
     return comment
 
 

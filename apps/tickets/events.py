@@ -4,11 +4,22 @@ from collections.abc import Mapping
 
 from apps.core.events import declare
 from apps.core.records import declare_events
-from apps.tickets.models import CannedReply, Category, CustomField, PriorityCell, SavedView, Tag
+from apps.tickets.models import (
+    AssignmentQueue,
+    AssignmentRule,
+    CannedReply,
+    Category,
+    ClosingSettings,
+    CustomField,
+    PriorityCell,
+    SavedView,
+    Tag,
+)
 
-for model in (CannedReply, Category, CustomField, SavedView, Tag):
+for model in (AssignmentQueue, AssignmentRule, CannedReply, Category, CustomField, SavedView, Tag):
     declare_events(model)
 declare_events(PriorityCell, "updated")
+declare_events(ClosingSettings, "updated")
 
 # Past -> what happened. The first half are the lifecycle's verbs.
 TICKET_FACTS: Mapping[str, str] = {
@@ -18,9 +29,13 @@ TICKET_FACTS: Mapping[str, str] = {
     "restored": "restored",
     "claimed": "taken over by an agent",
     "assigned": "assigned to a team or person",
+    "passed_on": "refused, not accepted in time, or its person is away or gone: it went on to the next",
     "started": "work has begun",
     "put_on_hold": "waits for something or somebody",
     "resumed": "goes on",
+    "hold_due": "the time has come until which it was to wait",
+    "reminded": "its requester was reminded that an answer is waited for",
+    "closing_announced": "its requester was told that it will be closed",
     "resolved": "resolved",
     "resolution_restated": "resolved anew while resolved, as the history of another system tells it",
     "closure_restated": "closed anew while closed, as the history of another system tells it",
@@ -34,6 +49,7 @@ TICKET_FACTS: Mapping[str, str] = {
     "unmerged": "its merge was undone",
     "released": "a ticket that was merged into it is on its own again",
     "split": "a new ticket was made from one of its comments",
+    "followed_up": "a new ticket goes on where it ended",
     "converted": "became a ticket of another kind, and cancelled",
     "commented": "got a comment",
     "comment_edited": "a comment was changed",

@@ -113,7 +113,7 @@ def split(ticket: Ticket, *, actor: Actor, at: datetime, comment_id: UUID, title
     is_internal = comment is not None and comment.visibility == Visibility.INTERNAL
     if comment is None or (is_internal and not rights.sees_internal(actor, locked)):
         raise Invalid(errors=[FieldError("/comment", "does_not_exist", f"{comment_id} does not exist.")])
-    values = _shared(locked, locked.kind, actor=actor) | {"title": title, "description": comment.body}
+    values = taken_over(locked, locked.kind, actor=actor) | {"title": title, "description": comment.body}
     if is_internal:
         values["requester_id"] = actor.local_id
     made = services.create(
@@ -139,7 +139,7 @@ def convert(ticket: Ticket, *, actor: Actor, at: datetime, to: str) -> Any:
     if to == locked.kind:
         raise Conflict(f"It is a ticket of the kind {to} already.", code="same_kind")
     words = {name: getattr(locked, name) for name in ("title", "description", "tags")}
-    values = _shared(locked, to, actor=actor) | words
+    values = taken_over(locked, to, actor=actor) | words
     made = services.create(to, actor=actor, at=at, values=values, carried=custom_fields.carried(locked, to))
     _let_watch(made, _people_of([locked.pk]), at=at)
     relations.tie(made, LinkType.FOLLOW_UP_OF, locked, at=at)
@@ -148,8 +148,8 @@ def convert(ticket: Ticket, *, actor: Actor, at: datetime, to: str) -> Any:
     return made
 
 
-def _shared(ticket: Ticket, kind: str, *, actor: Actor) -> dict[str, Any]:
-    """With the team only where the actor may give tickets of the new one's kind to it."""
+def taken_over(ticket: Ticket, kind: str, *, actor: Actor) -> dict[str, Any]:
+    """What a ticket that comes out of another has of it; the team only where the actor may give tickets of its kind away."""
     values = {name: getattr(ticket, name) for name in SHARED}
     if not may(actor, Action.ASSIGN, kinds.get(kind).resource):
         del values["team_id"]

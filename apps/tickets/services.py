@@ -18,6 +18,7 @@ from apps.core.lifecycle import Lifecycle, Phase, Transition
 from apps.organizations.models import Team
 from apps.organizations.numbers import next_number
 from apps.tickets import custom_fields, kinds, search, tagging
+from apps.tickets.assignment import placing
 from apps.tickets.models import Category, Ticket
 from apps.tickets.priorities import priority_of
 from apps.users.models import User, UserType
@@ -88,11 +89,20 @@ def create(
         **given,
     )
     require(actor, Action.CREATE, kind.resource, row)
+    placed = placing.on_creation(row, at=at)
+    given |= placed.values
+    for name, value in placed.values.items():
+        setattr(row, name, value)
     row.save(force_insert=True)
+    if placed.queue is not None:
+        placing.settle(row, placed, at=at)
     search.write(row)
     shown = records.plain(row, _named(row, given)).items()
     told = {name: (None, value) for name, value in shown if value not in (None, "", [], {})}
-    events.record(f"{kind_name}.created", row, actor=actor, at=at, changes=told, number=row.number)
+    events.record(f"{kind_name}.created", row, actor=actor, at=at, changes=told, number=row.number, **placed.told)
+    if placed.is_behind:
+        # Those before it were served meanwhile, and perhaps it was too.
+        row.refresh_from_db()
     return row
 
 

@@ -11,7 +11,9 @@ from apps.core.actors import Actor, ActorKind
 from apps.core.authorization import Action, may
 from apps.organizations.models import Team
 from apps.tickets import attachments, rights
+from apps.tickets.assignment import words
 from apps.tickets.choices import Visibility
+from apps.tickets.closing import words as times
 from apps.tickets.events import TICKET_FACTS
 from apps.tickets.models import Attachment, Comment, Ticket
 from apps.users.models import User
@@ -19,7 +21,8 @@ from apps.users.models import User
 # What requesters and watchers are told.
 PUBLIC_FACTS = (
     "created", "updated", "claimed", "assigned", "started", "put_on_hold", "resumed", "resolved", "resolution_restated",
-    "closed", "closure_restated", "reopened", "cancelled", "merged", "unmerged", "converted", "commented",
+    "closed", "closure_restated", "reminded", "closing_announced", "followed_up", "reopened", "cancelled", "merged",
+    "unmerged", "converted", "commented",
     "comment_edited", "comment_deleted", "comment_restored", "attached", "attachment_updated", "attachment_deleted",
     "attachment_restored",
 )  # fmt: skip
@@ -53,6 +56,7 @@ SENTENCES: Mapping[str, str] = {
     "unmerged": "undid its merge",
     "released": "took a merged ticket out of it",
     "split": "made a new ticket from one of its comments",
+    "followed_up": "opened a new ticket that follows it up",
     "converted": "converted it",
     "attached": "attached a file",
     "attachment_updated": "showed or hid a file",
@@ -74,11 +78,12 @@ SENTENCES: Mapping[str, str] = {
 
 
 # What floors above tell of a ticket, in their own words.
-_above: dict[str, Callable[[Event], str]] = {}
+Sentence = Callable[[Event, Mapping[str, str]], str]
+_above: dict[str, Sentence] = {}
 
 
-def put_into_words(name: str, sentence: Callable[[Event], str]) -> None:
-    """Let a fact of a floor above have its sentence."""
+def put_into_words(name: str, sentence: Sentence) -> None:
+    """Let a fact of a floor above have its sentence, made of the event and what the people in its `users` are called."""
     _above[name] = sentence
 
 
@@ -113,7 +118,8 @@ class Teller:
         self.events, self.ticket = events, ticket
         self.sees_all = rights.works_on(actor, ticket)
         self.sees_internal = rights.sees_internal(actor, ticket)
-        self.names = {**_names(User, self._ids("assignee", "user")), **_names(Team, self._ids("team"))}
+        told = {str(each) for event in events for each in event.data.get("users") or () if _is_id(each)}
+        self.names = {**_names(User, self._ids("assignee", "user") | told), **_names(Team, self._ids("team"))}
         self.comments = self._said(Comment.objects.alive(), "comment")
         self.files = self._said(attachments.shown(Attachment.objects), "attachment")
 
@@ -131,6 +137,7 @@ class Teller:
             "event": event.name,
             "summary": f"{by['name']} {self._sentence(event)}",
             "changes": self._changes(event),
+            "assignment": self._assignment(event) or None,
             "comment": comment
             and {"id": comment.pk, "visibility": comment.visibility, "body": comment.body, "html": comment.html},
             "attachment": file and {"id": file.pk, "visibility": file.visibility, "name": file.name},
@@ -143,12 +150,21 @@ class Teller:
 
     def _sentence(self, event: Event) -> str:
         if event.name in _above:
-            return _above[event.name](event)
+            return _above[event.name](event, self.names)
         past = event.name.rpartition(".")[2]
         build = BUILT.get(past)
-        sentence = build(self, event) if build else SENTENCES.get(past) or TICKET_FACTS.get(past, past)
+        sentence = times.sentence(past, event.data)
+        if not sentence:
+            sentence = build(self, event) if build else SENTENCES.get(past) or TICKET_FACTS.get(past, past)
         reason = event.data.get("reason") if past in WITH_REASON and self.sees_all else None
-        return f"{sentence}: {reason}" if reason else sentence
+        sentence = f"{sentence}: {reason}" if reason else sentence
+        placed = self._assignment(event)
+        why = words.sentence(placed, self.names) if placed and past != "passed_on" else ""
+        return f"{sentence}; {why}" if why else sentence
+
+    def _assignment(self, event: Event) -> dict[str, Any]:
+        """Who was considered and why not, for those who work on it."""
+        return dict(event.data.get("assignment") or {}) if self.sees_all else {}
 
     # --- sentences with something in them
 
@@ -162,6 +178,9 @@ class Teller:
         if to:
             return f"assigned it to {', '.join(to)}"
         return "took it away from whoever had it" if after else "assigned it as it was"
+
+    def passed_on(self, event: Event) -> str:
+        return words.passed_on(event.data.get("assignment") or {}, self.names)
 
     def put_on_hold(self, event: Event) -> str:
         reason = event.data.get("reason") or event.changes.get("hold_reason", [None, ""])[1]
@@ -199,7 +218,8 @@ class Teller:
         """Of what the facts name: the values after a change, and what stands beside the changes."""
         after = (event.changes[name][1] for event in self.events for name in names if name in event.changes)
         beside = (event.data.get(name) for event in self.events for name in names)
-        return {str(value) for value in (*after, *beside) if _is_id(value)}
+        placed = (pk for event in self.events for pk in words.ids(event.data.get("assignment") or {}))
+        return {str(value) for value in (*after, *beside, *placed) if _is_id(value)}
 
     def _said(self, shown: Any, key: str) -> dict[str, Any]:
         """Comments or files of the page that this reader may read now; what was deleted says nothing any more."""
@@ -211,6 +231,7 @@ class Teller:
 BUILT: Mapping[str, Callable[[Teller, Event], str]] = {
     "updated": Teller.updated,
     "assigned": Teller.assigned,
+    "passed_on": Teller.passed_on,
     "put_on_hold": Teller.put_on_hold,
     "resolved": Teller.resolved,
     "resolution_restated": Teller.resolved,

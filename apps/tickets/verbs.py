@@ -11,8 +11,10 @@ from apps.core.actors import Actor
 from apps.core.authorization import Action, require
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.core.lifecycle import Phase
-from apps.tickets import conversation, kinds, merging, services
+from apps.tickets import conversation, kinds, merging, reopening, services
+from apps.tickets.assignment import placing
 from apps.tickets.choices import HoldReason, Priority, ResolutionCode, Visibility
+from apps.tickets.closing import replies
 from apps.tickets.models import Ticket
 from apps.tickets.priorities import priority_of
 
@@ -25,11 +27,15 @@ def do(ticket: Ticket, verb: str, *, actor: Actor, at: datetime, **given: Any) -
 
 
 def claim(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:
-    """Take it over. Raises Conflict `already_claimed` naming the owner when somebody else has it."""
+    """Take it over. Raises Conflict `already_claimed` naming the owner when somebody else has it.
+
+    What a queue offered, and nobody has accepted yet, is nobody's so far: whoever begins first has it.
+    """
     locked = services.lock(ticket.pk, actor=actor)
     step = services.check(locked, "claim", actor=actor, at=at, given={})
     claimant = services.somebody_here(actor, f"{kinds.get(locked.kind).resource}.{Action.ASSIGN}")
-    if locked.assignee_id is not None and locked.assignee_id != actor.id:
+    is_anothers = locked.assignee_id is not None and locked.assignee_id != actor.id
+    if is_anothers and not placing.is_only_offered(locked):
         owner = locked.assignee
         raise Conflict(
             f"{owner} has it.",
@@ -43,7 +49,8 @@ def claim(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:
 
 
 def assign(ticket: Ticket, *, actor: Actor, at: datetime, note: str = "", **to: UUID | None) -> Ticket:
-    """Give it to `team_id`, `assignee_id` or both; null takes it away. A new team without a person is for whoever claims it.
+    """Give it to `team_id`, `assignee_id` or both; null takes it away. A new team without a person is for its queue to give out
+    (tickets.assignment), or for whoever claims it.
 
     A `note` becomes an internal comment. Raises Invalid when neither is named or the person does not work on tickets.
     """
@@ -55,7 +62,12 @@ def assign(ticket: Ticket, *, actor: Actor, at: datetime, note: str = "", **to: 
     services.refuse_gone(to, before=locked)
     # Before it goes: another team's ticket may be out of the actor's reach.
     _say(locked, note, Visibility.INTERNAL, actor=actor, at=at)
-    return services.move(locked, step, event="assigned", actor=actor, at=at, values=ownership(locked, **to))
+    values = ownership(locked, **to)
+    placed = placing.on_assignment(locked, values, at=at)
+    placing.settle(locked, placed, at=at)
+    return services.move(
+        locked, step, event="assigned", actor=actor, at=at, values={**values, **placed.values}, **placed.told
+    )
 
 
 def ownership(locked: Ticket, **to: UUID | None) -> dict[str, Any]:
@@ -94,38 +106,42 @@ def hold(
     return held
 
 
-def resume(ticket: Ticket, *, actor: Actor, at: datetime, comment: str = "") -> Ticket:
-    """It waits no more. The comment is internal."""
-    resumed = services.transition(ticket, "resume", event="resumed", actor=actor, at=at)
+def resume(ticket: Ticket, *, actor: Actor, at: datetime, comment: str = "", **told: Any) -> Ticket:
+    """It waits no more. The comment is internal; `told` is what else the fact says."""
+    resumed = services.transition(ticket, "resume", event="resumed", actor=actor, at=at, **told)
     _say(resumed, comment, Visibility.INTERNAL, actor=actor, at=at)
     return resumed
 
 
-def resolve(ticket: Ticket, *, actor: Actor, at: datetime, resolution_code: str, resolution_notes: str) -> Ticket:
-    """Resolve at `at` (UTC). Raises Denied, IllegalTransition, Invalid."""
+def resolve(
+    ticket: Ticket, *, actor: Actor, at: datetime, resolution_code: str, resolution_notes: str, **told: Any
+) -> Ticket:
+    """Resolve at `at` (UTC); `told` is what else the fact says. Raises Denied, IllegalTransition, Invalid."""
     values = {"resolution_code": resolution_code, "resolution_notes": resolution_notes, "resolved_at": at}
-    return services.transition(ticket, "resolve", event="resolved", actor=actor, at=at, given=values, values=values)
+    return services.transition(
+        ticket, "resolve", event="resolved", actor=actor, at=at, given=values, values=values, **told
+    )
 
 
-def close(ticket: Ticket, *, actor: Actor, at: datetime, comment: str = "") -> Ticket:
-    """Close what is resolved; the requester does it by confirming. The comment is public."""
-    closed = services.transition(ticket, "close", event="closed", actor=actor, at=at, values={"closed_at": at})
+def close(ticket: Ticket, *, actor: Actor, at: datetime, comment: str = "", **told: Any) -> Ticket:
+    """Close what is resolved; the requester does it by confirming. The comment is public, `told` what else the fact says."""
+    closed = services.transition(ticket, "close", event="closed", actor=actor, at=at, values={"closed_at": at}, **told)
     _say(closed, comment, Visibility.PUBLIC, actor=actor, at=at)
     return closed
 
 
 def reopen(ticket: Ticket, *, actor: Actor, at: datetime, reason: str) -> Ticket:
-    """It is not solved. What was noted as its resolution stays in the history alone."""
+    """It is not solved. What was noted as its resolution stays in the history alone.
+
+    A requester who says so while the platform closes it is heard as if it were still resolved.
+    """
     locked = services.lock(ticket.pk, actor=actor)
-    step = services.check(locked, "reopen", actor=actor, at=at, given={"reason": reason})
-    values = {
-        "resolution_code": "",
-        "resolution_notes": "",
-        "resolved_at": None,
-        "closed_at": None,
-        "reopen_count": locked.reopen_count + 1,
-    }
-    return services.move(locked, step, event="reopened", actor=actor, at=at, values=values, reason=reason)
+    is_requester = actor.local_id is not None and actor.local_id == locked.requester_id
+    by = actor
+    if is_requester and replies.was_on_the_way(locked, at=at):
+        by = Actor.system(locked.organization_id, replies.PART)
+    step = services.check(locked, "reopen", actor=by, at=at, given={"reason": reason})
+    return reopening.reopen(locked, step, actor=actor, at=at, reason=reason)
 
 
 def cancel(ticket: Ticket, *, actor: Actor, at: datetime, reason: str) -> Ticket:
@@ -145,16 +161,27 @@ def cancel(ticket: Ticket, *, actor: Actor, at: datetime, reason: str) -> Ticket
 def escalate(
     ticket: Ticket, *, actor: Actor, at: datetime, to: str, reason: str, team_id: UUID | None = None
 ) -> Ticket:
-    """Functionally, to another team; hierarchically, to those who answer for this one: they are told of it."""
+    """Functionally, to another team; hierarchically, to those who answer for this one: they are told of it.
+
+    Naming a team takes the right to assign, either way. Raises Denied, IllegalTransition, Invalid.
+    """
     if to == "functional" and team_id is None:
         raise Invalid(errors=[FieldError("/team", "required", "A functional escalation names the team it goes to.")])
     locked = services.lock(ticket.pk, actor=actor)
     step = services.check(locked, "escalate", actor=actor, at=at, given={"to": to, "reason": reason})
-    if to == "functional":
+    if team_id is not None:
+        # Whatever it is called, it gives the ticket away.
         require(actor, Action.ASSIGN, kinds.get(locked.kind).resource, locked)
     values = ownership(locked, team_id=team_id) if team_id is not None else {}
     services.refuse_gone(values, before=locked)
-    return services.move(locked, step, event="escalated", actor=actor, at=at, values=values, to_whom=to, reason=reason)
+    told: dict[str, Any] = {}
+    if values:
+        placed = placing.on_assignment(locked, values, at=at)
+        placing.settle(locked, placed, at=at)
+        values, told = {**values, **placed.values}, placed.told
+    return services.move(
+        locked, step, event="escalated", actor=actor, at=at, values=values, to_whom=to, reason=reason, **told
+    )
 
 
 def override_priority(ticket: Ticket, *, actor: Actor, at: datetime, priority: int | None, reason: str = "") -> Ticket:

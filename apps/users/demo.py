@@ -112,7 +112,9 @@ def _arrange(actor: Actor, at: datetime, ids: dict[str, UUID]) -> None:
         team = Team.objects.get(name=name)
         for role, levels in members.items():
             known = [{"skill_id": skills[skill], "level": level} for skill, level in levels.items()]
-            values = {"user_id": ids[role], "is_lead": role == "manager", "skills": known}
+            # Who leads gets what nobody else accepts, and nothing else by itself.
+            is_lead = role == "manager"
+            values = {"user_id": ids[role], "is_lead": is_lead, "capacity": 0 if is_lead else 10, "skills": known}
             membership.add_member(**as_system, team_id=team.pk, values=values)
     heads.change_department(Department.objects.get(name=IT), **as_system, values={"head_id": ids["manager"]})
     heads.change_cost_centre(CostCentre.objects.get(code="4100"), **as_system, values={"owner_id": ids["manager"]})

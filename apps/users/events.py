@@ -4,6 +4,7 @@ from apps.core.events import declare
 from apps.core.records import declare_events
 from apps.users.models import (
     Absence,
+    OnCallCoverage,
     OnCallOverride,
     OnCallRota,
     Role,
@@ -14,7 +15,7 @@ from apps.users.models import (
     User,
 )
 
-for model in (Absence, OnCallOverride, OnCallRota, Role, RoleAssignment, Skill, TeamMember, User):
+for model in (Absence, OnCallCoverage, OnCallOverride, OnCallRota, Role, RoleAssignment, Skill, TeamMember, User):
     declare_events(model)
 SIGNED_IN = declare("user.signed_in", "Signed in.")
 SIGN_IN_FAILED = declare("user.sign_in_failed", "Sign-in refused: wrong password, or the account may not sign in.")

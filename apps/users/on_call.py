@@ -6,12 +6,18 @@ All instants are UTC. Turns are counted in handovers by the rota's own wall cloc
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from apps.organizations.calendars import OpenHours
+
 WEEK = 7
 LONGEST_LOOK = timedelta(days=92)
+
+# Weekday (0 Monday), start and end by the wall clock, as a calendar's windows have them.
+Window = tuple[int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,8 @@ class Plan:
     members: tuple[UUID, ...]
     offset: int = 0
     is_active: bool = True
+    # When the rota names anybody at all; without any, always.
+    hours: tuple[Window, ...] = ()
 
     def handover(self, turn: int) -> datetime:
         """The instant at which a turn begins. The first begins with the rota, and is shorter if that is inside a week."""
@@ -50,7 +58,10 @@ class Plan:
 
     def member_at(self, at: datetime) -> UUID | None:
         turn = self.turn_at(at)
-        return None if turn is None or not self.is_active else self.member_of(turn)
+        return None if turn is None or not self.is_in_use(at) else self.member_of(turn)
+
+    def is_in_use(self, at: datetime) -> bool:
+        return self.is_active and (not self.hours or open_hours(self.time_zone, self.hours).is_open(at))
 
     @property
     def _first_week(self) -> date:
@@ -94,10 +105,11 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
-    """Who is called in the end, and why: one sentence per step."""
+    """Who is called in the end, and why: one sentence per step. Not `is_reached`: nobody, or somebody who is away."""
 
     user_id: UUID | None
     because: tuple[str, ...]
+    is_reached: bool = True
 
 
 def instant_of(day: date, clock: str, time_zone: str) -> datetime:
@@ -123,6 +135,13 @@ def _change_between(before: datetime, after: datetime, zone: ZoneInfo) -> dateti
     return after
 
 
+@lru_cache(maxsize=1_000)
+def open_hours(time_zone: str, hours: tuple[Window, ...]) -> OpenHours:
+    """These windows, compiled once in a process."""
+    windows = ({"weekday": weekday, "start": start, "end": end} for weekday, start, end in hours)
+    return OpenHours(time_zone, windows)
+
+
 def plan_at(plans: Sequence[Plan], at: datetime) -> Plan | None:
     """The plan in force; `plans` are ordered by `effective_at`."""
     return next((plan for plan in reversed(plans) if plan.effective_at <= at), None)
@@ -139,6 +158,9 @@ def shifts(plans: Sequence[Plan], overrides: Iterable[Override], begin: datetime
     cuts.update(edge for each in newest_first for edge in (each.starts_at, each.ends_at))
     for plan in plans:
         cuts.update(_handovers(plan, begin, end))
+        if plan.hours:
+            within = open_hours(plan.time_zone, plan.hours).intervals(begin, end)
+            cuts.update(edge for stretch in within for edge in stretch)
     edges = sorted(cut for cut in cuts if begin <= cut <= end)
     found: list[Shift] = []
     for starts_at, ends_at in pairwise(edges):
@@ -165,12 +187,12 @@ def stand_in(shift: Shift, plan: Plan | None, away: Mapping[UUID, UUID | None], 
     """Who takes over when the person of a shift cannot be called.
 
     `away` maps whoever is out of office to the one who effectively stands in for them; `gone` are deactivated people. The
-    delegate comes first, then the next in order. When there is nobody, the shift's own person stays.
+    delegate comes first, then the next in order. When there is nobody, the shift's own person stays if they are only away.
     """
     user_id = shift.user_id
     reasons = [_reason(shift)]
     if user_id is None or (user_id not in away and user_id not in gone):
-        return StandIn(user_id, tuple(reasons))
+        return StandIn(user_id, tuple(reasons), is_reached=user_id is not None)
     reasons.append(f"{user_id} is {'deactivated' if user_id in gone else 'out of office'}")
     delegate = away.get(user_id)
     if delegate is not None and delegate not in gone and user_id not in gone:
@@ -178,7 +200,9 @@ def stand_in(shift: Shift, plan: Plan | None, away: Mapping[UUID, UUID | None], 
     for candidate in _in_order(plan, shift):
         if candidate != user_id and candidate not in away and candidate not in gone:
             return StandIn(candidate, (*reasons, f"{candidate} is the next in order"))
-    return StandIn(user_id, (*reasons, "nobody else can be called, so it stays with them"))
+    if user_id in gone:
+        return StandIn(None, (*reasons, "nobody else can be called"), is_reached=False)
+    return StandIn(user_id, (*reasons, "nobody else can be called, so it stays with them"), is_reached=False)
 
 
 def _reason(shift: Shift) -> str:
@@ -210,7 +234,7 @@ def _handovers(plan: Plan, begin: datetime, end: datetime) -> list[datetime]:
 def _piece(plans: Sequence[Plan], newest_first: Sequence[Override], starts_at: datetime, ends_at: datetime) -> Shift:
     """What holds from `starts_at` on; nothing changes until `ends_at`."""
     plan = plan_at(plans, starts_at)
-    turn = plan.turn_at(starts_at) if plan and plan.is_active else None
+    turn = plan.turn_at(starts_at) if plan and plan.is_in_use(starts_at) else None
     scheduled = plan.member_of(turn) if plan and turn is not None else None
     override = next((each for each in newest_first if each.covers(starts_at)), None)
     return Shift(
@@ -230,3 +254,21 @@ def offset_keeping(plan: Plan, user_id: UUID | None, at: datetime) -> int:
         return 0
     place = plan.members.index(user_id) if user_id in plan.members else 0
     return (place - turn) % len(plan.members)
+
+
+def uncovered(
+    wanted: Iterable[tuple[datetime, datetime]], covered: Iterable[tuple[datetime, datetime]]
+) -> list[tuple[datetime, datetime]]:
+    """What of the wanted stretches no covered one reaches, in order. Each of the wanted ones is apart from the others."""
+    left, known = [], sorted(covered)
+    for starts_at, ends_at in sorted(wanted):
+        at = starts_at
+        for begin, end in known:
+            if end <= at or begin >= ends_at:
+                continue
+            if begin > at:
+                left.append((at, begin))
+            at = max(at, end)
+        if at < ends_at:
+            left.append((at, ends_at))
+    return left

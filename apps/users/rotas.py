@@ -1,37 +1,24 @@
-"""Verbs on on-call rotas, and who is on call. What time is counted by is never changed, but followed by a new version."""
+"""Verbs on on-call rotas. What time is counted by is never changed, but followed by a new version."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
-
-from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
 from apps.core import records
 from apps.core.actors import Actor
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.organizations.models import Team
-from apps.users.availability import availability_of
+from apps.users import coverage
 from apps.users.models import OnCallOverride, OnCallRota, RotaMember, RotaVersion, User
-from apps.users.on_call import Override, Plan, Shift, offset_keeping, plan_at, shift_at, shifts, stand_in
+from apps.users.on_call import Plan, offset_keeping, plan_at
 from apps.users.people import refuse_inactive
+from apps.users.rosters import TIMED, as_windows, plans_of, shown_hours
 
-TIMED = ("is_active", "time_zone", "starts_on", "handover_weekday", "handover_time", "weeks_per_turn")
-DEFAULTS: Mapping[str, Any] = {"is_active": True, "weeks_per_turn": 1}
+DEFAULTS: Mapping[str, Any] = {"is_active": True, "weeks_per_turn": 1, "hours": ()}
 # Between a client's "from now" and our now lies the network.
 LATE = timedelta(minutes=5)
 PAST = "It lies in the past, which stays as it was; accepted: an instant from now on."
-
-
-@dataclass(frozen=True, slots=True)
-class OnCall:
-    """Who is called for a rota at an instant, who was to be, the shift's bounds, and why."""
-
-    rota: OnCallRota
-    shift: Shift
-    user_id: UUID | None
-    because: tuple[str, ...]
 
 
 def create_rota(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> OnCallRota:
@@ -40,9 +27,11 @@ def create_rota(*, actor: Actor, at: datetime, values: Mapping[str, Any]) -> OnC
     _refuse_deleted_team(plain)
     _refuse_members(members)
     plan = _plan(at, {**DEFAULTS, **timed}, members)
+    coverage.refuse_hours(plan.time_zone, shown_hours(plan), at)
     plan = _plan(min(at, plan.handover(0)), {**DEFAULTS, **timed}, members)
     rota = records.create(OnCallRota, actor=actor, at=at, values=plain, beside=_told(None, plan))
     _write(rota, plan)
+    coverage.refuse_gap({rota.team_id}, at=at)
     return rota
 
 
@@ -64,6 +53,7 @@ def change_rota(rota: OnCallRota, *, actor: Actor, at: datetime, values: Mapping
         _refuse_members(members)
     merged = {name: timed.get(name, getattr(before, name)) for name in TIMED}
     plan = _plan(effective_at, merged, before.members if members is None else members)
+    coverage.refuse_hours(plan.time_zone, shown_hours(plan), at)
     beside = _told(before, plan)
     if beside:
         plan = _plan(
@@ -72,7 +62,18 @@ def change_rota(rota: OnCallRota, *, actor: Actor, at: datetime, values: Mapping
         RotaVersion.objects.filter(rota_id=rota.pk, effective_at__gte=effective_at).delete()
         _write(rota, plan)
         beside["effective_at"] = (None, effective_at)
-    return records.change(rota, actor=actor, at=at, values=plain, beside=beside)
+    teams = {rota.team_id, plain.get("team_id", rota.team_id)}
+    changed = records.change(rota, actor=actor, at=at, values=plain, beside=beside)
+    if beside or len(teams) > 1:
+        coverage.refuse_gap(teams, at=at)
+    return changed
+
+
+def delete_rota(rota: OnCallRota, *, actor: Actor, at: datetime) -> None:
+    """Forget a locked rota. Raises CoverageGap where its team would be without anybody at a covered hour."""
+    team_id = rota.team_id
+    records.delete(rota, actor=actor, at=at)
+    coverage.refuse_gap({team_id}, at=at)
 
 
 def add_override(*, actor: Actor, at: datetime, rota: OnCallRota, values: Mapping[str, Any]) -> OnCallOverride:
@@ -102,84 +103,19 @@ def change_override(
     _refuse_backwards(changes.get("starts_at", override.starts_at), changes.get("ends_at", override.ends_at))
     if "user_id" in changes:
         refuse_inactive(changes["user_id"], "/user")
-    return records.change(override, actor=actor, at=at, values=values)
+    changed = records.change(override, actor=actor, at=at, values=values)
+    if times:
+        coverage.refuse_gap({override.rota.team_id}, at=at)
+    return changed
 
 
 def delete_override(override: OnCallOverride, *, actor: Actor, at: datetime) -> None:
     """Take back a locked override. Raises Conflict when it has begun: then it is ended by its `ends_at`."""
     if override.starts_at <= at:
         raise Conflict("This override has begun; end it by changing ends_at.", code="already_begun")
+    team_id = override.rota.team_id
     records.delete(override, actor=actor, at=at)
-
-
-# --- who is on call
-
-
-def with_plans(rotas: QuerySet[OnCallRota], *, at: datetime | None = None) -> QuerySet[OnCallRota]:
-    """Rotas with their versions and members, in two more queries; with `at` only the version in force then."""
-    versions = RotaVersion.objects.order_by("rota_id", "effective_at")
-    if at is not None:
-        versions = versions.filter(effective_at__lte=at).order_by("rota_id", "-effective_at").distinct("rota_id")
-    return rotas.prefetch_related(Prefetch("versions", versions.prefetch_related("members"), to_attr="known_versions"))
-
-
-def active(rotas: QuerySet[OnCallRota], *, at: datetime) -> QuerySet[OnCallRota]:
-    """Those whose version in force at `at` (UTC) is active."""
-    in_force = RotaVersion.objects.filter(rota_id=OuterRef("pk"), effective_at__lte=at).order_by("-effective_at")
-    return rotas.annotate(is_in_use=Subquery(in_force.values("is_active")[:1])).filter(is_in_use=True)
-
-
-def plans_of(rota: OnCallRota) -> list[Plan]:
-    """All plans of a rota, in order; those that `with_plans` loaded, if it did."""
-    versions = getattr(rota, "known_versions", None)
-    if versions is None:
-        versions = rota.versions.order_by("effective_at").prefetch_related("members")
-    return [plan_of(version) for version in versions]
-
-
-def plan_of(version: RotaVersion) -> Plan:
-    members = tuple(member.user_id for member in version.members.all())
-    timed = {name: getattr(version, name) for name in TIMED}
-    return Plan(effective_at=version.effective_at, members=members, offset=version.offset, **timed)
-
-
-def on_call(rotas: Sequence[OnCallRota], *, at: datetime, now: datetime) -> list[OnCall]:
-    """Who is on call for each rota at `at` (UTC), after overrides, absences and deactivations, in the rotas' order.
-
-    Whether somebody is deactivated is known for the present alone, so it counts from `now` on.
-    """
-    overrides = _overrides(rotas, at - timedelta(days=366), at + timedelta(days=366))
-    shown = [(rota, plans_of(rota)) for rota in rotas]
-    found = [(rota, plan_at(plans, at), shift_at(plans, overrides.get(rota.pk, []), at)) for rota, plans in shown]
-    people = {user_id for _, plan, _ in found if plan for user_id in plan.members}
-    people |= {shift.user_id for _, _, shift in found if shift.user_id}
-    away = {user_id: each.delegate_id for user_id, each in availability_of(people, at).items() if each.is_out}
-    # Delegates are known to be active.
-    gone = _inactive(people) if at >= now else frozenset()
-    answers = []
-    for rota, plan, shift in found:
-        answer = stand_in(shift, plan, away, gone)
-        answers.append(OnCall(rota, shift, answer.user_id, answer.because))
-    return answers
-
-
-def _inactive(people: set[UUID]) -> frozenset[UUID]:
-    active = User.objects.alive().filter(pk__in=people, is_active=True).values_list("pk", flat=True)
-    return frozenset(people - set(active))
-
-
-def shifts_of(rota: OnCallRota, *, begin: datetime, end: datetime) -> list[Shift]:
-    """The shifts of [begin, end) (UTC) as planned: with overrides, without absences."""
-    return shifts(plans_of(rota), _overrides([rota], begin, end).get(rota.pk, []), begin, end)
-
-
-def _overrides(rotas: Iterable[OnCallRota], begin: datetime, end: datetime) -> dict[UUID, list[Override]]:
-    rows = OnCallOverride.objects.filter(rota__in=list(rotas), starts_at__lt=end, ends_at__gt=begin)
-    found: dict[UUID, list[Override]] = {}
-    for row in rows:
-        override = Override(row.pk, row.user_id, row.starts_at, row.ends_at, row.created_at)
-        found.setdefault(row.rota_id, []).append(override)
-    return found
+    coverage.refuse_gap({team_id}, at=at)
 
 
 # --- versions
@@ -187,6 +123,8 @@ def _overrides(rotas: Iterable[OnCallRota], begin: datetime, end: datetime) -> d
 
 def _split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], tuple[UUID, ...] | None]:
     timed = {name: values[name] for name in TIMED if name in values}
+    if "hours" in timed:
+        timed["hours"] = as_windows(timed["hours"])
     plain = {name: values[name] for name in values if name not in {*TIMED, "members", "effective_at"}}
     return plain, timed, tuple(values["members"]) if "members" in values else None
 
@@ -235,7 +173,7 @@ def _write(rota: OnCallRota, plan: Plan) -> None:
         rota=rota,
         effective_at=plan.effective_at,
         offset=plan.offset,
-        **{name: getattr(plan, name) for name in TIMED},
+        **{name: getattr(plan, name) for name in TIMED} | {"hours": shown_hours(plan)},
     )
     RotaMember.objects.bulk_create(
         RotaMember(organization_id=rota.organization_id, rota_version=version, user_id=user_id, position=place)
@@ -255,5 +193,5 @@ def _told(before: Plan | None, after: Plan) -> dict[str, tuple[Any, Any]]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [str(each) for each in value]
+        return [list(each) if isinstance(each, tuple) else str(each) for each in value]
     return value.isoformat() if isinstance(value, date) else value

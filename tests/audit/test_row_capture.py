@@ -382,7 +382,9 @@ def triggers() -> dict[str, tuple[str, ...]]:
     with superuser() as connection_:
         rows = connection_.execute(
             "SELECT c.relname, encode(t.tgargs, 'escape') FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
-            " JOIN pg_proc p ON p.oid = t.tgfoid WHERE p.proname = 'audit_capture_row' AND t.tgenabled = 'O' AND t.tgtype = 29"
+            " JOIN pg_proc p ON p.oid = t.tgfoid WHERE p.proname = 'audit_capture_row' AND t.tgenabled = 'O'"
+            # Each row changed or deleted (1 + 8 + 16), each statement that adds (4): both, of the same arguments.
+            " GROUP BY 1, 2 HAVING array_agg(t.tgtype ORDER BY t.tgtype) = '{4,25}'"
         ).fetchall()
     return {table: tuple(arguments.split("\\000")[:3]) for table, arguments in rows}
 
@@ -447,3 +449,30 @@ def test_a_session_used_again_is_nobodys_change_and_a_revoked_one_is(acme):
         Session.objects.filter(pk=session.pk).update(revoked_at=timezone.now(), generation=3)
         last = RowChange.objects.filter(table_name="users_session").latest("at")
     assert (last.operation, set(last.diff)) == ("UPDATE", {"revoked_at"})
+
+
+def test_what_one_statement_adds_is_captured_row_by_row(acme: Tenant) -> None:
+    at = timezone.now()
+    with acme.entered():
+        sites = [Site(organization_id=acme.id, name=f"Site {n}", created_at=at, updated_at=at) for n in range(3)]
+        Site.objects.bulk_create(sites)
+        found = list(RowChange.objects.filter(table_name="organizations_site").order_by("diff__name"))
+
+    assert [(row.operation, row.row_id, row.diff["name"]) for row in found] == [
+        ("INSERT", site.pk, site.name) for site in sites
+    ]
+
+
+def test_an_upsert_is_captured_as_what_it_did_to_each_row(acme: Tenant) -> None:
+    at = timezone.now()
+    with acme.entered():
+        there = Site.objects.create(organization_id=acme.id, name="There", created_at=at, updated_at=at)
+        new = Site(organization_id=acme.id, name="New", created_at=at, updated_at=at)
+        there.name = "Here"
+        Site.objects.bulk_create([there, new], update_conflicts=True, update_fields=["name"], unique_fields=["id"])
+        found = list(RowChange.objects.filter(table_name="organizations_site").order_by("at"))
+
+    assert [(row.operation, row.row_id) for row in found] == [
+        ("INSERT", there.pk), ("UPDATE", there.pk), ("INSERT", new.pk),
+    ]  # fmt: skip
+    assert found[1].diff == {"name": ["There", "Here"]}

@@ -15,11 +15,15 @@ TINY = {
     "rate_limits": ("--requests", "4", "--blocks", "2"),
     "calendars": ("--calls", "200"),
     "sla": ("--timers", "2000", "--due", "40", "--at-once", "30", "--requests", "2", "--blocks", "1"),
+    "assignment": ("--tickets", "60"),
+    "closing": ("--tickets", "200"),
     "tickets": ("--tickets", "1000", "--requests", "4", "--blocks", "2"),
 }
 FIGURE = {
     "wall_cost": r"the walls cost at p50: [+-]\d+\.\d{3} ms, [+-]\d+\.\d %",
     "list_detail": r"detail: product .*\d\.\d\d x",
+    "closing": r"after the last resolution: 200 of 200",
+    "assignment": r"least_loaded +\d+ +\d+\.\d\d .* 0 +0  none",
     "tickets": r"create: product .*\d\.\d\d x +3\.0 x",
     "calendars": r"slowest: [\d,]+ calls/s; wanted: 50,000",
     "sla": r"create: default policy +\d+ +\+\d+ +\d+\.\d{3}",

@@ -28,7 +28,7 @@ from apps.users.models import LinkPurpose, Role, Skill, TotpDevice, User
 from tests.contracts import rows
 from tests.contracts.routes import Route
 from tests.contracts.world import World, session_of
-from tests.factories import PASSWORD, CommentFactory, hashed_password
+from tests.factories import PASSWORD, CommentFactory, RotaMemberFactory, TeamFactory, hashed_password
 
 Body = dict[str, Any]
 
@@ -82,6 +82,18 @@ def period() -> Body:
     """A future hour, each time another one."""
     begin = timezone.now() + timedelta(days=400, hours=2 * next(_hours))
     return {"starts_at": begin.isoformat(), "ends_at": (begin + timedelta(hours=1)).isoformat()}
+
+
+def _team_to_cover(world: World) -> str:
+    """One that nothing is promised for, and of which somebody is on call."""
+    with world.acme.entered():
+        return str(RotaMemberFactory(rota_version__rota__team=TeamFactory()).rota_version.rota.team_id)
+
+
+def chain() -> Body:
+    """On demand, so that it calls nobody to the tickets of other cases."""
+    steps = [{"after_minutes": 5, "actions": [{"do": "notify", "to": ["assignee"]}]}]
+    return {"name": f"Chain {new_id()}", "chain": "hierarchical", "begins": "on_demand", "steps": steps}
 
 
 def rota(world: "World") -> Body:
@@ -153,6 +165,12 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     ("absences/<uuid:pk>/", "PATCH"): lambda world: {"note": "back soon", "delegate": str(world.own[User].pk)},
     ("on-call/rotas/", "POST"): lambda world: rota(world) | {"name": f"Rota {new_id()}"},
     ("on-call/rotas/<uuid:pk>/", "PATCH"): lambda world: {"handover_time": "10:00", "members": [str(world.peer.pk)]},
+    ("on-call/coverages/", "POST"): lambda world: {
+        "team": _team_to_cover(world),
+        "time_zone": "Europe/Berlin",
+        "covered_from": (timezone.now() + timedelta(days=400)).isoformat(),
+    },
+    ("on-call/coverages/<uuid:pk>/", "PATCH"): lambda world: {"time_zone": "Europe/Paris"},
     ("on-call/rotas/<uuid:rota_pk>/overrides/", "POST"): lambda world: period() | {"user": str(world.own[User].pk)},
     ("on-call/rotas/<uuid:rota_pk>/overrides/<uuid:pk>/", "PATCH"): lambda world: {"reason": "swapped"},
     ("teams/bulk/", "POST"): lambda world: many(world, Team),
@@ -180,6 +198,7 @@ GIVEN |= {
 }
 # The verbs of a ticket, at the queue's address and at its practice's.
 SAID: dict[str, Callable[[World], Body]] = {
+    "reject/": lambda world: {"reason": "On the phone"},
     "assign/": lambda world: {"team": str(world.own[Team].pk)},
     "hold/": lambda world: {"reason": "awaiting_vendor"},
     "resume/": lambda world: {"comment": ""},
@@ -215,6 +234,22 @@ GIVEN |= {
     # The factory's say 4.
     ("priority-matrix/<uuid:pk>/", "PATCH"): lambda world: {"priority": next(_hours) % 3 + 1},
 }
+# Rules and queues are checked as a whole; a team has one queue, and who did not get an offer refuses none.
+GIVEN |= {
+    ("assignment-rules/", "POST"): lambda world: {
+        "name": f"Rule {new_id()}",
+        "match": {"priority": [1, 2]},
+        "team": str(world.own[Team].pk),
+    },
+    ("assignment-rules/<uuid:pk>/", "PATCH"): lambda world: {"name": f"Rule {new_id()}"},
+    ("assignment-rules/dry-run/", "POST"): lambda world: {
+        "limit": 10,
+        "rule": {"match": {"source": ["phone"]}, "team": str(world.own[Team].pk)},
+    },
+    ("assignment-queues/", "POST"): lambda world: {"team": str(world.fresh(Team, world.peer).pk)},
+    ("assignment-queues/<uuid:pk>/", "PATCH"): lambda world: {"most_tries": next(_hours) % 9 + 1},
+    ("closing/settings/", "PATCH"): lambda world: {"reopen_within": next(_hours) % 300 + 1},
+}
 # What a policy says is checked as a whole; what it publishes or tries is its draft.
 GIVEN |= {
     ("sla/policies/<uuid:policy_pk>/versions/", "POST"): lambda world: {
@@ -222,11 +257,25 @@ GIVEN |= {
     },
     ("sla/policies/<uuid:pk>/publish/", "POST"): lambda world: {},
     ("sla/policies/<uuid:pk>/dry-run/", "POST"): lambda world: {},
+    ("sla/calendars/<uuid:pk>/dry-run/", "POST"): lambda world: {"time_zone": "Asia/Kathmandu"},
+    ("escalation-policies/", "POST"): lambda world: chain(),
+    ("escalation-policies/<uuid:pk>/", "PATCH"): lambda world: {"description": f"Until {new_id()}"},
+    ("escalation-policies/<uuid:pk>/preview/", "POST"): lambda world: {"ticket": str(world.own[Ticket].pk)},
     ("sla/timers/<uuid:pk>/deadline/", "POST"): lambda world: {
         "due_at": (timezone.now() + timedelta(days=30)).isoformat(),
         "reason": "agreed",
     },
     ("sla/settings/", "PATCH"): lambda world: {"selection": next(_selections)},
+}
+GIVEN |= {
+    ("incidents/<record:pk>/major/hand-over/", "POST"): lambda world: {
+        "role": "commander",
+        "to": str(world.peer.pk),
+        "reason": "The shift ends",
+    },
+    ("major-rules/", "POST"): lambda world: {"name": f"Rule {new_id()}", "match": [{"priority": [1]}]},
+    ("major-rules/<uuid:pk>/", "PATCH"): lambda world: {"name": f"Rule {new_id()}"},
+    ("major-rules/dry-run/", "POST"): lambda world: {"limit": 10},
 }
 # What must hang from the very row of the address: route -> that part of the body.
 OF_ROW: dict[str, Callable[[World, Any], Body]] = {

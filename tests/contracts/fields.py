@@ -32,13 +32,18 @@ ENVELOPE = "id created_at updated_at version"
 PERSON = "email full_name username employee_number job_title phone user_type is_vip department site manager time_zone language"
 SERVICE = "name description criticality owner support_team is_active"
 CI = "name ci_class status environment criticality serial_number asset_tag owner support_team service site description"
-ROTA = "name team is_active time_zone starts_on handover_weekday handover_time weeks_per_turn members"
+ROTA = "name team layer is_active time_zone starts_on handover_weekday handover_time weeks_per_turn hours members"
 TICKET_SUBJECT = "title description impact urgency category service configuration_item requester"
 TICKET_WRITTEN = f"{TICKET_SUBJECT} assignee team source tags custom_fields"
 TICKET = (
     f"{ENVELOPE} {TICKET_WRITTEN} number kind status phase priority priority_override_reason opened_by hold_reason hold_until"
     " opened_at responded_at resolved_at closed_at sla_due_at resolution_code resolution_notes reopen_count"
     " reassignment_count merged_into deleted_at friendly_status allowed_transitions"
+)
+QUEUE = "team is_active method needs_presence needs_shift counts_on_hold accept_minutes most_tries hands_back"
+TERMS = (
+    "calendar answer_days remind_after resolve_after close_days warn_after close_after reopen_days reopen_within reply_reopens"
+    " ignores_thanks"
 )
 POLICY_VERSION = "id policy number state note created_at published_at retired_at"
 VIEW = "name filters ordering shared_with team"
@@ -88,6 +93,10 @@ GOLDEN: dict[str, Fields] = {
         creators=ADMIN,
         listed=POLICY_VERSION,
     ),
+    "escalation-policies/": written_by_admin(
+        "name description chain begins match steps calendar position is_active",
+        "name description chain begins match steps calendar position is_active",
+    ),
     "sla/settings/": Fields("selection created_at updated_at version", OFFICE, change="selection", changers=ADMIN),
     "sla/breaches/": Fields(
         "id ticket number title priority team assignee metric agreement stage cycle policy version calendar target_seconds"
@@ -108,11 +117,11 @@ GOLDEN: dict[str, Fields] = {
     "ci-classes/": inventory("name key parent", "name key parent"),
     # Managers of the teams that they are in themselves.
     "teams/<>/members/": Fields(
-        f"{ENVELOPE} team user is_lead capacity skills presence out_of_office",
+        f"{ENVELOPE} team user is_lead capacity calendar skills presence out_of_office",
         OFFICE,
-        create="user is_lead capacity skills",
+        create="user is_lead capacity calendar skills",
         creators=LEADING,
-        change="user is_lead capacity skills",
+        change="user is_lead capacity calendar skills",
         changers=LEADING,
     ),
     # Of a built-in role only whether it demands a second factor may change; the rest is refused by the domain.
@@ -178,8 +187,18 @@ GOLDEN: dict[str, Fields] = {
         change=f"{ROTA} effective_at",
         changers=LEADING,
     ),
-    "on-call/rotas/<>/who/": Fields("rota name team at starts_at ends_at user scheduled_user override because", OFFICE),
+    "on-call/rotas/<>/who/": Fields(
+        "rota name team layer at starts_at ends_at user scheduled_user override because", OFFICE
+    ),
     "on-call/rotas/<>/shifts/": Fields("rota name results", OFFICE),
+    "on-call/coverages/": Fields(
+        f"{ENVELOPE} team time_zone hours covered_from",
+        OFFICE,
+        create="team time_zone hours covered_from",
+        creators=ADMIN,
+        change="team time_zone hours covered_from",
+        changers=LEADING,
+    ),
     "on-call/rotas/<>/overrides/": Fields(
         f"{ENVELOPE} rota user starts_at ends_at reason",
         OFFICE,
@@ -214,10 +233,20 @@ GOLDEN: dict[str, Fields] = {
     ),
     "incidents/<>/suspected-duplicates/": Fields("results", EVERYBODY),
     "incidents/<>/major/report/": Fields(
-        "number title major_status commander communications_lead update_interval_minutes proposed_at accepted_at ended_at"
-        " proposed_to_accepted_seconds accepted_to_ended_seconds updates_given updates_missed children_count review_due_at"
-        " timeline",
+        "number title major_status commander communications_lead update_interval_minutes opened_at proposed_at accepted_at"
+        " ended_at opened_to_accepted_seconds proposed_to_accepted_seconds accepted_to_first_update_seconds"
+        " accepted_to_ended_seconds opened_to_ended_seconds updates_given updates_on_time updates_late updates_missed"
+        " children_count review_due_at roles updates timeline",
         EVERYBODY,
+    ),
+    "incidents/<>/major/": Fields(
+        "major_status major_since commander communications_lead update_interval_minutes next_update_due_at is_update_overdue"
+        " overdue_intervals review_due_at updates handovers",
+        EVERYBODY,
+    ),
+    "major-rules/": written_by_admin(
+        "name position is_active match more_children_than proposes commander communications_lead update_interval_minutes",
+        "name position is_active match more_children_than proposes commander communications_lead update_interval_minutes",
     ),
     "sla/timers/": Fields(
         "id ticket metric agreement stage cycle target_seconds started_at attached_at ended_at end_reason due_at original_due_at"
@@ -230,6 +259,11 @@ GOLDEN: dict[str, Fields] = {
     "custom-fields/": catalogue("kind key label field_type choices is_required is_public is_active position"),
     "tags/": written_by_admin("name colour description", "name colour description"),
     "priority-matrix/": Fields(f"{ENVELOPE} kind impact urgency priority", OFFICE, change="priority", changers=ADMIN),
+    "assignment-rules/": written_by_admin(
+        "name position is_active match destination team skills", "name position is_active match destination team skills"
+    ),
+    "assignment-queues/": written_by_admin(QUEUE, QUEUE),
+    "closing/settings/": Fields(f"{TERMS} created_at updated_at version", OFFICE, change=TERMS, changers=ADMIN),
     # End users those of their own tickets to their own tickets.
     "tickets/<>/links/": Fields(
         f"{ENVELOPE} type direction to to_number to_title to_status", EVERYBODY, create="type to", creators=OFFICE

@@ -53,6 +53,7 @@ VOCABULARIES = frozenset(
     f"{words}/{one}" for words in ("ci-classes", "categories", "custom-fields") for one in ("", "<uuid:pk>/")
 )
 # What a fresh row must be for its action to be possible: route -> columns.
+_OVER = datetime(2026, 11, 2, tzinfo=UTC)
 _RESOLVED: dict[str, Any] = {
     "status": "resolved",
     "phase": "resolved",
@@ -62,6 +63,10 @@ _RESOLVED: dict[str, Any] = {
     "parent": None,
 }
 PREPARED: dict[str, dict[str, Any]] = {
+    **{
+        f"{address}/<record:pk>/follow-up/": {**_RESOLVED, "status": "closed", "phase": "closed", "closed_at": _OVER}
+        for address in ("tickets", "incidents")
+    },
     **{
         f"{address}/<record:pk>/{verb}/": _RESOLVED
         for address in ("tickets", "incidents")
@@ -90,10 +95,16 @@ AUTHORS_ALONE = frozenset(
     for route in (_COMMENT, _FILE)
     for verb, method in (("", "PATCH"), ("", "DELETE"), ("restore/", "POST"))
 )
+# Whoever leads it, or `approve`: the factory lets somebody lead what is theirs.
+AUTHORS_ALONE |= {(f"incidents/<record:pk>/major/{verb}/", "POST") for verb in ("hand-over", "pace")}
 # What is its owner's alone while they share it with nobody, as a fresh row is.
 PRIVATE = frozenset({"views/<uuid:pk>/", "views/<uuid:pk>/tickets/"})
 # What bodies.GIVEN asks for beyond the grant of the view: (route, method) -> another grant.
-ASKED_BESIDES = {("tickets/<record:ticket_pk>/attachments/<uuid:pk>/", "PATCH"): (Action.CREATE, "internal_comments")}
+ASKED_BESIDES = {
+    ("tickets/<record:ticket_pk>/attachments/<uuid:pk>/", "PATCH"): (Action.CREATE, "internal_comments"),
+    # Whoever is asked may too; nobody is asked to take over a fresh one.
+    ("incidents/<record:pk>/major/take-over/", "POST"): (Action.APPROVE, "incidents"),
+}
 # What is left of a rate limit is less with each request.
 COUNTED = re.compile(r"'RateLimit[A-Za-z-]*': '[^']*'")
 # Where the record says which grant it takes: (route, method) -> what bodies.GIVEN and the factory make it name.

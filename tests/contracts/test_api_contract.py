@@ -21,13 +21,17 @@ SILENT = {
     ("auth/mfa/setup/", "POST"): "what is not confirmed counts for nothing; the row capture keeps it",
     ("incidents/suspected-duplicates/", "POST"): "a question: nothing is written",
     ("sla/calendars/<uuid:pk>/calculate/", "POST"): "questions: nothing is written",
+    ("assignment-rules/dry-run/", "POST"): "a question: nothing is written",
     ("sla/policies/<uuid:pk>/dry-run/", "POST"): "a question: nothing is written",
+    ("sla/calendars/<uuid:pk>/dry-run/", "POST"): "a question: nothing is written",
+    ("escalation-policies/<uuid:pk>/preview/", "POST"): "a question: nothing is written",
+    ("major-rules/dry-run/", "POST"): "a question: nothing is written",
 }
 # Writes that are a fact of more than one record, and how many: each has it on its own timeline.
 SHARED = {
     (f"{address}<record:pk>/{verb}/", "POST"): 2
     for address in ("tickets/", "incidents/")
-    for verb in ("merge", "unmerge", "split", "convert")
+    for verb in ("merge", "unmerge", "split", "convert", "follow-up")
 } | {
     ("tickets/<record:ticket_pk>/links/", "POST"): 2,
     ("tickets/<record:ticket_pk>/links/<uuid:pk>/", "DELETE"): 2,
@@ -50,8 +54,17 @@ PROVED_ELSEWHERE = (
         for verb in ("confirm", "dismiss")
     }
     | {
+        (f"{address}<record:pk>/{verb}/", "POST"): "tests/tickets/assignment: an offer of the very ticket to the caller"
+        for address in ("tickets/", "incidents/")
+        for verb in ("accept", "reject")
+    }
+    | {
         (f"sla/policies/<uuid:pk>/{verb}/", "POST"): "tests/sla/test_policies_api.py: a draft of the very policy"
         for verb in ("publish", "dry-run")
+    }
+    | {
+        (f"incidents/<record:pk>/major/{verb}/", "POST"): "tests/incidents/test_handover.py: one that somebody leads"
+        for verb in ("hand-over", "take-over", "decline", "pace")
     }
 )
 

@@ -19,8 +19,13 @@ ROUTES = routes()
 NEEDS_MORE = {
     "exports/<uuid:pk>/download/": "the file that a job has written",
     "tickets/<record:pk>/timeline/": "facts: a factory records none",
+    "tickets/<record:pk>/upcoming/": "a countdown: a ticket's factory makes none",
+    "assignment/waiting/": "a ticket that nobody has: a factory gives each somebody",
     "tickets/<record:pk>/sla/": "timers: a ticket's factory makes none",
     "sla/compliance/": "timers that have ended: a factory's run",
+    "sla/breakdown/": "timers that have ended: a factory's run",
+    "incidents/<record:pk>/major/": "updates and handovers: an incident's factory makes none",
+    "tickets/<record:pk>/escalation/": "chains: a ticket's factory makes none",
 }
 READABLE = [route for route in ROUTES if "GET" in route.implemented() and str(route) not in NEEDS_MORE]
 TOLD_TO_OWNER = [route for route in READABLE if not set(route.keys) - {"pk"}]

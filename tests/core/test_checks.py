@@ -50,6 +50,10 @@ UNSAFE = [
     ("E011", {"RATE_LIMITS": {"user": "10"}}),
     ("E011", {"RATE_LIMITS": {"user": "0/60"}}),
     ("E011", {"RATE_LIMITS": {"user": "10/60/x"}}),
+    ("E012", {"METRICS_ADDRESS": "127.0.0.1"}),
+    ("E012", {"METRICS_ADDRESS": "127.0.0.1:70000"}),
+    ("E012", {"METRICS_NETWORKS": ["everybody"]}),
+    ("E012", {"METRICS_TOKEN": "short"}),
 ]
 
 

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from apps.core.api import strict
 from apps.sla.api.policy_serializers import ConditionField, ObjectsField, RulesField
+from apps.tickets.api.assignment import CheckedField, SkillsField
 from apps.tickets.api.saved_views import FiltersField
 from apps.tickets.api.serializers import CustomFieldsField
 from tests.core import routes
@@ -42,6 +43,8 @@ TYPES: list[tuple[type[Any], set[str]]] = [
     # What they hold is judged place by place (tests/sla/test_policies_api.py).
     (ConditionField, {"a list"}),
     (ObjectsField, {"a list"}),
+    (SkillsField, {"a list"}),
+    (CheckedField, {"an object"}),
     (RulesField, {"an object"}),
 ]
 TOP_LEVEL_CODES = {

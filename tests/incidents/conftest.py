@@ -1,7 +1,7 @@
 """Incidents to act on, at times of the tests' own."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.core.actors import Actor
 from apps.incidents import services
 from apps.incidents.models import Incident
-from apps.users.models import User
+from apps.users.models import RoleAssignment, User
 from apps.users.rights import actor_for
 from tests.conftest import Tenant
 
@@ -22,6 +22,13 @@ SOLVED = {"resolution_code": "solution_provided", "resolution_notes": "Restarted
 def acting(user: User) -> Actor:
     """Somebody with the rights they hold now. Call it in their tenant."""
     return actor_for(user, at=timezone.now())
+
+
+@pytest.fixture
+def at_home(acme: Tenant, alice: User, carol: User, dan: User) -> None:
+    """They have had their roles since before START: who may lead is asked of the time at which they are named."""
+    with acme.entered():
+        RoleAssignment.objects.update(valid_from=START - timedelta(days=1))
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ STATEMENTS = (
     "FROM tickets_customfield",
     'INTO "organizations_numberseries"',
     "FROM tickets_prioritycell",
+    # Whose work it is by the organization's rules.
+    "FROM tickets_assignmentrule",
     'INTO "tickets_ticket"',
     'INTO "incidents_incident"',
     "INTO tickets_searchdocument",
@@ -36,7 +38,7 @@ def sent(post):
     return statements[1:-1]
 
 
-def test_opening_an_incident_takes_eleven_statements(acme, alice, api):
+def test_opening_an_incident_takes_twelve_statements(acme, alice, api):
     client = api(alice)
     # What a role grants is read once for a version of it.
     client.post(URL, {"title": "Mail is down"})
@@ -48,7 +50,7 @@ def test_opening_an_incident_takes_eleven_statements(acme, alice, api):
         assert table in statement
 
 
-def test_references_cost_one_more_and_each_one_to_be_there_still_and_definitions_are_read_only_with_values(
+def test_references_cost_one_more_and_each_one_to_be_there_still_a_team_its_queue_and_definitions_only_with_values(
     acme, alice, bob, api
 ):
     client = api(alice)
@@ -64,7 +66,7 @@ def test_references_cost_one_more_and_each_one_to_be_there_still_and_definitions
         )
     )
 
-    assert (len(bare), len(given)) == (len(STATEMENTS) + 2, len(STATEMENTS) + 3)
+    assert (len(bare), len(given)) == (len(STATEMENTS) + 2, len(STATEMENTS) + 4)
     assert ["field_type" in statement for statement in (" ".join(bare), " ".join(given))] == [False, True]
 
 

@@ -125,7 +125,9 @@ def hears_of_public_things_alone(requester: Client, incident: dict[str, Any], ti
     assert requester.get(f"{ticket}comments/?visibility=internal&count=true") == NOTHING
 
     facts = requester.get(f"{ticket}timeline/?page_size=200")["results"]
-    assert [fact["event"].removeprefix("incident.") for fact in facts] == [
+    # Whom the platform gave it before somebody claimed it, depends on who is there.
+    told = [fact["event"].removeprefix("incident.") for fact in facts]
+    assert [name for name in told if name != "assigned"] == [
         "created", "claimed", "commented", "put_on_hold", "commented", "commented", "resumed", "put_on_hold", "resumed",
         "resolved", "reopened", "resolved", "closed", "commented",
     ]  # fmt: skip

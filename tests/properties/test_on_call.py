@@ -18,6 +18,7 @@ from apps.users.on_call import (
     shift_at,
     shifts,
     stand_in,
+    uncovered,
 )
 from tests.conftest import IS_FULL_RUN
 
@@ -218,6 +219,8 @@ ROTA = Plan(datetime(2026, 1, 1, tzinfo=UTC), "UTC", date(2026, 1, 5), 0, "09:00
         (None, {}, (ANN,), BEN),
         (None, {ANN: DIRK}, (ANN,), BEN),
         (None, {ANN: None, BEN: None, CLEO: None}, (), ANN),
+        (None, {}, (ANN, BEN, CLEO), None),
+        (None, {BEN: None}, (ANN, CLEO), None),
         (EVE, {ANN: None}, (), EVE),
         (EVE, {EVE: None}, (), ANN),
         (EVE, {EVE: DIRK}, (), DIRK),
@@ -233,4 +236,68 @@ def test_whoever_cannot_be_called_is_stood_in_for_by_the_delegate_else_the_next(
 
     assert shift.scheduled_id == ANN
     assert answer.user_id == expected
+    # Nobody, or the one who is away: the next layer is asked first.
+    assert answer.is_reached == (expected is not None and expected not in away)
     assert len(answer.because) == (1 if expected == shift.user_id and not (away.keys() & {shift.user_id}) else 3)
+
+
+WINDOWS = [
+    (),
+    tuple((day, "08:00", "20:00") for day in range(7)),
+    tuple((day, "20:00", "08:00") for day in range(7)),
+    ((0, "00:00", "24:00"), (2, "01:30", "03:30"), (6, "22:00", "02:15")),
+]
+
+
+def shows(hours, at, zone):
+    """The oracle: what the wall clock says at that instant, window by window."""
+    local = at.astimezone(zone)
+    clock, today = f"{local:%H:%M}", local.weekday()
+    for weekday, start, end in hours:
+        if end > start:
+            if weekday == today and start <= clock < end:
+                return True
+        elif (weekday == today and clock >= start) or ((weekday + 1) % 7 == today and clock < end):
+            return True
+    return not hours
+
+
+@ROUNDS
+@given(plans(), st.sampled_from(WINDOWS), st.lists(st.integers(0, 90 * 24 * 60), min_size=1, max_size=12))
+def test_outside_of_its_hours_a_rota_names_nobody_and_within_them_whoever_it_would_anyway(plan, hours, minutes):
+    within = Plan(**{**as_dict(plan), "hours": hours})
+    begin, zone = plan.handover(0), ZoneInfo(plan.time_zone)
+    found = shifts([within], [], begin, begin + timedelta(days=92))
+    assert all(earlier.ends_at == later.starts_at for earlier, later in pairwise(found))
+    for at in (begin + number * MINUTE for number in minutes):
+        (shift,) = [each for each in found if each.starts_at <= at < each.ends_at]
+        assert shift.user_id == (plan.member_at(at) if shows(hours, at, zone) else None)
+        assert within.member_at(at) == shift.user_id == shift_at([within], [], at).user_id
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=6),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=6),
+)
+def test_what_is_uncovered_is_every_minute_that_is_wanted_and_in_no_shift(wanted, covered):
+    start = datetime(2026, 1, 5, tzinfo=UTC)
+    minutes = sorted({minute for begin, length in wanted for minute in range(begin, begin + length)})
+    runs = []
+    for minute in minutes:
+        if runs and runs[-1][1] == minute:
+            runs[-1][1] = minute + 1
+        else:
+            runs.append([minute, minute + 1])
+    stretches = [(start + low * MINUTE, start + high * MINUTE) for low, high in runs]
+    shifts_of_all = [(start + begin * MINUTE, start + (begin + length) * MINUTE) for begin, length in covered]
+    left = uncovered(stretches, shifts_of_all)
+    found = {int((at - start) / MINUTE) for low, high in left for at in _minutes(low, high)}
+
+    assert found == set(minutes) - {each for begin, length in covered for each in range(begin, begin + length)}
+    assert all(low < high for low, high in left)
+
+
+def _minutes(low, high):
+    while low < high:
+        yield low
+        low += MINUTE

@@ -8,7 +8,8 @@ from django.core.management import call_command
 from apps.audit.models import Dispatch, Event
 from apps.audit.services import deliver
 from apps.sla import demo
-from apps.sla.models import Policy, PolicyVersion
+from apps.sla.models import EscalationPolicy, Policy, PolicyVersion
+from apps.tickets import verbs
 from apps.tickets.models import Category, Ticket
 from tests import factories
 from tests.sla.conftest import HOUR, MINUTE, MONDAY, content
@@ -103,12 +104,41 @@ def test_a_level_does_nothing_to_what_was_resolved_meanwhile(desk):
     assert desk.stored(ticket).priority == 5
 
 
-def test_a_level_that_only_tells_people_has_nothing_to_do(desk):
+def test_a_level_tells_people_once_and_says_why(desk):
     desk.only(content(seconds=3600, levels=[level(50, {"do": "notify", "to": ["assignee"]})]))
-    ticket = desk.open()
+    ticket = desk.open(assignee_id=desk.agent.pk)
     desk.sweep(MONDAY + 40 * MINUTE)
 
-    assert [event.name for event in desk.told(ticket)] == ["sla.warned"]
+    assert (act(desk, ticket), act(desk, ticket)) == (["done"], [])
+    (told,) = desk.told(ticket, "escalation.notified")
+    why = ["50 % of the resolution target has passed"]
+    assert told.data["to"] == [{"user": str(desk.agent.pk), "why": why}]
+
+
+def test_a_level_whose_condition_does_not_hold_or_that_somebody_has_in_hand_does_nothing(desk):
+    is_other = {"applies": [{"priority": [1]}]}
+    desk.only(
+        content(
+            seconds=3600,
+            levels=[
+                {**level(50, {"do": "raise_priority"}), **is_other},
+                {**level(75, {"do": "raise_priority"}), "is_until_acknowledged": True},
+                level(90, {"do": "raise_priority"}),
+            ],
+        )
+    )
+    ticket = desk.open()
+    desk.sweep(MONDAY + 31 * MINUTE)
+    act(desk, ticket)
+    assert desk.stored(ticket).priority == 5
+    with desk.entered():
+        verbs.start(ticket, actor=desk.acting(desk.agent), at=MONDAY + 32 * MINUTE)
+    desk.sweep(MONDAY + 46 * MINUTE)
+    act(desk, ticket)
+    assert desk.stored(ticket).priority == 5
+    desk.sweep(MONDAY + 55 * MINUTE)
+    act(desk, ticket)
+    assert desk.stored(ticket).priority == 4
 
 
 def test_the_demo_has_a_minute_to_watch_and_stays_as_it_is_when_loaded_again(desk):
@@ -118,6 +148,7 @@ def test_the_demo_has_a_minute_to_watch_and_stays_as_it_is_when_loaded_again(des
 
     with desk.entered():
         assert [policy.name for policy in Policy.objects.all()] == [demo.WATCH]
+        assert [policy.name for policy in EscalationPolicy.objects.all()] == [demo.ATTENDED]
         assert PolicyVersion.objects.get().state == "published"
         category = Category.objects.get(name=demo.CATEGORY)
     ticket = desk.open(category_id=category.pk)

@@ -42,6 +42,7 @@ def form_of(answer):
     return found
 
 
+PLAIN = {"applies": [{}], "is_until_acknowledged": False, "is_around_the_clock": False}
 RICH = {
     "match": [{"is_vip": [True]}, {"priority": {"not": [5]}}],
     "rules": {"resolution": {"reopen": "none"}},
@@ -54,9 +55,10 @@ RICH = {
         {
             "metric": "resolution", "percent": 50, "offset_seconds": None, "is_around_the_clock": True,
             "actions": [{"do": "notify", "to": ["assignee", "team_lead"]}, {"do": "raise_priority"}],
+            "applies": [{"priority": [1]}], "is_until_acknowledged": True,
         },
-        {"metric": "resolution", "percent": None, "offset_seconds": -90, "actions": [], "is_around_the_clock": False},
-        {"metric": "resolution", "percent": 100, "offset_seconds": None, "actions": [], "is_around_the_clock": False},
+        {"metric": "resolution", "percent": None, "offset_seconds": -90, "actions": [], **PLAIN},
+        {"metric": "resolution", "percent": 100, "offset_seconds": None, "actions": [], **PLAIN},
     ],
     "note": "rich",
 }  # fmt: skip

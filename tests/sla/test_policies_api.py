@@ -91,6 +91,8 @@ def test_what_is_read_of_a_version_can_be_drafted_again(desk, admin):
                 "percent": None,
                 "offset_seconds": -600,
                 "actions": [],
+                "applies": [{"priority": [1]}],
+                "is_until_acknowledged": True,
                 "is_around_the_clock": True,
             },
             {
@@ -98,6 +100,8 @@ def test_what_is_read_of_a_version_can_be_drafted_again(desk, admin):
                 "percent": 100,
                 "offset_seconds": None,
                 "actions": [],
+                "applies": [{}],
+                "is_until_acknowledged": False,
                 "is_around_the_clock": False,
             },
         ],

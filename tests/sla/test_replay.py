@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.core.errors import DomainError
 from apps.organizations.calendar_records import change_calendar, create_calendar
-from apps.sla import moving, policies, replaying, timers
+from apps.sla import calendar_moves, moving, policies, replaying, timers
 from apps.sla.chronicle import Chronicle
 from apps.sla.models import LevelFiring, Policy, PolicyVersion, Segment, Timer
 from apps.tickets import merging, services
@@ -98,7 +98,7 @@ class Life:
             (8, self.open), (6, self.rate), (6, self.hold), (6, self.resume), (5, self.assign), (6, self.reply),
             (6, self.ask), (6, self.resolve), (5, self.reopen), (2, self.close), (3, self.merge), (3, self.unmerge),
             (2, self.delete), (3, self.restore), (1, self.cancel), (3, self.deadline), (12, self.sweep),
-            (1, self.publish), (1, self.migrate), (1, self.hours), (2, self.move_requester), (2, self.import_word),
+            (1, self.publish), (1, self.migrate), (2, self.hours), (2, self.move_requester), (2, self.import_word),
         ]  # fmt: skip
         verb = self.random.choices([each for _, each in verbs], [weight for weight, _ in verbs])[0]
         if not self.tickets:
@@ -215,7 +215,9 @@ class Life:
         with self.desk.entered():
             locked = type(self.calendar).objects.select_for_update().get(pk=self.calendar.pk)
             windows = self.random.choice([WEEK, LONGER])
-            change_calendar(locked, actor=self.desk.system, at=self.at, values={"windows": windows})
+            changed = change_calendar(locked, actor=self.desk.system, at=self.at, values={"windows": windows})
+            if self.random.random() < 0.5:
+                calendar_moves.migrate(changed.current, actor=self.desk.system, at=self.at, limit=1_000)
 
     def move_requester(self):
         with self.desk.entered():
@@ -380,3 +382,30 @@ def test_a_policy_published_during_the_replay_is_taken_into_account(desk, lived,
 
     assert replayed(desk) == ["2 tickets replayed, 0 differ"]
     assert desk.timer(late[0]).target_seconds == 60
+
+
+def test_a_migration_reads_other_records_as_the_ticket_last_noted_them(desk):
+    with desk.entered():
+        here, there = factories.SiteFactory(), factories.SiteFactory()
+        people_of(desk, here, MONDAY)
+    policy = desk.only({"match": [{"site": [str(here.pk)]}], "targets": [{"metric": "resolution", "seconds": 3600}]})
+    ticket = desk.open()
+    with desk.entered():
+        people_of(desk, there, MONDAY + MINUTE)
+        target = {"metric": "resolution", "seconds": 7200}
+        given = {"match": [{"site": [str(here.pk)]}], "targets": [target]}
+        draft = policies.draft(policy, actor=desk.system, at=MONDAY + 2 * MINUTE, content=given)
+        policies.publish(draft, actor=desk.system, at=MONDAY + 2 * MINUTE)
+        moving.migrate(draft, actor=desk.system, at=MONDAY + 3 * MINUTE, limit=10)
+
+    # The ticket itself has not heard yet that its requester moved.
+    assert (desk.timer(ticket).stage, desk.timer(ticket).target_seconds) == ("running", 7200)
+    desk.change(ticket, MONDAY + HOUR, urgency=1)
+    assert desk.timer(ticket).end_reason == "unmatched"
+    assert replayed(desk) == ["1 tickets replayed, 0 differ"]
+
+
+def people_of(desk, site, at):
+    """The requester sits there from `at` on."""
+    user = type(desk.requester).objects.select_for_update().get(pk=desk.requester.pk)
+    people.change_user(user, actor=desk.system, at=at, values={"site_id": site.pk})

@@ -221,6 +221,7 @@ def test_a_file_may_have_the_limit_and_not_a_byte_more(acme, bob, api, url, file
         ({"visibility": "secret"}, 400, "invalid_choice"),
         ({"colour": "red"}, 400, "unknown_field"),
         ({"comment": "0199a0a0-0000-7000-8000-000000000000"}, 400, "does_not_exist"),
+        ({"comment": ""}, 400, "invalid"),
     ],
 )
 def test_a_form_that_is_wrong_is_refused(acme, bob, api, url, files, form, status, code):

@@ -3,7 +3,7 @@
 import pytest
 
 from apps.cmdb.models import ConfigurationItem, Service
-from apps.users.models import RoleAssignment
+from apps.users.models import RoleAssignment, UserType
 from tests import factories
 from tests.conftest import person
 from tests.tickets.desk import INCIDENTS, facts, incident, opened, part, refused, stored
@@ -187,3 +187,22 @@ def test_nothing_is_about_what_is_deleted_or_out_of_use(acme, alice, bob, api):
     with acme.entered():
         assert not ConfigurationItem.objects.alive().filter(pk=given["configuration_item"]).exists()
         assert not Service.objects.alive().filter(pk=given["service"]).exists()
+
+
+def test_naming_a_team_while_escalating_takes_the_right_to_assign_whatever_it_is_called(acme, bob, dan, teams, api):
+    vera = person(acme, "vera", UserType.END_USER)
+    with acme.entered():
+        role = factories.RoleFactory(name="Changes and gives nothing away")
+        for action in ("read", "update"):
+            factories.GrantFactory(role=role, resource="incidents", action=action, reach="organization")
+        factories.RoleAssignmentFactory(user=vera, role=role)
+    ticket = opened(api(dan), requester=str(bob.pk), team=str(teams[0].pk))
+    asked = {"to": "hierarchical", "reason": "Nobody comes"}
+
+    for to in ("hierarchical", "functional"):
+        answer = api(vera).post(incident(ticket, "escalate"), {**asked, "to": to, "team": str(teams[1].pk)})
+        assert answer.status_code == 403
+    assert api(vera).post(incident(ticket, "escalate"), asked).status_code == 200
+    assert stored(acme, ticket).team_id == teams[0].pk
+    given = api(dan).post(incident(ticket, "escalate"), {**asked, "team": str(teams[1].pk)})
+    assert (given.status_code, given.json()["team"]) == (200, str(teams[1].pk))

@@ -82,7 +82,7 @@ def test_skills_are_replaced_as_a_set_with_one_event_and_one_version(acme, dan, 
     assert (other.status_code, other.json()["version"], other.json()["capacity"]) == (200, 3, 3)
     assert other.json()["skills"] == [{"skill": str(skills[1].pk), "level": 5}]
     last = events(acme, "team_member.updated")[-1]
-    assert last.changes == {"capacity": [10, 3], "skills": [first, [{"skill": str(skills[1].pk), "level": 5}]]}
+    assert last.changes == {"capacity": [20, 3], "skills": [first, [{"skill": str(skills[1].pk), "level": 5}]]}
     assert api(dan).patch(address, {"skills": []}).json()["skills"] == []
 
 
@@ -178,7 +178,7 @@ def test_a_manager_changes_the_membership_of_their_own_teams_alone(acme, dan, ca
     assert manager.delete(f"{members(other)}{theirs.pk}/").status_code == 403
     assert len(events(acme, "team_member.created")) == len(before)
     with acme.entered():
-        assert TeamMember.objects.get(pk=theirs.pk).capacity == 10
+        assert TeamMember.objects.get(pk=theirs.pk).capacity == 20
 
 
 def test_agents_read_and_end_users_do_not(acme, alice, bob, api, team):

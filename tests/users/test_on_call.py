@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.audit.models import Event
 from apps.core.models import new_id
-from apps.users import rotas
+from apps.users import rosters
 from apps.users.models import OnCallOverride, OnCallRota, RotaVersion, User
 from tests import factories
 from tests.conftest import UserType, person
@@ -424,4 +424,4 @@ def test_a_rota_that_starts_later_names_nobody_until_then(acme, dan, api, team, 
     assert who(api(dan), made, begins)["user"] == str(crew[0].pk)
     with acme.entered():
         rota = OnCallRota.objects.get()
-        assert len(rotas.plans_of(rota)) == 1
+        assert len(rosters.plans_of(rota)) == 1

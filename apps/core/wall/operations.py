@@ -171,7 +171,18 @@ class GrantWrites(WallOperation):
 class Door(WallOperation):
     """One function that may look before the tenant is known. It returns ids, to enter the tenant with, and no content."""
 
-    def __init__(self, signature: str, returns: str, body: str, *, reads: Sequence[str], language: str = "sql") -> None:
+    def __init__(
+        self,
+        signature: str,
+        returns: str,
+        body: str,
+        *,
+        reads: Sequence[str],
+        language: str = "sql",
+        callers: Sequence[str] = (APP, WORKER),
+    ) -> None:
+        # The system login, where what is told is of all tenants and no business of whoever serves requests.
+        self.callers = callers
         self.signature = signature
         self.returns = returns
         self.body = body
@@ -186,6 +197,7 @@ class Door(WallOperation):
             {
                 "reads": self.reads,
                 "language": self.language,
+                "callers": self.callers,
             },
         )
 
@@ -203,6 +215,6 @@ class Door(WallOperation):
             f" SET search_path = pg_catalog, public, pg_temp AS $$ {self.body} $$",
             f"ALTER FUNCTION {name} OWNER TO {DOOR}",
             f"REVOKE ALL ON FUNCTION {name} FROM PUBLIC",
-            f"GRANT EXECUTE ON FUNCTION {name} TO {APP}, {WORKER}",
+            f"GRANT EXECUTE ON FUNCTION {name} TO {', '.join(self.callers)}",
         ):
             schema_editor.execute(statement, params=None)

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from apps.cmdb.models import ConfigurationItem
 from apps.core.api import strict
 from apps.core.api.serializers import RecordSerializer, ReferringInput
+from apps.incidents.choices import LeadRole, UpdateOutcome
 from apps.incidents.duplicates import Likeness
 from apps.incidents.metrics import Metrics
 from apps.incidents.models import Incident
@@ -102,6 +103,30 @@ def suspicions_answer(found: Iterable[Likeness], context: dict[str, Any]) -> dic
     }
 
 
+class TermSerializer(serializers.Serializer[Any]):
+    """That somebody had a role, from when until when."""
+
+    role = serializers.ChoiceField(choices=LeadRole.choices)
+    user = serializers.UUIDField(source="user_id", allow_null=True)
+    name = serializers.CharField()
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField(allow_null=True, help_text="null while they have it.")
+
+
+class PromisedUpdateSerializer(serializers.Serializer[Any]):
+    """One public update that was promised: by when, and what became of it."""
+
+    promised_at = serializers.DateTimeField()
+    due_at = serializers.DateTimeField()
+    interval_minutes = serializers.IntegerField()
+    outcome = serializers.ChoiceField(choices=UpdateOutcome.choices)
+    ended_at = serializers.DateTimeField(allow_null=True, help_text="When it was given, or nobody waited any more.")
+    given_by = serializers.UUIDField(source="given_by_id", allow_null=True)
+    is_late = serializers.BooleanField()
+    late_seconds = serializers.IntegerField(help_text="0 where it was in time.")
+    intervals_missed = serializers.IntegerField()
+
+
 class ReportSerializer(serializers.Serializer[Any]):
     """What a major incident was. Times and durations are null where it never came to that."""
 
@@ -111,22 +136,31 @@ class ReportSerializer(serializers.Serializer[Any]):
     commander = serializers.UUIDField(allow_null=True)
     communications_lead = serializers.UUIDField(allow_null=True)
     update_interval_minutes = serializers.IntegerField(allow_null=True)
+    opened_at = serializers.DateTimeField()
     proposed_at = serializers.DateTimeField(allow_null=True)
     accepted_at = serializers.DateTimeField(allow_null=True)
     ended_at = serializers.DateTimeField(allow_null=True, help_text="Resolved, or demoted.")
+    opened_to_accepted_seconds = serializers.IntegerField(allow_null=True)
     proposed_to_accepted_seconds = serializers.IntegerField(allow_null=True)
+    accepted_to_first_update_seconds = serializers.IntegerField(allow_null=True)
     accepted_to_ended_seconds = serializers.IntegerField(allow_null=True)
+    opened_to_ended_seconds = serializers.IntegerField(allow_null=True)
     updates_given = serializers.IntegerField()
-    updates_missed = serializers.IntegerField()
+    updates_on_time = serializers.IntegerField()
+    updates_late = serializers.IntegerField()
+    updates_missed = serializers.IntegerField(help_text="Intervals that passed without one.")
     children_count = serializers.IntegerField(help_text="Of those the caller may see.")
     review_due_at = serializers.DateTimeField(allow_null=True)
+    roles: Any = TermSerializer(many=True)
+    updates: Any = PromisedUpdateSerializer(many=True)
     timeline: Any = TimelineEntrySerializer(many=True)
 
 
 FROM_INCIDENT = ("number", "title", "major_status", "update_interval_minutes", "review_due_at")
 FROM_REPORT = (
-    "proposed_at", "accepted_at", "ended_at", "proposed_to_accepted_seconds", "accepted_to_ended_seconds",
-    "updates_given", "updates_missed", "children_count",
+    "opened_at", "proposed_at", "accepted_at", "ended_at", "opened_to_accepted_seconds", "proposed_to_accepted_seconds",
+    "accepted_to_first_update_seconds", "accepted_to_ended_seconds", "opened_to_ended_seconds", "updates_given",
+    "updates_on_time", "updates_late", "updates_missed", "children_count",
 )  # fmt: skip
 
 
@@ -136,5 +170,7 @@ def report_answer(incident: Incident, report: Report) -> dict[str, Any]:
         "commander": incident.commander_id,
         "communications_lead": incident.communications_lead_id,
         **{name: getattr(report, name) for name in FROM_REPORT},
+        "roles": TermSerializer(report.roles, many=True).data,
+        "updates": PromisedUpdateSerializer(report.updates, many=True).data,
         "timeline": report.timeline,
     }

@@ -3,6 +3,7 @@
 Pure functions over immutable values: nothing here reads the database or the clock.
 """
 
+from apps.organizations.calendars.days import days_later
 from apps.organizations.calendars.hours import (
     ALWAYS,
     HORIZON,
@@ -13,4 +14,13 @@ from apps.organizations.calendars.hours import (
 )
 from apps.organizations.calendars.versions import hours_of
 
-__all__ = ["ALWAYS", "HORIZON", "BeyondHorizon", "OpenHours", "add_business", "business_between", "hours_of"]
+__all__ = [
+    "ALWAYS",
+    "HORIZON",
+    "BeyondHorizon",
+    "OpenHours",
+    "add_business",
+    "business_between",
+    "days_later",
+    "hours_of",
+]

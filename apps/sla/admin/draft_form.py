@@ -165,7 +165,9 @@ class LevelForm(forms.Form):
     when = forms.ChoiceField(choices=WHEN, required=False, widget=UnfoldAdminSelectWidget)
     tell = _boxes((name, name.replace("_", " ")) for name in RECIPIENTS)
     is_around_the_clock = forms.BooleanField(required=False)
-    # What a level does beside telling people, as it was written over the API.
+    is_until_acknowledged = forms.BooleanField(required=False)
+    # What a level does beside telling people, and for which tickets alone, as it was written over the API.
+    applies = JsonField(list, widget=forms.HiddenInput)
     more = JsonField(list, widget=forms.HiddenInput)
     # Of an offset that is no whole minute.
     odd_seconds = forms.IntegerField(required=False, widget=forms.HiddenInput)
@@ -187,6 +189,8 @@ class LevelForm(forms.Form):
             "percent": given["amount"] if given["when"] == "percent" else None,
             "offset_seconds": {"before": -offset, "after": offset}.get(given["when"]),
             "actions": [*actions, *given["more"]],
+            "applies": given["applies"] or [{}],
+            "is_until_acknowledged": given["is_until_acknowledged"],
             "is_around_the_clock": given["is_around_the_clock"],
         }
 
@@ -299,5 +303,7 @@ def _level(row: Content) -> dict[str, Any]:
         "odd_seconds": None if seconds is None else abs(seconds) % 60,
         "tell": telling[0]["to"] if is_plain else [],
         "more": _text(more) if more else "",
+        "applies": "" if row["applies"] == [{}] else _text(row["applies"]),
+        "is_until_acknowledged": row["is_until_acknowledged"],
         "is_around_the_clock": row["is_around_the_clock"],
     }

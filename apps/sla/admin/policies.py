@@ -15,14 +15,14 @@ from unfold.decorators import display
 
 from apps.core import denials, records
 from apps.core.actors import Actor
-from apps.core.admin import ReadOnlyAdmin, RecordAdmin, actor_of, lines, words_of
+from apps.core.admin import ReadOnlyAdmin, RecordAdmin, actor_of, lines, table, words_of
 from apps.core.authorization import Action
 from apps.core.errors import Conflict, DomainError, Invalid
 from apps.sla import adopting, contents, dry_runs, policies, previewing, withdrawing
 from apps.sla.admin import versions
 from apps.sla.admin.draft_form import Editor
 from apps.sla.admin.preview_form import PreviewForm
-from apps.sla.admin.words import duration, instant, metric, table
+from apps.sla.admin.words import duration, instant, metric
 from apps.sla.choices import Adoption, Agreement, VersionState
 from apps.sla.models import Policy, PolicyVersion, Settings
 
@@ -194,7 +194,8 @@ class PolicyAdmin(RecordAdmin):
         found = dry_runs.dry_run(draft, actor=actor_of(request), at=timezone.now())
         heads = ("Ticket", "Metric", "What happens", "Due", "Then due", "Missed", "Then missed")
         rows = table(heads, (_moved(each) for each in found.moved))
-        return self._page(request, "sla/dry_run.html", f"Dry run: {policy.name}", found=found, rows=rows, back=back)
+        told = {"found": found, "number": draft.number, "rows": rows, "back": back}
+        return self._page(request, "sla/dry_run.html", f"Dry run: {policy.name}", **told)
 
     def _configured(self, request: HttpRequest, pk: Any) -> Policy:
         policy: Policy | None = self.get_object(request, str(pk))

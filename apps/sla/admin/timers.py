@@ -10,9 +10,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from apps.core.admin import PeriodFilter, ReadOnlyAdmin, actor_of
+from apps.core.admin import PeriodFilter, ReadOnlyAdmin, actor_of, table
 from apps.sla import explaining
-from apps.sla.admin.words import STAGES, duration, instant, metric, table
+from apps.sla.admin.words import STAGES, duration, instant, metric
 from apps.sla.choices import Agreement
 from apps.sla.models import Breach, Timer
 from apps.tickets import rights

@@ -6,9 +6,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.cmdb.models import Service
-from apps.core.admin import pretty
+from apps.core.admin import pretty, table
 from apps.organizations.models import Team
-from apps.sla.admin.words import condition, duration, metric, table
+from apps.sla.admin.words import condition, duration, metric
 from apps.sla.models import PolicyVersion
 from apps.tickets.models import Category
 

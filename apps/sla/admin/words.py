@@ -1,30 +1,10 @@
 """Tables and words that several pages show."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
-
 STAGES = {"running": "info", "paused": "warning", "met": "success", "missed": "danger", "cancelled": "default"}
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> SafeString:
-    """A plain table; a dash without rows."""
-    body = format_html_join(
-        "",
-        "<tr>{}</tr>",
-        ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows),
-    )
-    if not body:
-        return format_html("-")
-    head = format_html_join("", '<th scope="col">{}</th>', ((name,) for name in heads))
-    return format_html(
-        '<div class="matrix-frame"><table class="matrix told"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
-        head,
-        body,
-    )
 
 
 def instant(value: datetime | None) -> str:

@@ -106,7 +106,7 @@ class PolicyViewSet(RecordViewSet):
         given = strict_input(DryRunInput(data=request.data, context={"actor": self.actor}))
         version = _named(self.record(), given.get("version_id"))
         limit = given.get("limit", dry_runs.MOST_TICKETS)
-        return Response(_dry_run_answer(dry_runs.dry_run(version, actor=self.actor, at=timezone.now(), limit=limit)))
+        return Response(dry_run_answer(dry_runs.dry_run(version, actor=self.actor, at=timezone.now(), limit=limit)))
 
 
 def _named(policy: Policy, version_id: Any) -> PolicyVersion:
@@ -127,10 +127,11 @@ def _version_answer(version: PolicyVersion, actor: Any) -> dict[str, Any]:
     return VersionSerializer(context={"actor": actor}).to_representation(version)
 
 
-def _dry_run_answer(found: dry_runs.DryRun) -> dict[str, Any]:
+def dry_run_answer(found: dry_runs.DryRun) -> dict[str, Any]:
+    """As `DryRunSerializer` describes it."""
     rows = [asdict(moved) for moved in found.moved]
     return {
-        "version": found.version.pk,
+        "version": found.version_id,
         "tickets": found.tickets,
         "looked_at": found.looked_at,
         "is_complete": found.is_complete,

@@ -145,10 +145,10 @@ class MovedSerializer(serializers.Serializer[Any]):
 
 
 class DryRunSerializer(serializers.Serializer[Any]):
-    """What a version would do to the open tickets of its policy. Nothing of it is written."""
+    """What a version, or a calendar's hours, would do to open tickets. Nothing of it is written."""
 
-    version = serializers.UUIDField()
-    tickets = serializers.IntegerField(help_text="With timers of other versions of the policy.")
+    version = serializers.UUIDField(allow_null=True, help_text="Null: of hours that are not written yet.")
+    tickets = serializers.IntegerField(help_text="With timers of other versions.")
     looked_at = serializers.IntegerField()
     is_complete = serializers.BooleanField()
     counts = CountsSerializer()

@@ -1,5 +1,6 @@
 """Breaches, and how many promises were kept."""
 
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -17,7 +18,7 @@ from apps.core.api.strict import IntegerField
 from apps.core.api.views import TenantView
 from apps.core.authorization import Action
 from apps.organizations.models import Organization
-from apps.sla import compliance
+from apps.sla import breakdown, compliance
 from apps.sla.api.serializers import TimerSerializer
 from apps.sla.choices import Agreement, Metric
 from apps.sla.compliance import GroupBy
@@ -127,29 +128,42 @@ class ComplianceSerializer(serializers.Serializer[Any]):
     results: Any = ComplianceRowSerializer(many=True)
 
 
-class ComplianceView(TenantView):
-    """Promises kept, by policy, team or priority."""
+PERIOD = OpenApiParameter("period", str, description="A month, YYYY-MM, in the organization's zone; default: this one.")
+
+
+class OfMonth(TenantView):
+    """Something counted over a month, in groups."""
 
     resource = "sla"
     grants: ClassVar[Any] = {"get": Action.READ}
     parameters = frozenset({"group_by", "period"})
 
+    def group(self, groups: type[StrEnum], default: str) -> str:
+        """Raises Invalid."""
+        given: str = self.query.get("group_by", default)
+        if given not in list(groups):
+            raise invalid_parameter("group_by", f"Accepted: {', '.join(groups)}.", "invalid_choice")
+        return given
+
+    def period(self) -> compliance.Period:
+        """Raises Invalid."""
+        zone = Organization.objects.values_list("time_zone", flat=True).get(pk=self.actor.organization_id)
+        return compliance.month(self.query.get("period", compliance.month_of(timezone.now(), zone)), zone)
+
+
+class ComplianceView(OfMonth):
+    """Promises kept, by policy, team or priority."""
+
     @extend_schema(
         responses=ComplianceSerializer,
         parameters=[
             OpenApiParameter("group_by", str, enum=[each.value for each in GroupBy], default=GroupBy.POLICY.value),
-            OpenApiParameter(
-                "period", str, description="A month, YYYY-MM, in the organization's zone; default: this one."
-            ),
+            PERIOD,
         ],
     )
     def get(self, request: Request) -> Response:
         """A row for each group, agreement and metric."""
-        group_by = self.query.get("group_by", GroupBy.POLICY.value)
-        if group_by not in list(GroupBy):
-            raise invalid_parameter("group_by", f"Accepted: {', '.join(GroupBy)}.", "invalid_choice")
-        zone = Organization.objects.values_list("time_zone", flat=True).get(pk=self.actor.organization_id)
-        period = compliance.month(self.query.get("period", compliance.month_of(timezone.now(), zone)), zone)
+        group_by, period = self.group(GroupBy, GroupBy.POLICY.value), self.period()
         return Response(
             {
                 "period": period.name,
@@ -162,5 +176,79 @@ class ComplianceView(TenantView):
                 "cancelled": compliance.CANCELLED,
                 "reopened": compliance.REOPENED,
                 "results": compliance.measure(self.actor, GroupBy(group_by), period),
+            }
+        )
+
+
+class BreakdownRowSerializer(serializers.Serializer[Any]):
+    group = serializers.UUIDField(allow_null=True)
+    name = serializers.CharField()
+    tickets = serializers.IntegerField()
+    counted_seconds = serializers.IntegerField()
+    waiting_seconds = serializers.IntegerField()
+
+
+class TotalsSerializer(serializers.Serializer[Any]):
+    timers = serializers.IntegerField()
+    counted_seconds = serializers.IntegerField()
+    waiting_seconds = serializers.IntegerField()
+
+
+class OfTeamSerializer(serializers.Serializer[Any]):
+    """What a team or a supplier had promised, by the timers of each time it had a ticket."""
+
+    team = serializers.UUIDField()
+    name = serializers.CharField()
+    agreement = serializers.ChoiceField(choices=Agreement.choices)
+    timers = serializers.IntegerField()
+    met = serializers.IntegerField()
+    missed = serializers.IntegerField()
+    counted_seconds = serializers.IntegerField()
+
+
+class BreakdownSerializer(serializers.Serializer[Any]):
+    """In whose hands the time to a resolution passed: the rows' counted seconds are the timers' own, to the second."""
+
+    period = serializers.CharField()
+    begins_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+    time_zone = serializers.CharField()
+    group_by = serializers.ChoiceField(choices=[each.value for each in breakdown.GroupBy])
+    clock = serializers.CharField()
+    population = serializers.CharField()
+    totals = TotalsSerializer()
+    results: Any = BreakdownRowSerializer(many=True)
+    agreements: Any = OfTeamSerializer(many=True)
+
+
+class BreakdownView(OfMonth):
+    """Where the time went, by team or person."""
+
+    @extend_schema(
+        responses=BreakdownSerializer,
+        parameters=[
+            OpenApiParameter(
+                "group_by",
+                str,
+                enum=[each.value for each in breakdown.GroupBy],
+                default=breakdown.GroupBy.TEAM.value,
+            ),
+            PERIOD,
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        """A row for each team or person that had tickets in hand, and what teams and suppliers had promised for it."""
+        group_by, period = self.group(breakdown.GroupBy, breakdown.GroupBy.TEAM.value), self.period()
+        found = breakdown.measure(self.actor, breakdown.GroupBy(group_by), period)
+        return Response(
+            {
+                "period": period.name,
+                "begins_at": period.begins_at,
+                "ends_at": period.ends_at,
+                "time_zone": period.time_zone,
+                "group_by": group_by,
+                "clock": compliance.CLOCK,
+                "population": breakdown.POPULATION,
+                **found,
             }
         )

@@ -127,10 +127,16 @@ class Target(TenantModel):
         indexes = [models.Index(fields=["organization_id", "calendar"], name="sla_target_calendar")]
 
 
+def always() -> list[dict[str, Any]]:
+    """The condition that every ticket meets."""
+    return [{}]
+
+
 class Level(TenantModel):
     """When a timer of one metric tells somebody: at a percentage of its target, or so many seconds before or after its deadline.
 
-    Business seconds of the target's calendar. `actions`: [{"do": "notify" …}], carried out by whoever hears the event.
+    Business seconds of the target's calendar. `actions`: [{"do": "notify" …}], carried out after the commit (apps.sla.acting) if
+    `applies`, a condition, holds then.
     """
 
     version = TenantForeignKey["PolicyVersion", "PolicyVersion"](
@@ -141,6 +147,9 @@ class Level(TenantModel):
     percent = models.PositiveSmallIntegerField(null=True)
     offset_seconds = models.IntegerField(null=True)
     actions: Any = models.JSONField(default=list)
+    applies: Any = models.JSONField(default=always)
+    # Somebody who has the ticket in hand need not be called to it.
+    is_until_acknowledged = models.BooleanField(default=False)
     # What people are told, they are told while the calendar is open, unless this says otherwise.
     is_around_the_clock = models.BooleanField(default=False)
 

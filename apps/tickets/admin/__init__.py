@@ -1,5 +1,5 @@
 """Tickets in the admin, by noun."""
 
-from apps.tickets.admin import configuration, queue, records
+from apps.tickets.admin import assignment, closing, configuration, queue, records
 
-__all__ = ["configuration", "queue", "records"]
+__all__ = ["assignment", "closing", "configuration", "queue", "records"]

@@ -153,6 +153,13 @@ class SplitInput(ReferringInput):
     title = strict.TextField(max_length=255)
 
 
+class FollowUpInput(StrictInput):
+    """What differs from the ticket that it follows up."""
+
+    title = strict.TextField(max_length=255, required=False)
+    description = strict.TextField(max_length=100_000, required=False)
+
+
 class ConvertInput(StrictInput):
     to = strict.TextField(max_length=20)
 

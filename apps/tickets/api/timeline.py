@@ -48,6 +48,11 @@ class TimelineEntrySerializer(serializers.Serializer[Any]):
     changes = serializers.DictField(child=serializers.ListField(child=serializers.JSONField()))
     comment = ToldCommentSerializer(allow_null=True)
     attachment = ToldFileSerializer(allow_null=True)
+    assignment = serializers.DictField(
+        child=serializers.JSONField(),
+        allow_null=True,
+        help_text="Who was considered when it was assigned, and why not; for those who work on it.",
+    )
 
 
 class TimelineSerializer(serializers.Serializer[Any]):

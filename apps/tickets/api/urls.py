@@ -3,8 +3,10 @@
 from django.urls import path
 
 from apps.core.api.routers import RecordRouter
+from apps.tickets.api.assignment import AssignmentQueueViewSet, AssignmentRuleViewSet, WaitingView
 from apps.tickets.api.attachments import AttachmentDownloadView, AttachmentViewSet
 from apps.tickets.api.canned_replies import CannedReplyViewSet
+from apps.tickets.api.closing import ClosingSettingsViewSet, UpcomingView
 from apps.tickets.api.comments import CommentEditViewSet, CommentViewSet
 from apps.tickets.api.configuration import (
     CategoryViewSet,
@@ -31,6 +33,8 @@ router.register("tickets/<record:ticket_pk>/comments", CommentViewSet, basename=
 router.register("tickets/<record:ticket_pk>/attachments", AttachmentViewSet, basename="ticket-attachments")
 router.register("tickets/<record:ticket_pk>/watchers", WatcherViewSet, basename="ticket-watchers")
 router.register("canned-replies", CannedReplyViewSet, basename="canned-replies")
+router.register("assignment-rules", AssignmentRuleViewSet, basename="assignment-rules")
+router.register("assignment-queues", AssignmentQueueViewSet, basename="assignment-queues")
 router.register("views", SavedViewViewSet, basename="views")
 router.register("tickets", TicketViewSet, basename="tickets")
 
@@ -46,5 +50,12 @@ urlpatterns = [
         name="attachment-download",
     ),
     path("tickets/<record:pk>/timeline/", TimelineView.as_view(), name="ticket-timeline"),
+    path("tickets/<record:pk>/upcoming/", UpcomingView.as_view(), name="ticket-upcoming"),
+    path(
+        "closing/settings/",
+        ClosingSettingsViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="closing-settings",
+    ),
+    path("assignment/waiting/", WaitingView.as_view(), name="assignment-waiting"),
     *router.urls,
 ]

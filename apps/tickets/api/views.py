@@ -20,7 +20,7 @@ from apps.core.api.soft_delete import SoftDeleteViewSet
 from apps.core.api.versions import expected_version
 from apps.core.authorization import Action, within_reach
 from apps.core.errors import NotFound
-from apps.tickets import kinds, relations, services, verbs
+from apps.tickets import following, kinds, relations, services, verbs
 from apps.tickets.api import bulk, searching
 from apps.tickets.api.filters import ME, TicketFilter
 from apps.tickets.api.serializers import (
@@ -28,6 +28,7 @@ from apps.tickets.api.serializers import (
     CommentInput,
     ConvertInput,
     EscalateInput,
+    FollowUpInput,
     HoldInput,
     MergeInput,
     NoInput,
@@ -37,11 +38,14 @@ from apps.tickets.api.serializers import (
     SplitInput,
     TicketSerializer,
 )
+from apps.tickets.assignment import offers
 from apps.tickets.models import Ticket
 
 PEOPLE = ("assignee", "requester", "opened_by", "watcher")
 TRANSITION_GRANTS: Mapping[str, Action] = {
     "claim": Action.ASSIGN,
+    "accept": Action.ASSIGN,
+    "reject": Action.ASSIGN,
     "assign": Action.ASSIGN,
     "start": Action.UPDATE,
     "hold": Action.UPDATE,
@@ -53,6 +57,8 @@ TRANSITION_GRANTS: Mapping[str, Action] = {
     "unmerge": Action.UPDATE,
     "split": Action.UPDATE,
     "convert": Action.UPDATE,
+    # Whoever reads it and may open one.
+    "follow_up": Action.READ,
     # A requester may, from some states: the lifecycle asks for the rest.
     "close": Action.READ,
     "reopen": Action.READ,
@@ -190,6 +196,22 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
         """Take it over; 409 `already_claimed` names the owner."""
         return self.do(request, "claim", NoInput)
 
+    @extend_schema(request=NoInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def accept(self, request: Request, pk: Any) -> Response:
+        """Begin to work on what the team's queue offered to the caller; 409 `not_offered` when it did not, or not any more."""
+        ticket = self.locked(request)
+        strict_input(NoInput(data=request.data, context={"actor": self.actor}))
+        return self.answer_with(offers.accept(ticket, actor=self.actor, at=timezone.now()))
+
+    @extend_schema(request=ReasonInput, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"])
+    def reject(self, request: Request, pk: Any) -> Response:
+        """Let somebody else have what was offered to the caller; it goes to the next one at once."""
+        ticket = self.locked(request)
+        given = strict_input(ReasonInput(data=request.data, context={"actor": self.actor}))
+        return self.answer_with(offers.reject(ticket, actor=self.actor, at=timezone.now(), **given))
+
     @extend_schema(request=AssignInput, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"])
     def assign(self, request: Request, pk: Any) -> Response:
@@ -280,11 +302,22 @@ class TicketActions(BulkViewSet, SoftDeleteViewSet):
         """Cancel it in favour of a new ticket of another kind."""
         return self.do_new(request, "convert", ConvertInput)
 
+    @extend_schema(request=FollowUpInput, parameters=[IF_MATCH], responses={201: TicketSerializer})
+    @action(detail=True, methods=["post"], url_path="follow-up")
+    def follow_up(self, request: Request, pk: Any) -> Response:
+        """Open a new ticket that goes on where this one was closed, linked to it; 409 `not_closed` before that."""
+        ticket = self.locked(request)
+        given = strict_input(FollowUpInput(data=request.data, context={"actor": self.actor}))
+        return self.answer_new(following.follow_up(ticket, actor=self.actor, at=timezone.now(), **given))
+
     def do_new(self, request: Request, verb: str, reader: type[StrictInput]) -> Response:
-        """For verbs that make another ticket, perhaps of another kind: it is shown as the unified queue would."""
+        """For verbs that make another ticket, perhaps of another kind."""
         ticket = self.locked(request)
         given = strict_input(reader(data=request.data, context={"actor": self.actor}))
-        made: Any = verbs.do(ticket, verb, actor=self.actor, at=timezone.now(), **given)
+        return self.answer_new(verbs.do(ticket, verb, actor=self.actor, at=timezone.now(), **given))
+
+    def answer_new(self, made: Any) -> Response:
+        """Shown as the unified queue would."""
         headers = {"ETag": f'"{made.version}"', "Location": reverse("tickets-detail", args=[made.pk])}
         return Response(TicketSerializer(context={"actor": self.actor}).to_representation(made), 201, headers=headers)
 

@@ -154,6 +154,12 @@ class Ticket(SoftDeleteModel):
                 name="ticket_of_team",
                 condition=Q(phase__in=OPEN_PHASES),
             ),
+            # What waits for somebody: the most urgent first, then the oldest (tickets.assignment).
+            models.Index(
+                fields=["organization_id", "team", "priority", "opened_at", "id"],
+                name="ticket_waiting",
+                condition=Q(assignee=None, deleted_at=None, phase__in=(Phase.NEW, Phase.OPEN)),
+            ),
             models.Index(fields=["organization_id", "requester", "-opened_at"], name="ticket_of_requester"),
             models.Index(fields=["organization_id", "assignee", "-opened_at", "-id"], name="ticket_assigned_newest"),
             models.Index(fields=["organization_id", "team", "-opened_at", "-id"], name="ticket_team_newest"),

@@ -15,12 +15,13 @@ from unfold.decorators import display
 from apps.core.actors import Actor
 from apps.core.admin import ReadOnlyAdmin, RecordAdmin
 from apps.core.authorization import Action
-from apps.users import absences, membership, rotas
+from apps.users import absences, coverage, membership, rosters, rotas
 from apps.users.models import (
     Absence,
     CostCentreOwner,
     DepartmentHead,
     MemberSkill,
+    OnCallCoverage,
     OnCallOverride,
     OnCallRota,
     Presence,
@@ -67,7 +68,7 @@ class TeamMemberAdmin(KeptAdmin):
     list_filter = ("is_lead",)
     search_fields = ("team__name", "user__full_name")
     ordering = ("team", "user")
-    fields = ("team", "user", "is_lead", "capacity")
+    fields = ("team", "user", "is_lead", "capacity", "calendar")
 
     def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
         return membership.add_member(actor=actor, at=at, team_id=values.pop("team_id"), values=values)
@@ -142,27 +143,54 @@ class OnCallRotaAdmin(ReadOnlyAdmin):
     """Read here; an order of people with the instant from which it holds is written through the API."""
 
     resource = "on_call"
-    list_display = ("name", "team")
+    list_display = ("name", "team", "layer")
     list_select_related = ("team",)
     search_fields = ("name", "team__name")
     ordering = ("name",)
-    fields = ("name", "team", "shown_on_call", "shown_shifts")
-    readonly_fields = ("shown_on_call", "shown_shifts")
+    fields = ("name", ("team", "layer"), "shown_on_call", "shown_shifts", "shown_gaps")
+    readonly_fields = ("shown_on_call", "shown_shifts", "shown_gaps")
 
     @display(description="on call now")
     def shown_on_call(self, rota: OnCallRota) -> str:
         at = timezone.now()
-        (found,) = rotas.on_call([rota], at=at, now=at)
+        (found,) = rosters.on_call([rota], at=at, now=at)
         return _names([found.user_id]).get(found.user_id, "nobody")
 
     @display(description="next four weeks")
     def shown_shifts(self, rota: OnCallRota) -> SafeString:
         """As planned: with overrides, without absences."""
         at = timezone.now()
-        shifts = rotas.shifts_of(rota, begin=at, end=at + SHOWN_SHIFTS)
+        shifts = rosters.shifts_of(rota, begin=at, end=at + SHOWN_SHIFTS)
         names = _names(shift.user_id for shift in shifts)
         rows = ((f"{shift.starts_at:%Y-%m-%d %H:%M}", names.get(shift.user_id, "nobody")) for shift in shifts)
         return format_html_join("", "<div>from {}: {}</div>", rows) or format_html("-")
+
+    @display(description="nobody of the team is on call, next four weeks")
+    def shown_gaps(self, rota: OnCallRota) -> SafeString:
+        """At the hours that are promised to be covered, or at any where none are."""
+        at = timezone.now()
+        found = coverage.gaps(rota.team_id, at, at + SHOWN_SHIFTS, now=at)
+        rows = ((f"{gap.starts_at:%Y-%m-%d %H:%M}", f"{gap.ends_at:%Y-%m-%d %H:%M}") for gap in found)
+        return format_html_join("", "<div>from {} to {} UTC</div>", rows) or format_html("-")
+
+
+@admin.register(OnCallCoverage)
+class OnCallCoverageAdmin(KeptAdmin):
+    """When somebody of a team must be on call; what the rotas do not keep is refused."""
+
+    resource = "on_call"
+    kept = ("team",)
+    list_display = ("team", "time_zone", "covered_from")
+    list_select_related = ("team",)
+    search_fields = ("team__name",)
+    ordering = ("team",)
+    fields = ("team", "time_zone", "hours", "covered_from")
+
+    def create_record(self, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
+        return coverage.create_coverage(actor=actor, at=at, values=values)
+
+    def change_record(self, record: Any, *, actor: Actor, at: Any, values: dict[str, Any]) -> Any:
+        return coverage.change_coverage(record, actor=actor, at=at, values=values)
 
 
 @admin.register(RotaVersion)

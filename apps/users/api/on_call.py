@@ -1,13 +1,15 @@
-"""On-call rotas over HTTP: their configuration, their overrides, and who is on call."""
+"""On-call rotas over HTTP: their configuration, their overrides, and who is on call at an instant."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.http import HttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -17,12 +19,14 @@ from apps.core.api import strict
 from apps.core.api.filters import filters_for
 from apps.core.api.nested import NestedViewSet
 from apps.core.api.pagination import invalid_parameter
-from apps.core.api.record_views import RecordViewSet
+from apps.core.api.record_views import RecordViewSet, the_one
 from apps.core.api.resources import ENVELOPE
-from apps.core.api.serializers import RecordSerializer
+from apps.core.api.serializers import ObjectList, RecordSerializer
 from apps.core.api.views import TenantView
 from apps.core.authorization import Action, require, within_reach
-from apps.users import rotas
+from apps.core.errors import NotFound
+from apps.organizations.api.calendars import WindowSerializer
+from apps.users import feeds, rosters, rotas
 from apps.users.api.availability import ColleagueSerializer
 from apps.users.models import OnCallOverride, OnCallRota
 from apps.users.on_call import Shift, plan_at
@@ -54,6 +58,12 @@ class RotaSerializer(RecordSerializer):
     handover_weekday = strict.IntegerField(min_value=0, max_value=6, help_text="0 is Monday.")
     handover_time = HandoverTimeField()
     weeks_per_turn = strict.IntegerField(min_value=1, max_value=52, required=False)
+    layer = strict.IntegerField(
+        min_value=1, max_value=9, required=False, help_text="Of a team's rotas the first layer is called first."
+    )
+    hours: Any = ObjectList(
+        child=WindowSerializer(), required=False, max_length=70, help_text="When it names anybody; empty: always."
+    )
     members = serializers.ListField(child=strict.IdField(), allow_empty=False, max_length=MAX_MEMBERS)
     effective_at = strict.InstantField(
         write_only=True, required=False, help_text="From when on a change holds; now unless given, never before."
@@ -62,8 +72,8 @@ class RotaSerializer(RecordSerializer):
     class Meta:
         model = OnCallRota
         fields = (
-            "id", "name", "team", "is_active", "time_zone", "starts_on", "handover_weekday", "handover_time",
-            "weeks_per_turn", "members", "effective_at", "created_at", "updated_at", "version",
+            "id", "name", "team", "layer", "is_active", "time_zone", "starts_on", "handover_weekday", "handover_time",
+            "weeks_per_turn", "hours", "members", "effective_at", "created_at", "updated_at", "version",
         )  # fmt: skip
         read_only_fields = ENVELOPE
 
@@ -96,6 +106,7 @@ class OnCallAnswer(ShiftAnswer):
     rota = serializers.UUIDField()
     name = serializers.CharField()
     team = serializers.UUIDField()
+    layer = serializers.IntegerField()
     at = serializers.DateTimeField()
     because = serializers.ListField(child=serializers.CharField())
 
@@ -125,14 +136,15 @@ class RotaViewSet(RecordViewSet):
         return asked.get(self.action) or super().accepted_parameters()
 
     def shaped(self, queryset: Any) -> Any:
-        return rotas.with_plans(super().shaped(queryset), at=timezone.now())
+        return rosters.with_plans(super().shaped(queryset), at=timezone.now())
 
     def represent_all(self, rows: list[Any]) -> list[Any]:
         for row in rows:
-            plans = rotas.plans_of(row)
+            plans = rosters.plans_of(row)
             plan = plan_at(plans, timezone.now())
-            for name in (*rotas.TIMED, "members"):
+            for name in (*rosters.TIMED, "members"):
                 setattr(row, name, getattr(plan, name, None))
+            row.hours = rosters.shown_hours(plan) if plan else []
         return super().represent_all(rows)
 
     def create_record(self, values: Mapping[str, Any]) -> Any:
@@ -144,6 +156,9 @@ class RotaViewSet(RecordViewSet):
         self.check_reach(changed)
         return changed
 
+    def delete_record(self, record: Any) -> None:
+        rotas.delete_rota(record, actor=self.actor, at=timezone.now())
+
     @extend_schema(
         responses=OnCallAnswer,
         parameters=[OpenApiParameter("at", datetime, description="With offset; now unless given.")],
@@ -152,8 +167,8 @@ class RotaViewSet(RecordViewSet):
     def who(self, request: Request, pk: Any) -> Response:
         """Who is on call at an instant: after overrides, absences and deactivations."""
         rota, now = self.record(), timezone.now()
-        at = _instant(self.query, "at", now)
-        (found,) = rotas.on_call([rota], at=at, now=now)
+        at = instant(self.query, "at", now)
+        (found,) = rosters.on_call([rota], at=at, now=now)
         return Response(_answer(found, at))
 
     @extend_schema(
@@ -167,12 +182,41 @@ class RotaViewSet(RecordViewSet):
     def shifts(self, request: Request, pk: Any) -> Response:
         """The shifts of a period as planned, with overrides and without absences, cut at its ends."""
         rota = self.record()
-        begin = _instant(self.query, "from", timezone.now())
-        end = _instant(self.query, "to", begin + USUAL)
+        begin = instant(self.query, "from", timezone.now())
+        end = instant(self.query, "to", begin + USUAL)
         if not begin < end <= begin + LONGEST:
             raise invalid_parameter("to", "Accepted: after `from`, and at most 92 days after it.", "out_of_range")
-        found = rotas.shifts_of(rota, begin=begin, end=end)
+        found = rosters.shifts_of(rota, begin=begin, end=end)
         return Response({"rota": rota.pk, "name": rota.name, "results": [_shown(shift) for shift in found]})
+
+
+class CalendarFileView(TenantView):
+    """A rota for people's own calendars."""
+
+    model = OnCallRota
+    resource = "on_call"
+    grants = {"get": Action.READ}
+    parameters = frozenset({"user"})
+
+    @extend_schema(
+        responses={(200, "text/calendar"): OpenApiTypes.STR},
+        parameters=[OpenApiParameter("user", UUID, description="The shifts of this person alone.")],
+    )
+    def get(self, request: Request, pk: Any) -> HttpResponse:
+        """The shifts of the last two weeks and the next twelve as an iCalendar file, for programs that subscribe to it."""
+        visible = within_reach(OnCallRota.objects.visible_to(self.actor), self.actor, Action.READ, self.resource)
+        rota = the_one(visible, pk)
+        if rota is None:
+            raise NotFound
+        body = feeds.calendar_of(rota, at=timezone.now(), user_id=given_id(self.query, "user"))
+        return HttpResponse(body, content_type="text/calendar; charset=utf-8")
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """A calendar program asks its user for name and password when it is told that it may."""
+        response = super().handle_exception(exc)
+        if response.status_code == status.HTTP_401_UNAUTHORIZED:
+            response["WWW-Authenticate"] += ', Basic realm="itsm"'
+        return response
 
 
 class OnCallNowView(TenantView):
@@ -180,19 +224,28 @@ class OnCallNowView(TenantView):
 
     resource = "on_call"
     grants = {"get": Action.READ}
-    parameters = frozenset({"team"})
+    parameters = frozenset({"team", "at"})
 
-    @extend_schema(responses=OnCallNow, parameters=[OpenApiParameter("team", UUID, description="Of this team alone.")])
+    @extend_schema(
+        responses=OnCallNow,
+        parameters=[
+            OpenApiParameter("team", UUID, description="Of this team alone."),
+            OpenApiParameter("at", datetime, description="With offset; now unless given."),
+        ],
+    )
     def get(self, request: Request) -> Response:
-        """Who is on call now, for each active rota."""
+        """Who is on call now, or at another instant, for each rota active then: by team, the layer that is called first first."""
         now = timezone.now()
+        at = instant(self.query, "at", now)
         visible = within_reach(OnCallRota.objects.visible_to(self.actor), self.actor, Action.READ, self.resource)
-        if "team" in self.query:
-            visible = visible.filter(team_id=_id(self.query["team"]))
-        found = list(rotas.with_plans(rotas.active(visible, at=now), at=None).order_by("name")[: MAX_ROTAS + 1])
+        team_id = given_id(self.query, "team")
+        if team_id is not None:
+            visible = visible.filter(team_id=team_id)
+        rows = rosters.with_plans(rosters.active(visible, at=at), at=None)
+        found = list(rows.order_by("team__name", "layer", "name")[: MAX_ROTAS + 1])
         if len(found) > MAX_ROTAS:
             raise invalid_parameter("team", f"There are more than {MAX_ROTAS} rotas; ask for one team.", "required")
-        return Response({"results": [_answer(each, now) for each in rotas.on_call(found, at=now, now=now)]})
+        return Response({"results": [_answer(each, at) for each in rosters.on_call(found, at=at, now=now)]})
 
 
 class OverrideSerializer(RecordSerializer):
@@ -246,7 +299,7 @@ class OverrideViewSet(NestedViewSet):
         rotas.delete_override(record, actor=self.actor, at=timezone.now())
 
 
-def _instant(query: Mapping[str, str], name: str, usual: datetime) -> datetime:
+def instant(query: Mapping[str, str], name: str, usual: datetime) -> datetime:
     """The instant that a parameter gives. Raises Invalid for a naive one, as for anything else that is none."""
     if name not in query:
         return usual
@@ -257,11 +310,14 @@ def _instant(query: Mapping[str, str], name: str, usual: datetime) -> datetime:
         raise invalid_parameter(name, details[0]["message"], details[0]["code"]) from error
 
 
-def _id(given: str) -> UUID:
+def given_id(query: Mapping[str, str], name: str) -> UUID | None:
+    """The id that a parameter gives, if any. Raises Invalid for what is none."""
+    if name not in query:
+        return None
     try:
-        return UUID(given)
+        return UUID(query[name])
     except ValueError as error:
-        raise invalid_parameter("team", "team is not an id; accepted: a UUID.") from error
+        raise invalid_parameter(name, f"{name} is not an id; accepted: a UUID.") from error
 
 
 def _shown(shift: Shift) -> dict[str, Any]:
@@ -274,7 +330,7 @@ def _shown(shift: Shift) -> dict[str, Any]:
     }
 
 
-def _answer(found: rotas.OnCall, at: datetime) -> dict[str, Any]:
+def _answer(found: rosters.OnCall, at: datetime) -> dict[str, Any]:
     rota = found.rota
-    named = {"rota": rota.pk, "name": rota.name, "team": rota.team_id, "at": at}
+    named = {"rota": rota.pk, "name": rota.name, "team": rota.team_id, "layer": rota.layer, "at": at}
     return {**named, **_shown(found.shift), "user": found.user_id, "because": list(found.because)}

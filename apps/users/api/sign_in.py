@@ -1,5 +1,6 @@
 """Bearer tokens: which tenant they name, and whose session or API token they are."""
 
+import base64
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -21,6 +22,8 @@ from apps.users.rights import actor_by_token, actor_for, is_operator, operator_i
 from apps.users.services import live_session
 
 ORGANIZATION_HEADER = "X-Organization"
+# Addresses that calendar programs read again and again: they know names and passwords, and nothing of bearers.
+SUBSCRIBED = frozenset({"on-call-ical"})
 
 
 class BearerSignIn:
@@ -30,6 +33,8 @@ class BearerSignIn:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if not scheme:
             raise NotSignedIn("Send Authorization: Bearer <access token>.")
+        if scheme.lower() == "basic" and _is_subscribed_to(request):
+            return _by_api_token(request, api_tokens.find(_password_of(token)))
         if scheme.lower() != "bearer" or not token:
             raise NotSignedIn("Only Authorization: Bearer <access token> is accepted.", code="token_invalid")
         token = token.strip()
@@ -82,6 +87,22 @@ class BearerSignIn:
             if is_new
             else None,
         )
+
+
+def _is_subscribed_to(request: HttpRequest) -> bool:
+    match = request.resolver_match
+    return match is not None and match.url_name in SUBSCRIBED
+
+
+def _password_of(given: str) -> str:
+    """The password of Basic credentials (RFC 7617), whatever the name. Raises NotSignedIn for what is no API token."""
+    try:
+        _, _, password = base64.b64decode(given.strip(), validate=True).decode("ascii").partition(":")
+    except ValueError:
+        password = ""
+    if not password.startswith(token_format.PREFIX):
+        raise NotSignedIn("The password is an API token; the name is of no account.", code="token_invalid")
+    return password
 
 
 def _by_api_token(request: HttpRequest, found: api_tokens.Found) -> tuple[TenantContext, Any]:

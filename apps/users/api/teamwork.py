@@ -52,7 +52,7 @@ class TeamMemberSerializer(RecordSerializer):
     class Meta:
         model = TeamMember
         fields = (
-            "id", "team", "user", "is_lead", "capacity", "skills", "presence", "out_of_office",
+            "id", "team", "user", "is_lead", "capacity", "calendar", "skills", "presence", "out_of_office",
             "created_at", "updated_at", "version",
         )  # fmt: skip
         read_only_fields = (*ENVELOPE, "team")

@@ -6,6 +6,7 @@ from apps.core.api.routers import RecordRouter
 from apps.users.api.access import ExplainView, RoleAssignmentViewSet, RoleViewSet
 from apps.users.api.api_tokens import ApiTokenViewSet, ServiceAccountViewSet
 from apps.users.api.availability import AbsenceViewSet, PresenceView
+from apps.users.api.coverage import CoverageViewSet, GapsView
 from apps.users.api.credentials import (
     ConfirmView,
     DisableView,
@@ -15,7 +16,7 @@ from apps.users.api.credentials import (
     SetupView,
 )
 from apps.users.api.links import ResetConfirmView, ResetView
-from apps.users.api.on_call import OnCallNowView, OverrideViewSet, RotaViewSet
+from apps.users.api.on_call import CalendarFileView, OnCallNowView, OverrideViewSet, RotaViewSet
 from apps.users.api.people import ImportView, PeopleViewSet
 from apps.users.api.sessions import SessionViewSet
 from apps.users.api.teamwork import SKILLS, CostCentreViewSet, DepartmentViewSet, TeamMemberViewSet
@@ -33,6 +34,7 @@ SKILLS.register(router)
 router.register("absences", AbsenceViewSet, basename="absences")
 router.register("on-call/rotas/<uuid:rota_pk>/overrides", OverrideViewSet, basename="on-call-overrides")
 router.register("on-call/rotas", RotaViewSet, basename="on-call-rotas")
+router.register("on-call/coverages", CoverageViewSet, basename="on-call-coverages")
 router.register("auth/api-tokens", ApiTokenViewSet, basename="api-tokens")
 router.register("service-accounts", ServiceAccountViewSet, basename="service-accounts")
 
@@ -53,5 +55,7 @@ urlpatterns = [
     path("auth/me/", MeViewSet.as_view({"get": "retrieve", "patch": "partial_update"}), name="me"),
     path("auth/presence/", PresenceView.as_view(), name="presence"),
     path("on-call/now/", OnCallNowView.as_view(), name="on-call-now"),
+    path("on-call/rotas/<uuid:pk>/ical/", CalendarFileView.as_view(), name="on-call-ical"),
+    path("on-call/gaps/", GapsView.as_view(), name="on-call-gaps"),
     *router.urls,
 ]

@@ -6,7 +6,7 @@ from apps.users.models.availability import Absence, Presence, PresenceStatus
 from apps.users.models.credentials import PasswordHistory, RecoveryCode, SignInCounter, TotpDevice
 from apps.users.models.links import LinkPurpose, PasswordLink
 from apps.users.models.membership import CostCentreOwner, DepartmentHead, MemberSkill, Skill, TeamMember
-from apps.users.models.on_call import OnCallOverride, OnCallRota, RotaMember, RotaVersion
+from apps.users.models.on_call import OnCallCoverage, OnCallOverride, OnCallRota, RotaMember, RotaVersion
 from apps.users.models.operators import OperatorVisit
 from apps.users.models.people import Session, User, UserType, normalise_email, normalise_name
 
@@ -19,6 +19,7 @@ __all__ = [
     "Grant",
     "LinkPurpose",
     "MemberSkill",
+    "OnCallCoverage",
     "OnCallOverride",
     "OnCallRota",
     "OperatorVisit",

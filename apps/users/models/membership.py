@@ -8,7 +8,7 @@ from django.db.models import Q
 from apps.core.authorization import Reach, ReachColumns
 from apps.core.fields import TenantForeignKey
 from apps.core.models import TenantModel, VersionedModel
-from apps.organizations.models import CostCentre, Department, Team
+from apps.organizations.models import BusinessCalendar, CostCentre, Department, Team
 from apps.users.models.people import User
 
 
@@ -33,7 +33,11 @@ class TeamMember(VersionedModel):
     team = TenantForeignKey[Team, Team](Team, models.CASCADE, related_name="members")
     user = TenantForeignKey[User, User](User, models.CASCADE, related_name="memberships")
     is_lead = models.BooleanField(default=False)
-    capacity = models.PositiveSmallIntegerField(default=10)
+    capacity = models.PositiveSmallIntegerField(default=20)
+    # When they work here, where that is not whenever the team does.
+    calendar = TenantForeignKey["BusinessCalendar | None", "BusinessCalendar | None"](
+        BusinessCalendar, models.PROTECT, null=True, blank=True, related_name="members"
+    )
 
     class Meta:
         verbose_name = "team member"

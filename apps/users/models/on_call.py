@@ -1,6 +1,6 @@
 """On-call rotas: what a rota said from which instant on, its people in order, and overrides."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.core.validators import RegexValidator
 from django.db import models
@@ -23,10 +23,19 @@ class OnCallRota(VersionedModel):
 
     name = models.CharField(max_length=120)
     team = TenantForeignKey[Team, Team](Team, models.PROTECT, related_name="on_call_rotas")
+    # Of a team's rotas the first layer is called first; the next where it names nobody, or nobody answers.
+    layer = models.PositiveSmallIntegerField(default=1)
 
     class Meta:
         verbose_name = "on call rota"
-        constraints = [models.UniqueConstraint(fields=["organization_id", "name"], name="on_call_rota_name")]
+        constraints = [
+            models.UniqueConstraint(fields=["organization_id", "name"], name="on_call_rota_name"),
+            models.CheckConstraint(
+                condition=Q(layer__gte=1, layer__lte=9),
+                name="on_call_rota_layer",
+                violation_error_message="A layer is 1 to 9.",
+            ),
+        ]
         indexes = [models.Index(fields=["organization_id", "team"], name="on_call_rota_team")]
 
     def __str__(self) -> str:
@@ -37,7 +46,8 @@ class RotaVersion(TenantModel):
     """What a rota says from `effective_at` until the next version: past versions stay, so the past stays true.
 
     The rota starts on `starts_on`. It hands over each `weeks_per_turn` weeks on `handover_weekday` (0 Monday) at
-    `handover_time`, wall clock of `time_zone`. Turn number n is that of member (n + offset), counted around.
+    `handover_time`, wall clock of `time_zone`. Turn number n is that of member (n + offset), counted around. Outside of `hours`
+    (windows as a calendar has them, in the same zone; none: always) it names nobody.
     """
 
     rota = TenantForeignKey[OnCallRota, OnCallRota](OnCallRota, models.CASCADE, related_name="versions")
@@ -49,6 +59,7 @@ class RotaVersion(TenantModel):
     handover_time = models.CharField(max_length=5, validators=[RegexValidator(CLOCK)])
     weeks_per_turn = models.PositiveSmallIntegerField(default=1)
     offset = models.PositiveSmallIntegerField(default=0)
+    hours: Any = models.JSONField(default=list)
 
     class Meta:
         verbose_name = "rota version"
@@ -108,3 +119,24 @@ class OnCallOverride(VersionedModel):
 
     def __str__(self) -> str:
         return f"{self.user} on {self.rota}"
+
+
+class OnCallCoverage(VersionedModel):
+    """When somebody of a team must be on call: `hours` by the wall clock of `time_zone` (none: always), from `covered_from` on.
+
+    What would leave a gap in them is refused.
+    """
+
+    reach_columns: ClassVar[ReachColumns] = {Reach.TEAM: ("team_id",)}
+
+    team = TenantForeignKey[Team, Team](Team, models.CASCADE, related_name="on_call_coverages")
+    time_zone = models.CharField(max_length=63, validators=[validate_time_zone])
+    hours: Any = models.JSONField(default=list, blank=True)
+    covered_from = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "on call coverage"
+        constraints = [models.UniqueConstraint(fields=["organization_id", "team"], name="on_call_coverage_one")]
+
+    def __str__(self) -> str:
+        return f"{self.team} covered"

@@ -1,0 +1,205 @@
+"""Take the steps that are due, and tell what was kept. Reads what is due and nothing else, and may run any number of times at once.
+
+One ticket in one transaction, its lock first; what another process holds is skipped and found again. Where much was down a step is
+late, and the next one still waits its time from then on: whoever is called has their minutes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection, connections, transaction
+
+from apps.core import events, tenancy
+from apps.core.errors import NotFound
+from apps.organizations.services import organization_ids
+from apps.sla.choices import RunEnd
+from apps.sla.escalation import carrying, chains, notices
+from apps.sla.events import CLIMBED
+from apps.sla.models import EscalationFiring, EscalationRun, Notice
+from apps.tickets import services
+from apps.tickets.models import Ticket
+
+RUNS, NOTICES, TICKETS = EscalationRun._meta.db_table, Notice._meta.db_table, Ticket._meta.db_table
+# Of one organization in one run.
+MOST = 2_000
+# A step that is later than this has lost its place in the timetable; the others follow from when it was taken.
+LATE = timedelta(seconds=60)
+DUE = f"""
+SELECT organization_id FROM {RUNS} WHERE next_due_at <= %(now)s
+UNION SELECT organization_id FROM {NOTICES} WHERE next_at <= %(now)s
+"""  # noqa: S608 - our tables
+LAG = f"""
+SELECT count(*), min(due) FROM (
+    SELECT next_due_at AS due FROM {RUNS} WHERE next_due_at <= %(now)s
+    UNION ALL SELECT next_at FROM {NOTICES} WHERE next_at <= %(now)s
+) late
+"""  # noqa: S608 - our tables
+CLAIM = f"""
+SELECT k.id FROM (
+    SELECT ticket_id, min(due) AS due FROM (
+        SELECT ticket_id, next_due_at AS due FROM {RUNS}
+        WHERE organization_id = %(organization)s AND next_due_at <= %(now)s
+        UNION ALL SELECT ticket_id, next_at FROM {NOTICES}
+        WHERE organization_id = %(organization)s AND next_at <= %(now)s
+    ) late WHERE ticket_id <> ALL(%(failed)s) GROUP BY ticket_id
+) d JOIN {TICKETS} k ON k.organization_id = %(organization)s AND k.id = d.ticket_id
+ORDER BY d.due LIMIT 1 FOR UPDATE OF k SKIP LOCKED
+"""  # noqa: S608 - our tables
+
+
+@dataclass(frozen=True, slots=True)
+class Climbed:
+    """What one run did."""
+
+    steps: int = 0
+    people: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far it is behind in all organizations together."""
+
+    due: int
+    seconds: float
+
+
+def climb(now: datetime) -> Climbed:
+    """Everything that is due by `now` (UTC); an organization that fails keeps no other from its turn.
+
+    Raises ExceptionGroup in the end, of all failures.
+    """
+    steps, people, failures = 0, 0, []
+    for organization_id in organizations_due(now):
+        try:
+            done = climb_organization(organization_id, now)
+        except Exception as failure:
+            failure.add_note(f"organization {organization_id}")
+            failures.append(failure)
+            continue
+        steps, people = steps + done.steps, people + done.people
+    if failures:
+        raise ExceptionGroup(f"escalation failed in {len(failures)} organizations", failures)
+    return Climbed(steps, people)
+
+
+def organizations_due(now: datetime) -> list[UUID]:
+    """Those that have something due; every one where this process has no system login to ask with."""
+    if "system" not in connections.databases:
+        return organization_ids()
+    with connections["system"].cursor() as cursor:
+        cursor.execute(DUE, {"now": now})
+        return [row[0] for row in cursor.fetchall()]
+
+
+def lag(now: datetime) -> Lag:
+    """As the system login sees it: counts and times of all tenants, no content of any."""
+    with connections["system"].cursor() as cursor:
+        cursor.execute(LAG, {"now": now})
+        count, oldest = cursor.fetchone()
+    return Lag(count, 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
+
+
+def climb_organization(organization_id: UUID, now: datetime) -> Climbed:
+    """Ticket by ticket, those due longest first; one that fails keeps no other from its turn. Raises ExceptionGroup."""
+    steps, people = 0, 0
+    failed: dict[UUID, Exception] = {}
+    while steps + people < MOST:
+        held: list[UUID] = []
+        try:
+            with tenancy.tenant(organization_id, via="task"), transaction.atomic():
+                held = _claim(organization_id, now, list(failed))
+                done = _climb(held[0], organization_id, now) if held else Climbed()
+        except Exception as failure:
+            if not held:
+                raise
+            failure.add_note(f"ticket {held[0]}")
+            failed[held[0]] = failure
+            continue
+        if not held:
+            break
+        steps, people = steps + done.steps, people + done.people
+    if failed:
+        raise ExceptionGroup(f"escalation failed on {len(failed)} tickets", list(failed.values()))
+    return Climbed(steps, people)
+
+
+def _claim(organization_id: UUID, now: datetime, failed: list[UUID]) -> list[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, {"organization": organization_id, "now": now, "failed": failed})
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _climb(ticket_id: UUID, organization_id: UUID, now: datetime) -> Climbed:
+    """What is due of one locked ticket, read anew now that nobody else can change it."""
+    actor = chains.platform(organization_id)
+    due = EscalationRun.objects.filter(ticket_id=ticket_id, next_due_at__lte=now).select_related(
+        "policy", "calendar_version"
+    )
+    runs = list(due.order_by("next_due_at", "id"))
+    try:
+        ticket = services.lock(ticket_id, actor=actor)
+    except NotFound:
+        # Deleted, and its chains with it; what was kept is told to nobody.
+        chains.end(runs, Ticket.objects.get(pk=ticket_id), RunEnd.FINISHED, at=now, actor=actor)
+        Notice.objects.filter(ticket_id=ticket_id).update(next_at=None, held=[])
+        return Climbed()
+    people = notices.release(ticket, at=now, actor=actor)
+    for run in runs:
+        take_step(run, ticket, now)
+    return Climbed(len(runs), people)
+
+
+def take_step(run: EscalationRun, ticket: Ticket, now: datetime) -> None:
+    """The step of a run that is due, on a locked ticket, and what comes after it."""
+    actor = chains.platform(run.organization_id)
+    if not run.policy.is_active:
+        chains.end([run], ticket, RunEnd.WITHDRAWN, at=now, actor=actor)
+        return
+    step, number, due = run.steps[run.next_step], run.next_step + 1, run.next_due_at or now
+    why = f"{run.policy}, step {number} of {len(run.steps)}"
+    carried = carrying.carry_out(ticket.pk, step["actions"], carrying.Doing(actor, now, why, is_of_chain=True))
+    event = events.record(
+        CLIMBED,
+        ticket,
+        actor=actor,
+        at=now,
+        policy=str(run.policy_id),
+        policy_name=run.policy.name,
+        run=str(run.pk),
+        step=number,
+        steps=len(run.steps),
+        round=run.next_round,
+        due_at=due,
+        done=carried.done,
+        left_out=carried.left_out,
+        users=[str(user_id) for user_id in carried.people],
+    )
+    EscalationFiring.objects.create(
+        organization_id=run.organization_id,
+        run=run,
+        step=run.next_step,
+        round=run.next_round,
+        due_at=due,
+        fired_at=now,
+        event_id=event.id,
+    )
+    _advance(run, ticket, due, now, is_in_vain=carried.is_in_vain)
+
+
+def _advance(run: EscalationRun, ticket: Ticket, due: datetime, now: datetime, *, is_in_vain: bool) -> None:
+    """A step that was to reach people and reached nobody is not waited for."""
+    base = due if now - due < LATE else now
+    step = run.steps[run.next_step]
+    if run.next_round < step.get("repeats", 0) and not is_in_vain:
+        run.next_round += 1
+        minutes = step["repeat_minutes"]
+    else:
+        run.next_step, run.next_round = run.next_step + 1, 0
+        if run.next_step == len(run.steps):
+            chains.end([run], ticket, RunEnd.EXHAUSTED, at=now, actor=chains.platform(run.organization_id))
+            EscalationRun.objects.filter(pk=run.pk).update(next_step=run.next_step, next_round=0)
+            return
+        minutes = 0 if is_in_vain else run.steps[run.next_step]["after_minutes"]
+    run.next_due_at = chains.later(base, minutes, run.calendar_version)
+    run.save(update_fields=["next_step", "next_round", "next_due_at"])

@@ -1,0 +1,109 @@
+"""What time brings to assignment, organization by organization, each ticket or batch in a transaction of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.core import tenancy
+from apps.organizations.services import organization_ids
+from apps.tickets.assignment import draining, offers, waiting
+from apps.tickets.models import AssignmentQueue, Ticket
+
+# Of one team in one run: one that has much does not keep the others waiting.
+MOST_ROUNDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many tickets were passed on to somebody else, and how many found somebody."""
+
+    passed_on: int = 0
+    given: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How much waits in all organizations together, and for how long the oldest has."""
+
+    waiting: int
+    oldest_seconds: int
+
+
+def status(at: datetime) -> Queue:
+    """Of every organization, counted in its own tenant."""
+    ages = []
+    for organization_id in organization_ids():
+        with tenancy.tenant(organization_id, via="task"), transaction.atomic():
+            ages += waiting.ages(Ticket.objects.all(), at)
+    return Queue(sum(age.count for age in ages), max((age.oldest_seconds for age in ages), default=0))
+
+
+def sweep(at: datetime) -> Swept:
+    """Everything due by `at` (UTC). One organization that fails keeps no other from its turn.
+
+    Raises ExceptionGroup in the end, of all failures.
+    """
+    passed_on, given, failures = 0, 0, []
+    for organization_id in organization_ids():
+        try:
+            done = sweep_organization(organization_id, at)
+        except Exception as failure:
+            failure.add_note(f"organization {organization_id}")
+            failures.append(failure)
+            continue
+        passed_on, given = passed_on + done.passed_on, given + done.given
+    if failures:
+        raise ExceptionGroup(f"assignment failed in {len(failures)} organizations", failures)
+    return Swept(passed_on, given)
+
+
+def sweep_organization(organization_id: UUID, at: datetime) -> Swept:
+    """First what people cannot or will not do goes back, then everything that waits is given out, to those who are there.
+
+    One ticket or team that fails keeps no other from its turn. Raises ExceptionGroup in the end, of all failures.
+    """
+    with tenancy.tenant(organization_id, via="task"), transaction.atomic():
+        if not AssignmentQueue.objects.filter(is_active=True).exists():
+            return Swept()
+        due = [(ticket_id, because) for because, ask in offers.DUE.items() for ticket_id in ask(at, None)]
+    failures: list[Exception] = []
+    passed_on = given = 0
+    for ticket_id, because in due:
+        with (
+            _noting(failures, f"ticket {ticket_id}"),
+            tenancy.tenant(organization_id, via="task"),
+            transaction.atomic(),
+        ):
+            passed_on += offers.pass_on(ticket_id, because=because, at=at)
+    with tenancy.tenant(organization_id, via="task"), transaction.atomic():
+        teams = draining.teams_with_waiting()
+    for team_id in teams:
+        with _noting(failures, f"team {team_id}"):
+            given += _drain(organization_id, team_id, at)
+    if failures:
+        raise ExceptionGroup(f"assignment failed for {len(failures)} tickets or teams", failures)
+    return Swept(passed_on, given)
+
+
+@contextmanager
+def _noting(failures: list[Exception], what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as failure:
+        failure.add_note(what)
+        failures.append(failure)
+
+
+def _drain(organization_id: UUID, team_id: UUID, at: datetime) -> int:
+    given = 0
+    for _ in range(MOST_ROUNDS):
+        with tenancy.tenant(organization_id, via="task"), transaction.atomic():
+            found = draining.drain(team_id, at=at)
+        given += found
+        if found < draining.MOST_GIVEN:
+            break
+    return given

@@ -1,0 +1,176 @@
+"""Figures for those who watch over the installation: what they tell, to whom, and that one that fails hides none of the others."""
+
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.db.utils import ProgrammingError
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
+
+from apps.core import figures
+from apps.core.metrics_server import Metrics, serve
+from apps.core.models import JobTick
+from apps.incidents import major, services
+from apps.organizations.models import Team
+from apps.tickets.assignment import configuring
+from tests.incidents.conftest import acting
+
+LAGS = {
+    "itsm_sla_sweep_lag_seconds",
+    "itsm_sla_due_timers",
+    "itsm_escalation_lag_seconds",
+    "itsm_escalation_due_steps",
+    "itsm_outbox_lag_seconds",
+    "itsm_outbox_waiting_deliveries",
+    "itsm_outbox_dead_deliveries",
+    "itsm_queue_waiting_tickets",
+    "itsm_queue_oldest_seconds",
+    "itsm_major_due_alarms",
+    "itsm_major_alarm_lag_seconds",
+    "itsm_job_last_finished_timestamp_seconds",
+    "itsm_job_failed_runs",
+    "itsm_figures_read",
+}
+
+
+def read():
+    """Every sample by name and labels."""
+    families = list(text_string_to_metric_families(figures.shown().decode()))
+    samples = {(each.name, tuple(sorted(each.labels.items()))): each.value for f in families for each in f.samples}
+    return {family.name for family in families}, samples
+
+
+def test_every_figure_is_declared_with_its_unit_and_read(fresh_database, acme):
+    names, samples = read()
+
+    assert names == LAGS
+    assert {value for (name, _), value in samples.items() if name == "itsm_figures_read"} == {1.0}
+
+
+def test_what_waits_in_a_teams_queue_is_told_for_that_team_of_that_organization(fresh_database, acme, globex, bob):
+    at = timezone.now()
+    with acme.entered():
+        team = Team.objects.create(organization_id=acme.id, name="Mail", created_at=at, updated_at=at)
+        configuring.create_queue(actor=acme.system, at=at, values={"team_id": team.pk})
+        for hours in (1, 3):
+            values = {"title": "Down", "requester_id": bob.pk, "team_id": team.pk}
+            services.create(actor=acme.system, at=at - timedelta(hours=hours), values=values)
+
+    _, samples = read()
+
+    of = (("organization", str(acme.id)), ("team", str(team.pk)))
+    assert samples["itsm_queue_waiting_tickets", of] == 2
+    assert 3 * 3600 <= samples["itsm_queue_oldest_seconds", of] < 3 * 3600 + 120
+    assert [labels for name, labels in samples if name == "itsm_queue_waiting_tickets"] == [of]
+
+
+def test_an_alarm_that_nobody_raised_is_a_lag(fresh_database, acme, bob, carol):
+    long_ago = timezone.now() - timedelta(minutes=40)
+    with acme.entered():
+        incident = services.create(actor=acme.system, at=long_ago, values={"title": "Down", "requester_id": bob.pk})
+        major.propose(incident, actor=acting(carol), at=long_ago, reason="x")
+        major.accept(incident, actor=acting(carol), at=long_ago, reason="x")
+
+    _, samples = read()
+
+    assert samples["itsm_major_due_alarms", ()] == 1
+    assert 590 <= samples["itsm_major_alarm_lag_seconds", ()] < 700
+
+
+def test_a_job_tells_when_it_last_ended_and_that_it_failed(fresh_database):
+    ended = datetime(2026, 11, 2, tzinfo=UTC)
+    JobTick.objects.create(name="sla.sweep", due_at=ended, lease_until=ended, finished_at=ended)
+    JobTick.objects.create(name="sla.climb", due_at=ended, lease_until=ended, error="OperationalError: gone")
+
+    _, samples = read()
+
+    assert samples["itsm_job_last_finished_timestamp_seconds", (("job", "sla.sweep"),)] == ended.timestamp()
+    assert samples["itsm_job_failed_runs", (("job", "sla.climb"),)] == 1
+
+
+def test_a_source_that_fails_hides_none_of_the_others(fresh_database, monkeypatch):
+    def broken(now):
+        raise RuntimeError("out of order")
+
+    monkeypatch.setitem(figures._sources, "broken", ((figures.Gauge("broken", "Nothing."),), broken))
+    names, samples = read()
+
+    assert samples["itsm_figures_read", (("source", "broken"),)] == 0
+    assert samples["itsm_figures_read", (("source", "sla"),)] == 1
+    assert names - LAGS == set()
+
+
+def test_the_webs_login_does_not_get_through_the_door_of_the_queues(acme):
+    refused = pytest.raises(ProgrammingError, match="permission denied for function assignment_waiting")
+    with refused, acme.entered(), connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM assignment_waiting()")
+
+
+# --- who may ask
+
+
+def environ(address="10.1.2.3", token="", path="/metrics", method="GET"):
+    given = {"HTTP_AUTHORIZATION": f"Bearer {token}"} if token else {}
+    return {"REMOTE_ADDR": address, "PATH_INFO": path, "REQUEST_METHOD": method, **given}
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        (environ("127.0.0.1"), "200 OK"),
+        (environ("::ffff:127.0.0.1"), "200 OK"),
+        (environ("10.1.2.3"), "403 Forbidden"),
+        (environ("10.1.2.3", token="x" * 32), "200 OK"),
+        (environ("10.1.2.3", token="x" * 31), "403 Forbidden"),
+        (environ("10.1.2.3", token="é" * 32), "403 Forbidden"),
+        (environ("127.0.0.1", path="/"), "404 Not Found"),
+        (environ("127.0.0.1", method="POST"), "405 Method Not Allowed"),
+    ],
+)
+def test_allowed_networks_and_the_token_are_answered_and_nobody_else(asked, status):
+    metrics = Metrics(["127.0.0.0/8", "::1/128"], "x" * 32, read=lambda: b"some figures")
+
+    answered, _, body = metrics.answer(asked)
+
+    assert (answered, body == b"some figures") == (status, status == "200 OK")
+
+
+def test_without_a_token_an_empty_one_lets_nobody_in():
+    metrics = Metrics([], "", read=lambda: b"some figures")
+
+    assert metrics.answer(environ() | {"HTTP_AUTHORIZATION": "Bearer "})[0] == "403 Forbidden"
+
+
+def test_asked_again_at_once_it_reads_once_and_what_fails_says_nothing_of_why():
+    reads = []
+
+    def count():
+        reads.append(1)
+        return b"figures"
+
+    metrics = Metrics(["127.0.0.1/32"], read=count)
+    assert [metrics.answer(environ("127.0.0.1"))[2] for _ in range(3)] == [b"figures"] * 3
+    assert len(reads) == 1
+
+    def fail():
+        raise RuntimeError("password=secret")
+
+    status, _, body = Metrics(["127.0.0.1/32"], read=fail).answer(environ("127.0.0.1"))
+    assert (status, b"secret" in body) == ("503 Service Unavailable", False)
+
+
+def test_it_is_served_over_http(fresh_database, acme):
+    server = serve("127.0.0.1:0", Metrics(["127.0.0.0/8"]))
+    try:
+        base = f"http://127.0.0.1:{server.server_port}"
+        with urllib.request.urlopen(f"{base}/metrics") as answer:
+            assert answer.headers["Content-Type"].startswith("text/plain; version=")
+            assert b"itsm_sla_sweep_lag_seconds 0.0" in answer.read()
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"{base}/admin/")
+    finally:
+        server.shutdown()
+        server.server_close()

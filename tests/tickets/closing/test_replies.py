@@ -1,0 +1,157 @@
+"""Who reopens what by saying something: people do, machines never."""
+
+from datetime import timedelta
+
+import pytest
+
+from apps.core.errors import Denied
+from apps.tickets.closing.replies import is_only_thanks
+from apps.tickets.models import Ticket
+from tests.tickets.closing.conftest import DAY, HOUR, MONDAY
+
+CLOSING = "closing"
+
+
+def closed_by_time(desk):
+    desk.terms(warn_after=0, close_days="calendar", close_after=5)
+    ticket = desk.resolved()
+    assert desk.sweep(CLOSING, MONDAY + 5 * DAY) == 1
+    return ticket
+
+
+def test_the_requesters_reply_reopens_what_is_resolved_and_it_is_counted(desk):
+    ticket = desk.resolved()
+
+    comment = desk.say(ticket, desk.requester, MONDAY + HOUR, "It is still down.")
+
+    now = desk.now(ticket)
+    assert (now.status, now.reopen_count, now.resolved_at) == ("in_progress", 1, None)
+    (fact,) = desk.facts(ticket, "reopened")
+    assert (fact.actor_kind, fact.data["because"]) == ("system", str(comment.pk))
+
+
+def test_osticket_1744_and_znu_138_an_automatic_reply_neither_reopens_nor_resumes_nor_closes_anything(desk):
+    closed = closed_by_time(desk)
+    resolved, asked = desk.resolved(), desk.asked()
+
+    for ticket in (resolved, asked, closed):
+        desk.say(ticket, desk.requester, MONDAY + 5 * DAY, "I am out of office.", is_automatic=True)
+
+    assert [desk.now(ticket).status for ticket in (resolved, asked, closed)] == ["resolved", "on_hold", "closed"]
+    assert desk.facts(resolved, "reopened") == desk.facts(closed, "reopened") == []
+    # Nor does it count as an answer: the reminders go on.
+    assert desk.countdown(asked).since == MONDAY
+
+
+def test_a_watchers_or_colleagues_words_reopen_nothing(desk, carol):
+    ticket = desk.resolved()
+
+    desk.say(ticket, desk.agent, MONDAY + HOUR)
+    desk.say(ticket, carol, MONDAY + HOUR)
+    desk.say(ticket, desk.agent, MONDAY + HOUR, visibility="internal")
+
+    assert desk.now(ticket).status == "resolved"
+
+
+def test_an_organization_may_leave_it_to_the_agents(desk):
+    desk.terms(reply_reopens=False)
+    ticket = desk.resolved()
+
+    desk.say(ticket, desk.requester, MONDAY + HOUR)
+
+    assert desk.now(ticket).status == "resolved"
+
+
+def test_what_was_resolved_for_want_of_an_answer_goes_on_with_the_answer_whatever_the_terms(desk):
+    desk.terms(reply_reopens=False)
+    ticket = desk.asked()
+    desk.hourly("asking", MONDAY, MONDAY + 9 * DAY)
+    assert desk.now(ticket).status == "resolved"
+
+    desk.say(ticket, desk.requester, MONDAY + 10 * DAY, "Sorry, I was away. It still blinks.")
+
+    assert (desk.now(ticket).status, desk.now(ticket).reopen_count) == ("in_progress", 1)
+
+
+def test_a_requester_does_not_reopen_a_major_incident_by_talking(desk):
+    ticket = desk.resolved()
+    with desk.entered():
+        Ticket.objects.filter(pk=ticket.pk).update(is_major=True, major_status="accepted")
+
+    desk.say(ticket, desk.requester, MONDAY + HOUR)
+
+    assert desk.now(ticket).status == "resolved"
+
+
+def test_freescout_2626_thanks_reopen_nothing_where_the_organization_wants_it_so(desk):
+    ticket = desk.resolved()
+    desk.terms(ignores_thanks=True)
+
+    desk.say(ticket, desk.requester, MONDAY + HOUR, "Thank you very much!")
+    assert desk.now(ticket).status == "resolved"
+    desk.say(ticket, desk.requester, MONDAY + HOUR, "Thanks, but it is still down.")
+    assert desk.now(ticket).status == "in_progress"
+
+
+def test_thanks_reopen_like_any_other_word_unless_somebody_chose_otherwise(desk):
+    ticket = desk.resolved()
+
+    desk.say(ticket, desk.requester, MONDAY + HOUR, "Thank you very much!")
+
+    assert desk.now(ticket).status == "in_progress"
+
+
+@pytest.mark.parametrize(
+    ("body", "is_thanks"),
+    [
+        ("Thanks!", True),
+        ("Vielen Dank und schönes Wochenende", True),
+        ("Merci beaucoup", True),
+        ("Thanks, that did not help", False),
+        ("Thanks. When is it done?", False),
+        ("Danke, aber es geht nicht", False),
+        ("Thanks, error 500 now", False),
+        ("Thanks " + "and a long story " * 10, False),
+        ("It works", False),
+    ],
+)
+def test_only_a_short_text_that_says_nothing_else_is_thanks(body, is_thanks):
+    assert is_only_thanks(body) is is_thanks
+
+
+def test_a_reply_that_was_on_the_way_while_the_platform_closed_it_wins(desk):
+    ticket = closed_by_time(desk)
+
+    desk.say(ticket, desk.requester, MONDAY + 5 * DAY + timedelta(seconds=1), "It is still down.")
+
+    assert (desk.now(ticket).status, desk.now(ticket).reopen_count) == ("in_progress", 1)
+
+
+def test_a_requesters_reopening_in_the_same_second_wins_over_the_closing_and_a_minute_later_does_not(desk, api):
+    early, late = closed_by_time(desk), closed_by_time(desk)
+    requester = desk.acting(desk.requester)
+    desk.do(early, "reopen", MONDAY + 5 * DAY, actor=requester, reason="Still down")
+    with pytest.raises(Denied):
+        desk.do(late, "reopen", MONDAY + 5 * DAY + timedelta(seconds=61), actor=requester, reason="Still down")
+
+    assert (desk.now(early).status, desk.now(late).status) == ("in_progress", "closed")
+
+
+def test_a_later_reply_leaves_what_is_closed_closed(desk):
+    ticket = closed_by_time(desk)
+
+    desk.say(ticket, desk.requester, MONDAY + 6 * DAY)
+
+    assert desk.now(ticket).status == "closed"
+
+
+@pytest.mark.parametrize(
+    ("terms", "body"), [({"reply_reopens": False}, "Still down"), ({"ignores_thanks": True}, "Thanks!")]
+)
+def test_what_was_on_the_way_follows_the_organizations_terms_as_before_the_closing(desk, terms, body):
+    desk.terms(**terms)
+    ticket = closed_by_time(desk)
+
+    desk.say(ticket, desk.requester, MONDAY + 5 * DAY + timedelta(seconds=1), body)
+
+    assert desk.now(ticket).status == "closed"
