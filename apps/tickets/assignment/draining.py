@@ -129,9 +129,13 @@ def write_down(
     actor: Actor,
     at: datetime,
     is_without_end: bool = False,
+    users: Sequence[UUID] = (),
     **told: Any,
 ) -> Ticket:
-    """Give the locked ticket to whom the choice names, or to nobody, and record why. `is_without_end`: they may take their time."""
+    """Give the locked ticket to whom the choice names, or to nobody, and record why. `is_without_end`: they may take their time.
+
+    `users` are those whom channels tell that it is theirs no more.
+    """
     chosen = choice.chosen
     until = placing.accept_by(queue, wanted.priority, chosen, at=at) if chosen and not is_without_end else None
     placed = Placed(queue=queue, wanted=wanted, chosen=chosen, accept_by=until)
@@ -146,4 +150,5 @@ def write_down(
         at=at,
         is_fact=True,
         assignment=explained,
+        **({"users": [str(user_id) for user_id in users]} if users else {}),
     )
