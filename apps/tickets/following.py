@@ -47,8 +47,10 @@ def open_one(locked: Ticket) -> Ticket | None:
 
 def _open(locked: Ticket, words: Mapping[str, Any], *, actor: Actor, at: datetime, **told: Any) -> Any:
     values = {**merging.taken_over(locked, locked.kind, actor=actor), **words}
-    if not Team.objects.alive().filter(pk=values.get("team_id")).exists():
-        values.pop("team_id", None)
+    team_id = values.pop("team_id", None)
+    if team_id is not None and Team.objects.alive().filter(pk=team_id).exists():
+        # A team that is not there any more has no queue.
+        values["team_id"] = team_id
     made = services.create(
         locked.kind, actor=actor, at=at, values=values, carried=custom_fields.carried(locked, locked.kind)
     )

@@ -46,7 +46,7 @@ def claim(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:
         )
     services.refuse_unassignable(claimant)
     # Whom it was offered to hears that it is theirs no more.
-    told = {"users": [str(locked.assignee_id)]} if is_anothers else {}
+    told: dict[str, Any] = {"users": [str(locked.assignee_id)]} if is_anothers else {}
     return services.move(locked, step, event="claimed", actor=actor, at=at, values={"assignee_id": claimant}, **told)
 
 

@@ -141,7 +141,9 @@ def write_down(
     placed = Placed(queue=queue, wanted=wanted, chosen=chosen, accept_by=until)
     placing.settle(locked, placed, at=at)
     values = {"assignee_id": chosen.user_id if chosen else None}
-    explained = placing.explained(queue, choice, chosen, because=because) | told
+    about: dict[str, Any] = {"assignment": placing.explained(queue, choice, chosen, because=because) | told}
+    if users:
+        about["users"] = [str(user_id) for user_id in users]
     return services.write(
         locked,
         values,
@@ -149,6 +151,5 @@ def write_down(
         actor=actor,
         at=at,
         is_fact=True,
-        assignment=explained,
-        **({"users": [str(user_id) for user_id in users]} if users else {}),
+        **about,
     )
