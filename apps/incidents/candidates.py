@@ -17,7 +17,7 @@ from apps.core.errors import FieldError, Invalid, NotFound
 from apps.incidents import major
 from apps.incidents import services as incidents
 from apps.incidents.lifecycle import MAJOR
-from apps.incidents.models import MajorRule
+from apps.incidents.models import Incident, MajorRule
 from apps.sla import situation
 from apps.sla.conditions import Condition, parse, trusted
 from apps.tickets import services
@@ -123,7 +123,7 @@ def consider(incident_id: UUID, organization_id: UUID, *, at: datetime) -> Major
         return None
     lead = {name: getattr(rule, name) for name in major.LEAD}
     for name in PEOPLE:
-        lead[name] = _still_there(lead[name])
+        lead[name] = _who_may(locked, lead[name], actor=actor, at=at)
     reason = f"Rule {rule.name}"
     told: dict[str, Any] = {"rule": str(rule.pk), "rule_name": rule.name}
     major.move(locked, "propose", past="major_proposed", actor=actor, at=at, reason=reason, own=lead, **told)
@@ -142,10 +142,12 @@ def _children(incident_id: UUID, rules: Sequence[_Rule]) -> int:
     return Ticket.objects.of_kind(Kind.INCIDENT).alive().open().filter(parent_id=incident_id).count()
 
 
-def _still_there(user_id: UUID | None) -> UUID | None:
-    """A rule outlives people; who accepts names somebody else."""
+def _who_may(locked: Incident, user_id: UUID | None, *, actor: Actor, at: datetime) -> UUID | None:
+    """A rule outlives people and their rights, and is about incidents of all teams; who accepts names somebody else."""
+    if user_id is None:
+        return None
     try:
-        services.refuse_unassignable(user_id)
+        major.refuse_unfit(locked, user_id, actor=actor, at=at, pointer="")
     except Invalid:
         return None
     return user_id

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from apps.core import events
 from apps.core.actors import Actor
-from apps.core.authorization import Action, may, require
+from apps.core.authorization import Action, require
 from apps.core.errors import Conflict, FieldError, Invalid
 from apps.incidents import major
 from apps.incidents import services as incidents
@@ -14,10 +15,8 @@ from apps.incidents.events import HANDED_OVER, HANDOVER_OFFERED, HANDOVER_REFUSE
 from apps.incidents.lifecycle import RESOURCE
 from apps.incidents.models import Handover, Incident
 from apps.sla.escalation import notices
-from apps.sla.escalation.notices import PAGE, Word
+from apps.sla.escalation.notices import NOTICE, PAGE, Word
 from apps.tickets import services
-from apps.users.models import User
-from apps.users.rights import actor_for
 
 
 def offer(incident: Incident, *, actor: Actor, at: datetime, role: str, to_id: UUID, reason: str) -> Incident:
@@ -31,13 +30,13 @@ def offer(incident: Incident, *, actor: Actor, at: datetime, role: str, to_id: U
         raise Invalid(errors=[FieldError("/to", "holds_it", "They have this role; accepted: somebody else.")])
     if to_id == actor.local_id:
         raise Invalid(errors=[FieldError("/to", "self", "Nobody asks themselves; accepted: to take it over.")])
-    _refuse_unfit(locked, to_id, at=at)
-    _end(locked, role, HandoverOutcome.WITHDRAWN, at=at)
+    major.refuse_unfit(locked, to_id, actor=actor, at=at, pointer="/to")
+    _withdraw(locked, role, actor=actor, at=at, but=to_id, reason="somebody else is asked")
     _write(locked, role, to_id, actor=actor, at=at, reason=reason)
     told: dict[str, Any] = {"role": role, "to": str(to_id), "users": [str(to_id)], "reason": reason}
     services.write(locked, {}, event=HANDOVER_OFFERED, actor=actor, at=at, is_fact=True, **told)
     why = f"you are asked to take over as {_words(role)}: {reason}"
-    notices.tell(locked, {to_id: Word(PAGE, why)}, at=at, actor=Actor.system(locked.organization_id, "incidents"))
+    _tell(locked, to_id, Word(PAGE, why), at=at)
     return locked
 
 
@@ -58,12 +57,12 @@ def take_over(incident: Incident, *, actor: Actor, at: datetime, role: str, reas
         raise Conflict(f"You are the {_words(role)} already.", code="holds_it", current_status=locked.major_status)
     if not is_asked and not reason.strip():
         raise Invalid(errors=[FieldError("/reason", "required", "You were not asked; say why you take it over.")])
-    services.refuse_unassignable(taker, pointer="/role")
+    major.refuse_unfit(locked, taker, actor=actor, at=at, pointer="/role")
     if offered is not None and is_asked:
         reason = reason.strip() or offered.reason
         _end(locked, role, HandoverOutcome.TAKEN, at=at)
     else:
-        _end(locked, role, HandoverOutcome.WITHDRAWN, at=at)
+        _withdraw(locked, role, actor=actor, at=at, but=taker, reason="somebody else took over")
         _write(locked, role, taker, actor=actor, at=at, reason=reason, outcome=HandoverOutcome.TAKEN)
     changes = incidents.differing(locked, {f"{role}_id": taker})
     incidents.save_own(locked, changes)
@@ -95,19 +94,39 @@ def refuse(incident: Incident, *, actor: Actor, at: datetime, role: str, reason:
         major.require_to_lead(locked, actor=actor)
     outcome = HandoverOutcome.DECLINED if is_asked else HandoverOutcome.WITHDRAWN
     _end(locked, role, outcome, at=at, answer=reason)
-    told: dict[str, Any] = {
-        "role": role,
-        "to": str(offered.to_id),
-        "users": [str(offered.to_id)],
-        "outcome": outcome.value,
-    }
+    told = _about(offered, outcome)
     services.write(locked, {}, event=HANDOVER_REFUSED, actor=actor, at=at, is_fact=True, reason=reason, **told)
-    waiting = offered.offered_by_id or _holder(locked, role)
-    if is_asked and waiting is not None:
+    if not is_asked:
+        _tell(locked, offered.to_id, Word(NOTICE, _no_more(role, reason)), at=at)
+    elif (waiting := offered.offered_by_id or _holder(locked, role)) is not None:
         why = f"{offered.to} does not take over as {_words(role)}: {reason}"
-        platform = Actor.system(locked.organization_id, "incidents")
-        notices.tell(locked, {waiting: Word(PAGE, why)}, at=at, actor=platform)
+        _tell(locked, waiting, Word(PAGE, why), at=at)
     return locked
+
+
+def _withdraw(locked: Incident, role: str, *, actor: Actor, at: datetime, but: UUID, reason: str) -> None:
+    """End the offer that stands, if one does; whoever was asked hears of it, unless they are `but`, who is concerned anyhow."""
+    offered = _offered(locked, role)
+    _end(locked, role, HandoverOutcome.WITHDRAWN, at=at)
+    if offered is None or offered.to_id == but:
+        return
+    told = _about(offered, HandoverOutcome.WITHDRAWN)
+    events.record(HANDOVER_REFUSED, locked, actor=actor, at=at, reason=reason, **told)
+    _tell(locked, offered.to_id, Word(NOTICE, _no_more(role, reason)), at=at)
+
+
+def _about(offered: Handover, outcome: HandoverOutcome) -> dict[str, Any]:
+    to = str(offered.to_id)
+    return {"role": offered.role, "to": to, "users": [to], "outcome": outcome.value}
+
+
+def _no_more(role: str, reason: str) -> str:
+    return f"you are not asked any more to take over as {_words(role)}: {reason}"
+
+
+def _tell(locked: Incident, user_id: UUID, word: Word, *, at: datetime) -> None:
+    platform = Actor.system(locked.organization_id, "incidents")
+    notices.tell(locked, {user_id: word}, at=at, actor=platform)
 
 
 def lapse(incident: Incident, *, at: datetime) -> None:
@@ -152,15 +171,6 @@ def _write(
         ended_at=None if outcome == HandoverOutcome.OFFERED else at,
         outcome=outcome,
     )
-
-
-def _refuse_unfit(locked: Incident, to_id: UUID, *, at: datetime) -> None:
-    """Raises Invalid for who does not work on tickets, or not on this one: they could not see what they lead."""
-    services.refuse_unassignable(to_id, pointer="/to")
-    person = User.objects.get(pk=to_id)
-    if not may(actor_for(person, at=at), Action.UPDATE, RESOURCE, locked):
-        detail = "They may not work on this incident; accepted: somebody who may."
-        raise Invalid(errors=[FieldError("/to", "not_assignable", detail)])
 
 
 def _words(role: str) -> str:

@@ -4,24 +4,25 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
+from apps.core import events
 from apps.core.actors import Actor
-from apps.core.authorization import Action, require
+from apps.core.authorization import Action, may, require
 from apps.core.errors import FieldError, IllegalTransition, Invalid
 from apps.incidents import services as incidents
 from apps.incidents.events import PACED
 from apps.incidents.lifecycle import MAJOR, RESOURCE
 from apps.incidents.models import Incident
 from apps.incidents.update_clock import USUAL_INTERVAL_MINUTES
-from apps.organizations.models import Organization
 from apps.tickets import services, work
-from apps.tickets.choices import Priority
+from apps.tickets.choices import Days, Priority
+from apps.tickets.closing import terms
+from apps.users.models import User
+from apps.users.rights import actor_for
 
 REVIEW_BUSINESS_DAYS = 5
 REVIEW = "Major incident review"
 LEAD = ("commander_id", "communications_lead_id", "update_interval_minutes")
-SATURDAY = 5
 
 
 def propose(incident: Incident, *, actor: Actor, at: datetime, reason: str, **lead: Any) -> Incident:
@@ -97,6 +98,17 @@ def refuse_unled(locked: Incident) -> None:
         raise IllegalTransition(f"It is {locked.status}; reopen it first.", current_status=locked.status)
 
 
+def refuse_unfit(locked: Incident, user_id: UUID, *, actor: Actor, at: datetime, pointer: str) -> None:
+    """Raises Invalid for who does not work on tickets, or not on this one: they could not see what they lead (history aside)."""
+    services.refuse_unassignable(user_id, pointer=pointer)
+    if events.is_historic():
+        return
+    asked = actor if user_id == actor.local_id else actor_for(User.objects.get(pk=user_id), at=at)
+    if not may(asked, Action.UPDATE, RESOURCE, locked):
+        detail = "They may not work on this incident; accepted: somebody who may."
+        raise Invalid(errors=[FieldError(pointer, "not_assignable", detail)])
+
+
 def move(
     locked: Incident,
     verb: str,
@@ -113,7 +125,8 @@ def move(
     given = dict(own or {})
     step = MAJOR.check(locked, verb, actor=actor, at=at, given={"reason": reason})
     for name in ("commander_id", "communications_lead_id"):
-        services.refuse_unassignable(given.get(name), pointer=f"/{name.removesuffix('_id')}")
+        if given.get(name) is not None:
+            refuse_unfit(locked, given[name], actor=actor, at=at, pointer=f"/{name.removesuffix('_id')}")
     changes = incidents.differing(locked, given)
     incidents.save_own(locked, changes)
     event, moved = f"{locked.kind}.{past}", {"major_status": step.target_from(locked.major_status), **(shared or {})}
@@ -140,8 +153,7 @@ def _critical(incident: Incident, reason: str) -> dict[str, Any]:
 
 def plan_review(incident: Incident, *, at: datetime) -> None:
     """Five business days after its resolution at `at` (UTC) it has been looked back at; the commander's task says so, once."""
-    zone = ZoneInfo(Organization.objects.values_list("time_zone", flat=True).get(pk=incident.organization_id))
-    incident.review_due_at = business_days_after(at, REVIEW_BUSINESS_DAYS, zone)
+    incident.review_due_at = review_due(at)
     incident.save(update_fields=["review_due_at"])
     if not incident.tasks.filter(title=REVIEW).exists():
         platform = Actor.system(incident.organization_id, "incidents")
@@ -157,10 +169,7 @@ def _reviewer(incident: Incident) -> UUID | None:
     return incident.commander_id
 
 
-def business_days_after(at: datetime, days: int, zone: ZoneInfo) -> datetime:
-    """The same time of day in `zone`, so many days from Monday to Friday later; in UTC as all instants."""
-    local = at.astimezone(zone)
-    while days:
-        local += timedelta(days=1)
-        days -= local.weekday() < SATURDAY
-    return local.astimezone(at.tzinfo)
+def review_due(at: datetime) -> datetime:
+    """Five days later (UTC) by the calendar that the organization counts business days by; plain days where it never opens."""
+    days = REVIEW_BUSINESS_DAYS
+    return terms.current().later(at, days, Days.BUSINESS) or at + timedelta(days=days)

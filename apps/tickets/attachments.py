@@ -15,6 +15,7 @@ from apps.core.errors import Conflict, FieldError, Invalid
 from apps.tickets import attachment_files, conversation, scanning, services
 from apps.tickets.attachment_files import Upload
 from apps.tickets.choices import Visibility
+from apps.tickets.closing import replies
 from apps.tickets.file_types import media_type_of
 from apps.tickets.models import Attachment, Comment, Ticket
 
@@ -54,15 +55,14 @@ def add_attachment(
 ) -> Attachment:
     """Write down a file that is stored already. Raises Denied, Conflict `merged` or `quota_exceeded`, Invalid.
 
+    A public one that the requester sends without a comment is an answer, as their public comment is.
     Whoever calls this removes the file when the transaction fails (`discard`).
     """
     locked = services.lock(ticket.pk, actor=actor)
     conversation.require_to_say(locked, visibility, actor=actor)
     conversation.refuse_merged(locked)
     comment = None if comment_id is None else _comment(locked, comment_id, visibility, actor=actor)
-    _lock_quota(locked.organization_id)
-    refuse_beyond_quota(locked.organization_id, upload.size_bytes)
-    attachment: Attachment = Attachment.objects.create(
+    attachment = Attachment(
         organization_id=locked.organization_id,
         ticket=locked,
         comment=comment,
@@ -77,7 +77,20 @@ def add_attachment(
         updated_at=at,
     )
     _record(locked, "attached", attachment, actor=actor, at=at)
+    if _is_answer(locked, attachment, actor=actor):
+        # Before the quota's lock, because it may lock other tickets.
+        conversation.hear(locked, replies.Answer.in_file(attachment, locked.number), actor=actor, at=at)
+    _lock_quota(locked.organization_id)
+    refuse_beyond_quota(locked.organization_id, upload.size_bytes)
+    attachment.save(force_insert=True)
     return attachment
+
+
+def _is_answer(locked: Ticket, attachment: Attachment, *, actor: Actor) -> bool:
+    """Whether the requester lets a file speak for itself, to the desk; the comment that one belongs to has been heard."""
+    is_by_requester = attachment.uploaded_by_id is not None and attachment.uploaded_by_id == locked.requester_id
+    is_alone = attachment.comment_id is None and not actor.is_system
+    return is_by_requester and is_alone and attachment.visibility == Visibility.PUBLIC
 
 
 def _comment(ticket: Ticket, comment_id: UUID, visibility: str, *, actor: Actor) -> Comment:

@@ -31,8 +31,8 @@ def add_comment(
     """Say something on a ticket, perhaps with a verb that the actor did. Raises Denied, Conflict `merged`, Invalid.
 
     A first public answer of somebody who works on it is the first response; the requester's own answer ends the waiting
-    for it, at `at`, or reopens what was resolved: not what they say with a verb, which has done what it does, nor what a
-    machine says for them (`is_automatic`). The fact names whom the comment mentions.
+    for it, at `at`, reopens what was resolved, or follows up what is closed for good: not what they say with a verb, which
+    has done what it does, nor what a machine says for them (`is_automatic`). The fact names whom the comment mentions.
     """
     html = as_html(body)
     locked = services.lock(ticket.pk, actor=actor)
@@ -55,8 +55,15 @@ def add_comment(
     called = mentions.mentioned(locked, body, visibility, at=at)
     _record(locked, "commented", comment, actor=actor, at=at, mentions=called, voice=voice)
     if voice == Voice.REQUESTER and visibility == Visibility.PUBLIC and not is_of_verb:
-        replies.hear(locked, comment, at=at)
+        hear(locked, replies.Answer.of(comment), actor=actor, at=at)
     return comment
+
+
+def hear(locked: Ticket, answer: replies.Answer, *, actor: Actor, at: datetime) -> None:
+    """Let the requester's words do what they do; what is followed up already is answered on that ticket."""
+    elsewhere = replies.hear(locked, answer, at=at)
+    if elsewhere is not None:
+        add_comment(elsewhere, actor=actor, at=at, body=answer.body, visibility=Visibility.PUBLIC)
 
 
 def require_to_say(ticket: Ticket, visibility: str, *, actor: Actor) -> None:

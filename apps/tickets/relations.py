@@ -132,8 +132,8 @@ def unlink(row: Link, *, actor: Actor, at: datetime) -> None:
         _orphan(other, actor=actor, at=at)
     else:
         row.delete()
-        _tell(ticket, "unlinked", row.link_type, other, actor=actor, at=at)
-        _tell(other, "unlinked", INVERSE[row.link_type], ticket, actor=actor, at=at)
+        tell(ticket, "unlinked", row.link_type, other, actor=actor, at=at)
+        tell(other, "unlinked", INVERSE[row.link_type], ticket, actor=actor, at=at)
 
 
 def set_parent(child: Ticket, *, parent_id: UUID | None, actor: Actor, at: datetime) -> Ticket:
@@ -172,7 +172,7 @@ def _adopt(parent: Ticket, child: Ticket, *, actor: Actor, at: datetime) -> Link
     kinds.get(child.kind).refuse_parent(child)
     _refuse_cycle(parent, LinkType.PARENT_OF, child)
     row: Link = tie(parent, LinkType.PARENT_OF, child, at=at)
-    _tell(parent, "linked", LinkType.PARENT_OF, child, actor=actor, at=at)
+    tell(parent, "linked", LinkType.PARENT_OF, child, actor=actor, at=at)
     services.write(
         child,
         {"parent_id": parent.pk},
@@ -189,15 +189,15 @@ def _orphan(child: Ticket, *, actor: Actor, at: datetime) -> Ticket:
         return child
     parent: Ticket = Ticket.objects.in_tenant(child.organization_id).get(pk=child.parent_id)
     Link.objects.in_tenant(child.organization_id).filter(to_id=child.pk, link_type=LinkType.PARENT_OF).delete()
-    _tell(parent, "unlinked", LinkType.PARENT_OF, child, actor=actor, at=at)
+    tell(parent, "unlinked", LinkType.PARENT_OF, child, actor=actor, at=at)
     told = _told(INVERSE[LinkType.PARENT_OF], parent)
     return services.write(child, {"parent_id": None}, event=f"{child.kind}.unlinked", actor=actor, at=at, **told)
 
 
 def _link(ticket: Ticket, link_type: str, other: Ticket, *, actor: Actor, at: datetime) -> Link:
     row = tie(ticket, link_type, other, at=at)
-    _tell(ticket, "linked", link_type, other, actor=actor, at=at)
-    _tell(other, "linked", INVERSE[link_type], ticket, actor=actor, at=at)
+    tell(ticket, "linked", link_type, other, actor=actor, at=at)
+    tell(other, "linked", INVERSE[link_type], ticket, actor=actor, at=at)
     return row
 
 
@@ -254,7 +254,8 @@ def _refuse_cycle(ticket: Ticket, link_type: str, other: Ticket) -> None:
             )
 
 
-def _tell(ticket: Ticket, past: str, word: str, other: Ticket, *, actor: Actor, at: datetime) -> None:
+def tell(ticket: Ticket, past: str, word: str, other: Ticket, *, actor: Actor, at: datetime) -> None:
+    """Record on a ticket how it is linked to the other one, in the word of its own end."""
     events.record(f"{ticket.kind}.{past}", ticket, actor=actor, at=at, **_told(word, other))
 
 

@@ -57,6 +57,29 @@ def create(
     """
     kind = kinds.get(kind_name)
     require(actor, Action.CREATE, kind.resource)
+    given = _checked(kind, values, actor=actor, at=at, carried=carried)
+    row = _made(kind, given, actor=actor, at=at, number=number)
+    require(actor, Action.CREATE, kind.resource, row)
+    placed = placing.on_creation(row, at=at)
+    for name, value in placed.values.items():
+        setattr(row, name, value)
+    row.save(force_insert=True)
+    if placed.queue is not None:
+        placing.settle(row, placed, at=at)
+    search.write(row)
+    shown = records.plain(row, _named(row, given | placed.values)).items()
+    told = {name: (None, value) for name, value in shown if value not in (None, "", [], {})}
+    events.record(f"{kind_name}.created", row, actor=actor, at=at, changes=told, number=row.number, **placed.told)
+    if placed.is_behind:
+        # Those before it were served meanwhile, and perhaps it was too.
+        row.refresh_from_db()
+    return row
+
+
+def _checked(
+    kind: kinds.TicketKind, values: Mapping[str, Any], *, actor: Actor, at: datetime, carried: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The values of a new ticket with those that nobody named, `carried` custom fields as they are. Raises Denied, Invalid."""
     given = dict(values)
     if any(given.get(name) is not None for name in OWNERSHIP):
         require(actor, Action.ASSIGN, kind.resource)
@@ -67,20 +90,24 @@ def create(
     if given.get("requester_id") is None:
         given["requester_id"] = _requester(actor)
     if carried is None:
-        carried = custom_fields.complete(kind_name, given.get("custom_fields") or {}, actor=actor)
+        carried = custom_fields.complete(kind.name, given.get("custom_fields") or {}, actor=actor)
     given["custom_fields"] = dict(carried)
     given["tags"] = tagging.known(given.get("tags") or [], actor=actor, at=at)
-    impact, urgency = given.setdefault("impact", 3), given.setdefault("urgency", 3)
-    status = kind.lifecycle.initial
+    return {"impact": 3, "urgency": 3, **given}
+
+
+def _made(kind: kinds.TicketKind, given: Mapping[str, Any], *, actor: Actor, at: datetime, number: str) -> Any:
+    """The kind's row, not stored yet, with its number taken."""
     model: Any = apps.get_model(kind.model)
-    row = model(
+    status = kind.lifecycle.initial
+    return model(
         organization_id=actor.organization_id,
         tenant=actor.organization_id,
-        kind=kind_name,
+        kind=kind.name,
         number=number or next_number(actor.organization_id, kind.prefix),
         status=status,
         phase=kind.lifecycle.phases[status],
-        priority=priority_of(kind_name, impact, urgency),
+        priority=priority_of(kind.name, given["impact"], given["urgency"]),
         opened_by_id=actor.local_id,
         opened_at=at,
         created_at=at,
@@ -88,22 +115,6 @@ def create(
         reassignment_count=0,
         **given,
     )
-    require(actor, Action.CREATE, kind.resource, row)
-    placed = placing.on_creation(row, at=at)
-    given |= placed.values
-    for name, value in placed.values.items():
-        setattr(row, name, value)
-    row.save(force_insert=True)
-    if placed.queue is not None:
-        placing.settle(row, placed, at=at)
-    search.write(row)
-    shown = records.plain(row, _named(row, given)).items()
-    told = {name: (None, value) for name, value in shown if value not in (None, "", [], {})}
-    events.record(f"{kind_name}.created", row, actor=actor, at=at, changes=told, number=row.number, **placed.told)
-    if placed.is_behind:
-        # Those before it were served meanwhile, and perhaps it was too.
-        row.refresh_from_db()
-    return row
 
 
 def _requester(actor: Actor) -> UUID:

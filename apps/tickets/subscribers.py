@@ -38,8 +38,10 @@ COMING = ("created", "assigned", "escalated", "reopened", "passed_on")
 # It waits for an answer, for an instant or for an objection from now on; or for nothing that time brings.
 COUNTING = ("put_on_hold", "resolved", "resolution_restated", "unmerged")
 DONE = ("resumed", "closed", "reopened", "cancelled", "merged", "converted")
+# Words, and a note that becomes public.
+SAYING = ("commented", "comment_edited")
 # What time may do to it has changed.
-EXEMPTING = ("deleted", "restored", "major_accepted", "major_demoted")
+EXEMPTING = ("deleted", "major_accepted", "major_demoted")
 
 
 @inside("organization.created")
@@ -63,8 +65,15 @@ def count_otherwise(event: Event) -> None:
     countdowns.look_again(event.subject_id)
 
 
+def count_again(event: Event) -> None:
+    """It was hidden, and is there again."""
+    ticket = Ticket.objects.filter(pk=event.subject_id).only(*countdowns.COLUMNS).first()
+    if ticket is not None:
+        countdowns.come_back(ticket, at=event.at)
+
+
 def count_anew(event: Event) -> None:
-    """The desk said something to the requester, whom it waits for."""
+    """The desk said something to the requester, whom it waits for; a change of public words has no voice."""
     if event.data.get("voice") == Voice.DESK and event.data.get("visibility") == Visibility.PUBLIC:
         countdowns.ask_anew(event.subject_id, at=event.at)
 
@@ -138,7 +147,9 @@ for kind in Kind.values:
         inside(f"{kind}.{past}")(count_no_more)
     for past in EXEMPTING:
         inside(f"{kind}.{past}")(count_otherwise)
-    inside(f"{kind}.commented")(count_anew)
+    inside(f"{kind}.restored")(count_again)
+    for past in SAYING:
+        inside(f"{kind}.{past}")(count_anew)
     for past in FREEING:
         after(f"{kind}.{past}", consumer=f"assignment.{kind}.{past}")(fill_room)
 

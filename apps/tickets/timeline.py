@@ -12,7 +12,7 @@ from apps.core.authorization import Action, may
 from apps.organizations.models import Team
 from apps.tickets import attachments, rights
 from apps.tickets.assignment import words
-from apps.tickets.choices import Visibility
+from apps.tickets.choices import LinkType, Visibility
 from apps.tickets.closing import words as times
 from apps.tickets.events import TICKET_FACTS
 from apps.tickets.models import Attachment, Comment, Ticket
@@ -56,7 +56,6 @@ SENTENCES: Mapping[str, str] = {
     "unmerged": "undid its merge",
     "released": "took a merged ticket out of it",
     "split": "made a new ticket from one of its comments",
-    "followed_up": "opened a new ticket that follows it up",
     "converted": "converted it",
     "attached": "attached a file",
     "attachment_updated": "showed or hid a file",
@@ -67,7 +66,6 @@ SENTENCES: Mapping[str, str] = {
     "work_logged": "logged work",
     "worklog_updated": "changed a work log",
     "worklog_deleted": "deleted a work log",
-    "linked": "linked it to another ticket",
     "unlinked": "removed a link to another ticket",
     "task_added": "added a task",
     "task_updated": "changed a task",
@@ -190,6 +188,16 @@ class Teller:
         code = event.changes.get("resolution_code", [None, ""])[1]
         return f"resolved it: {code}" if code else "resolved it"
 
+    def followed_up(self, event: Event) -> str:
+        number = event.data.get("other_number") if self.sees_all else None
+        said = f"opened {number or 'a new ticket'}, which follows it up"
+        return f"{said}: its requester wrote when it was closed for good" if event.data.get("because") else said
+
+    def linked(self, event: Event) -> str:
+        if event.data.get("link_type") == LinkType.FOLLOW_UP_OF:
+            return f"linked it to {event.data['other_number']}, which it follows up"
+        return "linked it to another ticket"
+
     def prioritised(self, event: Event) -> str:
         reason = event.changes.get("priority_override_reason", [None, ""])[1]
         priority = event.changes.get("priority", [None, self.ticket.priority])[1]
@@ -235,6 +243,8 @@ BUILT: Mapping[str, Callable[[Teller, Event], str]] = {
     "put_on_hold": Teller.put_on_hold,
     "resolved": Teller.resolved,
     "resolution_restated": Teller.resolved,
+    "followed_up": Teller.followed_up,
+    "linked": Teller.linked,
     "priority_overridden": Teller.prioritised,
     "commented": Teller.commented,
     "comment_edited": Teller.comment_edited,

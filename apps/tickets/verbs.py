@@ -45,7 +45,9 @@ def claim(ticket: Ticket, *, actor: Actor, at: datetime) -> Ticket:
             owner_name=str(owner),
         )
     services.refuse_unassignable(claimant)
-    return services.move(locked, step, event="claimed", actor=actor, at=at, values={"assignee_id": claimant})
+    # Whom it was offered to hears that it is theirs no more.
+    told: dict[str, Any] = {"users": [str(locked.assignee_id)]} if is_anothers else {}
+    return services.move(locked, step, event="claimed", actor=actor, at=at, values={"assignee_id": claimant}, **told)
 
 
 def assign(ticket: Ticket, *, actor: Actor, at: datetime, note: str = "", **to: UUID | None) -> Ticket:

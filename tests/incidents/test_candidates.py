@@ -9,6 +9,7 @@ from apps.core.errors import Denied, Invalid
 from apps.incidents import candidates, major, services
 from apps.incidents.models import MajorRule
 from apps.tickets import verbs
+from apps.users.models import RoleAssignment
 from tests.core.expectations import assert_problem
 from tests.factories import ServiceFactory, TeamFactory
 from tests.incidents.conftest import START, acting, now_of
@@ -35,7 +36,9 @@ def test_without_a_rule_in_force_nothing_is_proposed(acme, opened):
         assert considered(acme, opened(impact=1, urgency=1)).major_status == ""
 
 
-def test_a_critical_one_is_proposed_with_who_would_lead_it_and_the_timeline_names_the_rule(acme, alice, opened):
+def test_a_critical_one_is_proposed_with_who_would_lead_it_and_the_timeline_names_the_rule(
+    acme, alice, at_home, opened
+):
     with acme.entered():
         made = rule(acme, commander_id=alice.pk, update_interval_minutes=60)
         found = considered(acme, opened(impact=1, urgency=1))
@@ -44,6 +47,10 @@ def test_a_critical_one_is_proposed_with_who_would_lead_it_and_the_timeline_name
         fact = Event.objects.get(subject_id=found.pk, name="incident.major_proposed")
         assert (fact.actor_kind, fact.data["rule"], fact.data["rule_name"]) == ("system", str(made.pk), "Critical")
         assert considered(acme, opened(impact=2, urgency=1)).major_status == ""
+        # Who may not work on it any more is named by nobody, and keeps it from nothing.
+        RoleAssignment.objects.filter(user=alice).delete()
+        found = considered(acme, opened(impact=1, urgency=1))
+        assert (found.major_status, found.commander_id) == ("candidate", None)
 
 
 def test_the_first_rule_that_holds_decides_also_that_nothing_is_proposed(acme, opened):

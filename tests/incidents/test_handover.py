@@ -8,7 +8,7 @@ from apps.audit.models import Event
 from apps.incidents import handover, major
 from apps.incidents.models import Handover
 from apps.tickets import timeline, verbs
-from apps.users.models import UserType
+from apps.users.models import RoleAssignment, UserType
 from tests.conftest import person
 from tests.core.expectations import assert_problem
 from tests.core.racing import at_once
@@ -105,6 +105,39 @@ def test_who_asked_may_withdraw_and_a_second_question_replaces_the_first(acme, a
         handover.refuse(led, actor=acting(alice), at=minutes(1), role="commander", reason="Not hungry")
 
         assert standing() == [("commander", "withdrawn"), ("commander", "withdrawn")]
+
+
+def test_whoever_was_asked_hears_that_they_are_not_any_more_whichever_way_it_was_withdrawn(
+    acme, alice, carol, dan, erin, led
+):
+    def told(user):
+        events = Event.objects.filter(subject_id=led.pk, name="escalation.notified").order_by("id")
+        return [each["why"] for event in events for each in event.data["to"] if each["user"] == str(user.pk)]
+
+    def ask(to, at):
+        handover.offer(led, actor=acting(alice), at=at, role="commander", to_id=to.pk, reason="Lunch")
+
+    no_more = "you are not asked any more to take over as commander: "
+    with acme.entered():
+        RoleAssignment.objects.filter(user=erin).update(valid_from=START)
+        ask(dan, START)
+        # Asked once more, they are still asked.
+        ask(dan, minutes(6))
+        assert told(dan) == []
+        ask(erin, minutes(12))
+        assert told(dan) == [[f"{no_more}somebody else is asked"]]
+        handover.take_over(led, actor=acting(carol), at=minutes(20), role="commander", reason="Nobody leads")
+        assert told(erin) == [[f"{no_more}somebody else took over"]]
+        handover.offer(led, actor=acting(carol), at=minutes(30), role="commander", to_id=dan.pk, reason="My train")
+        handover.refuse(led, actor=acting(carol), at=minutes(40), role="commander", reason="I stay")
+        assert told(dan)[1:] == [[f"{no_more}I stay"]]
+
+        facts = Event.objects.filter(subject_id=led.pk, name="incident.handover_refused").order_by("id")
+        assert [(fact.data["to"], fact.data["outcome"]) for fact in facts] == [
+            (str(dan.pk), "withdrawn"),
+            (str(erin.pk), "withdrawn"),
+            (str(dan.pk), "withdrawn"),
+        ]
 
 
 def test_nobody_is_asked_who_cannot_or_need_not(acme, alice, bob, led, api):

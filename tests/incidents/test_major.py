@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,10 +11,12 @@ from apps.core.errors import Denied, IllegalTransition, Invalid
 from apps.incidents import major, report, services
 from apps.incidents.lifecycle import MAJOR
 from apps.incidents.models import Incident
+from apps.organizations import calendar_records
 from apps.organizations.models import Organization
 from apps.tickets import conversation, relations, verbs
+from apps.tickets.closing import configuring
 from apps.tickets.models import Task
-from apps.users.models import User
+from apps.users.models import RoleAssignment, User
 from tests.core.expectations import assert_problem
 from tests.core.racing import at_once
 from tests.incidents.conftest import SOLVED, START, acting, now_of
@@ -60,7 +61,7 @@ def test_on_acceptance_it_is_critical_and_led_by_who_accepted_it_with_an_update_
         assert fact.changes["commander"] == [None, str(carol.pk)]
 
 
-def test_who_leads_is_named_with_the_proposal_or_the_acceptance(acme, alice, carol, dan, opened):
+def test_who_leads_is_named_with_the_proposal_or_the_acceptance(acme, alice, carol, dan, at_home, opened):
     with acme.entered():
         proposed = major.propose(
             opened(), actor=acting(alice), at=START, **WHY, commander_id=alice.pk, update_interval_minutes=60
@@ -69,6 +70,32 @@ def test_who_leads_is_named_with_the_proposal_or_the_acceptance(acme, alice, car
 
         assert (found.commander_id, found.communications_lead_id) == (alice.pk, dan.pk)
         assert found.next_update_due_at == minutes(60)
+
+
+def test_nobody_is_named_as_leader_who_may_not_work_on_the_incident_neither_first_nor_when_it_is_accepted(
+    acme, alice, carol, dan, at_home, opened
+):
+    """They would be called for what they cannot see."""
+    with acme.entered():
+        proposed = major.propose(opened(), actor=acting(alice), at=START, **WHY, commander_id=alice.pk)
+        agent, manager = acting(alice), acting(carol)
+        RoleAssignment.objects.filter(user_id__in=(alice.pk, dan.pk)).delete()
+        named = (
+            (lambda: major.propose(opened(), actor=agent, at=START, **WHY, commander_id=dan.pk), "/commander"),
+            (lambda: major.accept(proposed, actor=manager, at=START, **WHY), "/commander"),
+            (
+                lambda: major.accept(
+                    proposed, actor=manager, at=START, **WHY, commander_id=carol.pk, communications_lead_id=dan.pk
+                ),
+                "/communications_lead",
+            ),
+        )
+        for name, pointer in named:
+            with pytest.raises(Invalid) as refusal:
+                name()
+            assert [(error.pointer, error.code) for error in refusal.value.errors] == [(pointer, "not_assignable")]
+
+        assert (now_of(proposed).major_status, Incident.objects.filter(is_major=True).count()) == ("candidate", 0)
 
 
 def test_no_change_of_impact_takes_its_priority_away(acme, alice, opened, carol):
@@ -232,12 +259,29 @@ def test_a_commander_who_has_left_keeps_nobody_from_resolving_it(acme, alice, ca
         ("2026-11-20T20:00", "Asia/Tokyo", "2026-11-26T20:00"),
     ],
 )
-def test_business_days_are_those_of_the_organizations_own_clock(at, zone, due):
-    begin = datetime.fromisoformat(f"{at}+00:00")
+def test_without_a_calendar_it_is_reviewed_after_five_days_from_monday_to_friday_of_the_organizations_own_clock(
+    acme, at, zone, due
+):
+    with acme.entered():
+        Organization.objects.filter(pk=acme.id).update(time_zone=zone)
 
-    found = major.business_days_after(begin, 5, ZoneInfo(zone))
+        found = major.review_due(datetime.fromisoformat(f"{at}+00:00"))
 
     assert (found, found.tzinfo) == (datetime.fromisoformat(f"{due}+00:00"), UTC)
+
+
+def test_a_holiday_puts_the_review_off_where_the_organization_has_a_calendar(acme):
+    windows = [{"weekday": day, "start": "09:00", "end": "17:00"} for day in range(5)]
+    holiday = [{"date": "2026-11-18", "kind": "closed"}]
+    given = {"name": "Office", "time_zone": "UTC", "windows": windows, "exceptions": holiday}
+    with acme.entered():
+        calendar = calendar_records.create_calendar(actor=acme.system, at=START, values=given)
+        row = configuring.settings(acme.id, at=START)
+        configuring.change(row, actor=acme.system, at=START, values={"calendar_id": calendar.pk})
+
+        # Monday to Tuesday of the next week, as Wednesday does not count; after closing time it is closing time.
+        assert major.review_due(START) == START + timedelta(days=8)
+        assert major.review_due(START.replace(hour=20)) == START.replace(hour=17) + timedelta(days=8)
 
 
 @pytest.mark.parametrize("verb", ["close", "reopen", "cancel"])

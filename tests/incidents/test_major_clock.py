@@ -34,7 +34,7 @@ def say(incident, who, at, visibility="public"):
 
 
 @pytest.fixture
-def led(acme, alice, carol, opened):
+def led(acme, alice, carol, at_home, opened):
     """Major since START, commanded by carol, alice speaks; updates are due every half an hour."""
     with acme.entered():
         incident = major.propose(opened(impact=1, urgency=1), actor=acting(alice), at=START, **WHY)
@@ -321,7 +321,7 @@ def test_an_interval_has_begun_from_its_first_second_on(late_minutes, intervals)
     assert update_clock.begun(START, timedelta(minutes=30), now) == intervals
 
 
-def test_whoever_leads_what_they_opened_themselves_gives_its_updates(acme, alice, carol, opened):
+def test_whoever_leads_what_they_opened_themselves_gives_its_updates(acme, alice, carol, at_home, opened):
     with acme.entered():
         incident = major.propose(
             opened(impact=1, urgency=1, requester_id=alice.pk), actor=acting(alice), at=START, **WHY

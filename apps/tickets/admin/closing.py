@@ -74,7 +74,7 @@ class CountdownAdmin(ReadOnlyAdmin):
     search_fields = ("ticket__number",)
     linked_lookups = ("ticket",)
     ordering = ("due_at", "pk")
-    fields = ("ticket", "purpose", "since", "shown_next", "due_at", "given", "last_given_at")
+    fields = ("ticket", "purpose", "since", "shown_next", "due_at", "given", "last_given_at", "recalled_at")
     readonly_fields = ("shown_next",)
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -85,5 +85,5 @@ class CountdownAdmin(ReadOnlyAdmin):
 
     @display(description="next")
     def shown_next(self, row: Countdown) -> str:
-        steps = countdowns.coming(row, row.ticket, terms.current())
+        steps = countdowns.foretold(row, row.ticket, terms.current())
         return str(steps[0].doing.label) if steps else "nothing"

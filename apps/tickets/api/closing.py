@@ -111,6 +111,6 @@ class UpcomingView(TenantView):
         answer = {
             "since": row.since if row is not None else None,
             "reopens_until": now.reopens_until(ticket.closed_at) if ticket.phase == Phase.CLOSED else None,
-            "results": countdowns.coming(row, ticket, now) if row is not None else [],
+            "results": countdowns.foretold(row, ticket, now) if row is not None else [],
         }
         return Response(UpcomingSerializer(answer).data)

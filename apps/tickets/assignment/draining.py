@@ -129,15 +129,21 @@ def write_down(
     actor: Actor,
     at: datetime,
     is_without_end: bool = False,
+    users: Sequence[UUID] = (),
     **told: Any,
 ) -> Ticket:
-    """Give the locked ticket to whom the choice names, or to nobody, and record why. `is_without_end`: they may take their time."""
+    """Give the locked ticket to whom the choice names, or to nobody, and record why. `is_without_end`: they may take their time.
+
+    `users` are those whom channels tell that it is theirs no more.
+    """
     chosen = choice.chosen
     until = placing.accept_by(queue, wanted.priority, chosen, at=at) if chosen and not is_without_end else None
     placed = Placed(queue=queue, wanted=wanted, chosen=chosen, accept_by=until)
     placing.settle(locked, placed, at=at)
     values = {"assignee_id": chosen.user_id if chosen else None}
-    explained = placing.explained(queue, choice, chosen, because=because) | told
+    about: dict[str, Any] = {"assignment": placing.explained(queue, choice, chosen, because=because) | told}
+    if users:
+        about["users"] = [str(user_id) for user_id in users]
     return services.write(
         locked,
         values,
@@ -145,5 +151,5 @@ def write_down(
         actor=actor,
         at=at,
         is_fact=True,
-        assignment=explained,
+        **about,
     )

@@ -126,6 +126,8 @@ def _pass(
         actor=actor,
         at=at,
         is_without_end=lead is not None,
+        # Who refused it knows, and who is gone need not.
+        users=[before] if before is not None and because in {NOT_ACCEPTED, OFFLINE} else (),
         **{"from": str(before), **extra, **told},
     )
     if is_behind:

@@ -10,7 +10,7 @@ from uuid import UUID
 from apps.core import events
 from apps.core.actors import Actor
 from apps.tickets import kinds, verbs
-from apps.tickets.choices import Doing, ResolutionCode
+from apps.tickets.choices import Doing, Purpose, ResolutionCode
 from apps.tickets.closing import countdowns, plan, terms
 from apps.tickets.closing.plan import Step
 from apps.tickets.closing.terms import worded
@@ -76,7 +76,10 @@ class Turn:
 
     def tell(self, past: str, *, ends: str = "", **told: Any) -> Result:
         """Remember it and record it in one transaction, so once; channels deliver the fact to its `users`."""
-        self.row.given, self.row.last_given_at = self.step.number, self.at
+        if self.step.doing is Doing.RECALL and self.row.purpose == Purpose.ASKING:
+            self.row.recalled_at = self.at
+        else:
+            self.row.given, self.row.last_given_at = self.step.number, self.at
         countdowns.recount(self.row, self.ticket)
         coming = countdowns.coming(self.row, self.ticket, terms.current())
         last = [step.at for step in coming if step.doing not in plan.NOTICES]

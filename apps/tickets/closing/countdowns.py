@@ -1,12 +1,13 @@
 """The row that says when to look at a ticket again: begun, moved and removed with the facts of its ticket, under its lock."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from apps.core.lifecycle import Phase
-from apps.tickets.choices import HoldReason, Purpose
+from apps.tickets.choices import Doing, HoldReason, Purpose
 from apps.tickets.closing import plan, terms
 from apps.tickets.closing.plan import Standing, Step
 from apps.tickets.closing.terms import Terms
@@ -14,7 +15,7 @@ from apps.tickets.models import Countdown, Ticket
 
 # What of a ticket decides.
 COLUMNS = ("id", "organization_id", "phase", "hold_reason", "hold_until", "is_major", "deleted_at")
-WRITTEN = ("purpose", "since", "given", "last_given_at", "due_at", "counted_by")
+WRITTEN = ("purpose", "since", "given", "last_given_at", "recalled_at", "due_at", "counted_by")
 
 
 def purpose_of(ticket: Ticket) -> Purpose | None:
@@ -62,12 +63,24 @@ def look_again(ticket_id: UUID) -> None:
         recount(row, row.ticket)
 
 
+def come_back(ticket: Ticket, *, at: datetime) -> None:
+    """The locked ticket is there again: what was said before it was hidden is said once more, so that nobody is ended unheard."""
+    row = Countdown.objects.filter(ticket_id=ticket.pk).first()
+    if row is None:
+        begin(ticket, at=at)
+        return
+    if row.purpose != Purpose.UNTIL:
+        row.given, row.last_given_at = 0, None
+    recount(row, ticket)
+
+
 def standing_of(row: Countdown, ticket: Ticket) -> Standing:
     return Standing(
         purpose=row.purpose,
         since=row.since,
         given=row.given,
         last_given_at=row.last_given_at,
+        recalled_at=row.recalled_at,
         hold_reason=ticket.hold_reason,
         hold_until=ticket.hold_until,
         is_exempt=ticket.is_major,
@@ -77,6 +90,15 @@ def standing_of(row: Countdown, ticket: Ticket) -> Standing:
 def coming(row: Countdown, ticket: Ticket, by: Terms) -> list[Step]:
     """What time will do to the ticket, in order."""
     return [] if ticket.is_deleted else plan.coming(standing_of(row, ticket), by)
+
+
+def foretold(row: Countdown, ticket: Ticket, by: Terms) -> list[Step]:
+    """The same, as it will come to pass: what others hang below is not resolved before it is looked at again."""
+    steps = coming(row, ticket, by)
+    put_off = row.due_at
+    if put_off is None or not any(step.doing is Doing.RESOLVE and step.at < put_off for step in steps):
+        return steps
+    return [replace(step, at=max(step.at, put_off)) if step.doing is Doing.RESOLVE else step for step in steps]
 
 
 def recount(row: Countdown, ticket: Ticket) -> None:

@@ -20,6 +20,8 @@ class Standing:
     since: datetime
     given: int = 0
     last_given_at: datetime | None = None
+    # When its owner was told that the time has come, where it waits for its requester too.
+    recalled_at: datetime | None = None
     hold_reason: str = ""
     hold_until: datetime | None = None
     # A major incident ends by people alone, and what is deleted by nobody.
@@ -41,20 +43,23 @@ def coming(standing: Standing, terms: Terms) -> list[Step]:
     """What is still to come, in order of time; what is overdue too."""
     if standing.purpose == Purpose.UNTIL:
         return _until(standing)
+    if standing.purpose == Purpose.ASKING:
+        # Its owner wanted to look at it then, whoever ends it.
+        return sorted([*_recall(standing), *_asking(standing, terms)], key=lambda step: step.at)
     if standing.is_exempt:
         return []
-    if standing.purpose == Purpose.ASKING:
-        return _counted(
-            standing, terms, terms.answer_days, (Doing.REMIND, terms.remind_after), (Doing.RESOLVE, terms.resolve_after)
-        )
     warnings = (terms.warn_after,) if terms.warn_after else ()
     return _counted(standing, terms, terms.close_days, (Doing.WARN, warnings), (Doing.CLOSE, terms.close_after))
 
 
 def due(steps: Sequence[Step], at: datetime) -> Step | None:
-    """The one to take at `at`: of several notices that were missed the last alone, and an end never together with one."""
+    """The one to take at `at`: of several notices that were missed the last alone, and an end never together with one.
+
+    A recall comes before them, because it is another person's.
+    """
     now = [step for step in steps if step.at <= at]
-    notices = [step for step in now if step.doing in NOTICES]
+    recalls = [step for step in now if step.doing is Doing.RECALL]
+    notices = recalls or [step for step in now if step.doing in NOTICES]
     if notices:
         return notices[-1]
     return now[0] if now else None
@@ -65,6 +70,19 @@ def _until(standing: Standing) -> list[Step]:
         return []
     is_scheduled = standing.hold_reason == HoldReason.SCHEDULED
     return [Step(Doing.RESUME if is_scheduled else Doing.RECALL, standing.hold_until, number=1)]
+
+
+def _recall(standing: Standing) -> list[Step]:
+    if standing.hold_until is None or standing.recalled_at is not None:
+        return []
+    return [Step(Doing.RECALL, standing.hold_until, number=1)]
+
+
+def _asking(standing: Standing, terms: Terms) -> list[Step]:
+    if standing.is_exempt:
+        return []
+    notices, end = (Doing.REMIND, terms.remind_after), (Doing.RESOLVE, terms.resolve_after)
+    return _counted(standing, terms, terms.answer_days, notices, end)
 
 
 def _counted(

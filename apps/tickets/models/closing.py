@@ -86,6 +86,8 @@ class Countdown(TenantModel):
     # Reminders or warnings, and the last one's instant: nothing is ended right behind one.
     given = models.PositiveSmallIntegerField(default=0, validators=[MinValueValidator(0)])
     last_given_at = models.DateTimeField(null=True)
+    # Its owner was told that the time has come until which it was to wait for its requester.
+    recalled_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     counted_by = models.CharField(max_length=120, blank=True)
 

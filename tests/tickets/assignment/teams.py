@@ -138,6 +138,12 @@ class Desk:
             events = Event.objects.filter(subject_id=ticket.pk, name=f"incident.{past}").order_by("-id")
             return dict(events[0].data.get("assignment") or {})
 
+    def tells(self, ticket: Ticket, past: str) -> list[str]:
+        """Whom channels tell of the last such fact."""
+        with self.tenant.entered():
+            events = Event.objects.filter(subject_id=ticket.pk, name=f"incident.{past}").order_by("-id")
+            return list(events[0].data.get("users") or [])
+
     def story(self, ticket: Ticket, *, by: User) -> list[str]:
         """The timeline as somebody reads it, oldest first."""
         with self.tenant.entered():

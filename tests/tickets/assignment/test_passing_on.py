@@ -195,6 +195,7 @@ def test_a_colleague_may_begin_with_what_is_only_offered_and_nobody_with_what_is
 
     assert (taken.status_code, taken.json()["assignee"], taken.json()["status"]) == (200, str(ben.pk), "in_progress")
     assert (late.status_code, late.json()["code"], late.json()["owner"]) == (409, "already_claimed", str(ben.pk))
+    assert desk.tells(ticket, "claimed") == [str(ann.pk)]
 
 
 def test_without_a_lead_everybody_is_asked_anew_when_all_have_let_it_pass(desk, agents, alice):

@@ -89,6 +89,8 @@ def test_chatwoot_7204_what_was_offered_goes_back_a_minute_after_its_person_went
 
     assert desk.owner(ticket) == ben
     assert desk.told(ticket, "passed_on")["because"] == "offline"
+    # Who had it hears that they have it no more.
+    assert desk.tells(ticket, "passed_on") == [str(ann.pk)]
     assert desk.placement(ticket).passed == []
 
 

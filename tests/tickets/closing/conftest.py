@@ -1,9 +1,11 @@
 """A desk over weeks that pass as fast as a test says so: its sweeps run at instants of the test's own."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -12,9 +14,10 @@ from apps.audit.models import Event
 from apps.core.actors import Actor
 from apps.incidents import services as incidents
 from apps.organizations import calendar_records
-from apps.tickets import conversation, verbs
+from apps.tickets import attachments, conversation, verbs
+from apps.tickets.attachment_files import Upload
 from apps.tickets.closing import configuring, sweeping
-from apps.tickets.models import Countdown, Ticket
+from apps.tickets.models import Countdown, Link, Ticket
 from apps.users.rights import actor_now
 
 # A Monday; the cast's organizations count in UTC.
@@ -59,6 +62,13 @@ class Desk:
             given = {"visibility": "public", **more}
             return conversation.add_comment(ticket, actor=self.acting(user), at=at, body=body, **given)
 
+    def send(self, ticket: Any, user: Any, at: datetime, name: str = "screen.txt", **more: Any) -> Any:
+        """A file, written down as if it were stored."""
+        upload = Upload(io.BytesIO(b"x"), name, "text/plain", 1, "0" * 64)
+        with self.entered():
+            given = {"visibility": "public", "storage_key": str(uuid4()), **more}
+            return attachments.add_attachment(ticket, upload, actor=self.acting(user), at=at, **given)
+
     def acting(self, user: Any) -> Actor:
         actor = actor_now(user.organization_id, user.pk, at=timezone.now(), home_id=user.organization_id)
         assert actor is not None
@@ -98,6 +108,12 @@ class Desk:
         with self.entered():
             rows = Event.objects.filter(subject_id=ticket.pk).order_by("id")
             return [event for event in rows if not names or event.name.partition(".")[2] in names]
+
+    def follow_ups(self, ticket: Any) -> list[Ticket]:
+        """The tickets that follow one up, oldest first."""
+        with self.entered():
+            links = Link.objects.filter(to_id=ticket.pk, link_type="follow_up_of").values("ticket_id")
+            return list(Ticket.objects.filter(pk__in=links).order_by("opened_at", "id"))
 
     def told(self, ticket: Any, *names: str) -> list[tuple[str, datetime]]:
         return [(event.name.partition(".")[2], event.at) for event in self.facts(ticket, *names)]

@@ -7,7 +7,7 @@ import pytest
 
 from apps.tickets import conversation, verbs
 from apps.tickets.closing import acting, sweeping
-from apps.tickets.models import Countdown
+from apps.tickets.models import Comment, Countdown
 from tests.core.racing import at_once
 from tests.tickets.closing.conftest import DAY, MONDAY
 
@@ -110,6 +110,21 @@ def test_the_words_of_the_same_second_win_also_over_what_time_did_just_before(fr
     assert (desk.now(ticket).status, desk.now(ticket).reopen_count) == ("in_progress", 1)
     assert desk.countdown(ticket) is None
     assert desk.sweep(purpose, at + DAY) == 0
+
+
+def test_of_replies_at_once_on_what_is_closed_for_good_one_opens_the_follow_up_and_the_others_are_said_there(
+    fresh_database, desk
+):
+    ticket, late = prepared(desk, "closing"), MONDAY + 30 * DAY
+    desk.sweep("closing", DUE["closing"])
+
+    at_once([lambda: desk.say(ticket, desk.requester, late, "It is down again.")] * 3)
+
+    (made,) = desk.follow_ups(ticket)
+    assert len(desk.facts(ticket, "followed_up")) == 1
+    with desk.entered():
+        assert Comment.objects.filter(ticket_id=ticket.pk).count() == 3
+        assert Comment.objects.filter(ticket_id=made.pk).count() == 2
 
 
 def test_three_sweepers_do_each_step_once(fresh_database, desk):

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from apps.core.errors import Denied
+from apps.tickets import timeline
 from apps.tickets.closing.replies import is_only_thanks
-from apps.tickets.models import Ticket
+from apps.tickets.models import Comment, Ticket
 from tests.tickets.closing.conftest import DAY, HOUR, MONDAY
 
 CLOSING = "closing"
@@ -142,7 +143,92 @@ def test_a_later_reply_leaves_what_is_closed_closed(desk):
 
     desk.say(ticket, desk.requester, MONDAY + 6 * DAY)
 
-    assert desk.now(ticket).status == "closed"
+    assert (desk.now(ticket).status, desk.follow_ups(ticket)) == ("closed", [])
+
+
+def test_a_file_alone_is_an_answer_as_words_are_and_one_that_is_internal_or_a_colleagues_is_none(desk, carol):
+    asked, resolved, theirs, hidden = desk.asked(), desk.resolved(), desk.asked(), desk.open(requester_id=carol.pk)
+    desk.do(hidden, "hold", MONDAY, reason="awaiting_requester", comment="What do you see?")
+
+    file = desk.send(asked, desk.requester, MONDAY + HOUR)
+    desk.send(resolved, desk.requester, MONDAY + HOUR)
+    desk.send(theirs, desk.agent, MONDAY + HOUR)
+    desk.send(hidden, carol, MONDAY + HOUR, visibility="internal")
+
+    tickets = (asked, resolved, theirs, hidden)
+    assert [desk.now(ticket).status for ticket in tickets] == ["in_progress", "in_progress", "on_hold", "on_hold"]
+    (fact,) = desk.facts(asked, "resumed")
+    assert (fact.actor_kind, fact.data["because"]) == ("system", str(file.pk))
+    assert [name for name, _ in desk.told(asked, "attached", "resumed")] == ["attached", "resumed"]
+    assert desk.countdown(asked) is None
+
+
+def test_the_file_of_a_comment_is_heard_with_the_comment_and_not_once_more(desk):
+    ticket = desk.asked()
+    comment = desk.say(ticket, desk.requester, MONDAY + HOUR, is_automatic=True)
+
+    desk.send(ticket, desk.requester, MONDAY + HOUR, comment_id=comment.pk)
+
+    assert desk.now(ticket).status == "on_hold"
+
+
+def test_a_reply_on_what_is_closed_for_good_is_followed_up_by_a_ticket_that_later_replies_go_to(desk, alice):
+    ticket, late = closed_by_time(desk), MONDAY + 5 * DAY + 15 * DAY
+    desk.say(ticket, desk.requester, late, "Out of office.", is_automatic=True)
+    desk.say(ticket, desk.agent, late, "For the record.")
+    assert desk.follow_ups(ticket) == []
+
+    comment = desk.say(ticket, desk.requester, late, "It is down again.")
+
+    (made,) = desk.follow_ups(ticket)
+    assert (made.title, made.description, made.status) == (ticket.title, "It is down again.", "new")
+    assert (made.requester_id, made.kind, desk.now(ticket).status) == (desk.requester.pk, "incident", "closed")
+    (fact,) = desk.facts(ticket, "followed_up")
+    assert (fact.actor_kind, fact.data) == (
+        "system",
+        {
+            "other": str(made.pk),
+            "other_number": made.number,
+            "because": str(comment.pk),
+            "users": [str(desk.requester.pk)],
+        },
+    )
+    (linked,) = desk.facts(made, "linked")
+    assert (linked.data["link_type"], linked.data["other_number"]) == ("follow_up_of", ticket.number)
+    with desk.entered():
+        reader = desk.acting(alice)
+        told = [each["summary"] for each in timeline.told(desk.facts(ticket, "followed_up"), ticket, reader)]
+        told += [each["summary"] for each in timeline.told([linked], made, reader)]
+    assert told == [
+        f"The platform opened {made.number}, which follows it up: its requester wrote when it was closed for good",
+        f"The platform linked it to {ticket.number}, which it follows up",
+    ]
+
+    # What is said while that one is open is said there too, and resumes it.
+    desk.do(made, "hold", late, reason="awaiting_requester", comment="Since when?")
+    desk.say(ticket, desk.requester, late + HOUR, "Since noon.")
+    desk.send(ticket, desk.requester, late + HOUR)
+    with desk.entered():
+        said = list(
+            Comment.objects.filter(ticket_id=made.pk).order_by("created_at", "id").values_list("body", flat=True)
+        )
+    assert said == ["Since when?", "Since noon.", f"Sent a file on {ticket.number}."]
+    assert (desk.now(made).status, len(desk.follow_ups(ticket))) == ("in_progress", 1)
+
+    desk.do(made, "cancel", late + HOUR, reason="Found")
+    desk.send(ticket, desk.requester, late + 2 * HOUR)
+    assert [each.description for each in desk.follow_ups(ticket)][1:] == [f"Sent a file on {ticket.number}."]
+
+
+def test_where_nothing_closed_is_reopened_words_that_were_on_the_way_are_followed_up_unless_they_are_mere_thanks(desk):
+    desk.terms(reopen_within=0, ignores_thanks=True)
+    ticket = closed_by_time(desk)
+
+    desk.say(ticket, desk.requester, MONDAY + 5 * DAY + timedelta(seconds=1), "Thank you!")
+    assert desk.follow_ups(ticket) == []
+    desk.say(ticket, desk.requester, MONDAY + 5 * DAY + timedelta(seconds=2), "It is still down.")
+
+    assert (desk.now(ticket).status, [each.status for each in desk.follow_ups(ticket)]) == ("closed", ["new"])
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from apps.tickets import verbs
-from apps.tickets.closing import sweeping
+from apps.tickets import conversation, services, verbs
+from apps.tickets.closing import countdowns, sweeping, terms
 from apps.tickets.models import Countdown, Ticket
 from tests.tickets.closing.conftest import DAY, HOUR, MONDAY, SOLVED
 
@@ -104,6 +104,41 @@ def test_the_desks_own_question_in_between_gives_the_requester_as_long_again(des
     assert (row.since, row.given, row.last_given_at, row.due_at) == (asked + 2 * DAY, 0, None, asked + 6 * DAY)
 
 
+def test_a_note_that_is_made_public_is_a_further_question_and_a_change_of_public_words_is_none(desk):
+    ticket, shown = desk.asked(), MONDAY + 3 * DAY
+    note = desk.say(ticket, desk.agent, MONDAY + DAY, "Which error?", visibility="internal")
+    desk.sweep(ASKING, MONDAY + 2 * DAY)
+
+    with desk.entered():
+        conversation.edit_comment(note, actor=desk.acting(desk.agent), at=shown, visibility="public")
+    row = desk.countdown(ticket)
+    assert (row.since, row.given, row.due_at) == (shown, 0, shown + 4 * DAY)
+
+    with desk.entered():
+        note.refresh_from_db()
+        conversation.edit_comment(note, actor=desk.acting(desk.agent), at=shown + DAY, body="Which one?")
+    assert desk.countdown(ticket).since == shown
+
+
+def test_the_owner_of_what_waits_for_its_requester_until_a_day_is_told_once_and_the_reminders_go_on(desk):
+    ticket, until = desk.open(assignee_id=desk.agent.pk), MONDAY + 3 * DAY
+    desk.do(ticket, "hold", MONDAY, reason="awaiting_requester", comment="And now?", until=until)
+
+    desk.hourly(ASKING, MONDAY, MONDAY + 5 * DAY)
+
+    assert desk.told(ticket, "reminded", "hold_due", "resumed") == [
+        ("reminded", MONDAY + 2 * DAY),
+        ("hold_due", until),
+        ("reminded", MONDAY + 4 * DAY),
+    ]
+    (told,) = desk.facts(ticket, "hold_due")
+    assert (told.data["users"], told.data["reason"]) == ([str(desk.agent.pk)], "awaiting_requester")
+    # Who hears of it is its owner, so the requester's own reminders are counted as ever.
+    row = desk.countdown(ticket)
+    assert (row.given, row.recalled_at, row.due_at) == (2, until, MONDAY + 9 * DAY)
+    assert desk.now(ticket).status == "on_hold"
+
+
 def test_comments_do_not_put_off_the_closing_which_counts_from_the_resolution(desk):
     ticket = desk.resolved()
 
@@ -147,8 +182,6 @@ def test_no_major_incident_is_ended_by_time_and_one_that_is_none_any_more_is(des
 
 def test_what_is_deleted_is_left_alone_until_it_is_restored(desk):
     ticket = desk.resolved()
-    from apps.tickets import services
-
     with desk.entered():
         services.delete(ticket, actor=desk.tenant.system, at=MONDAY + DAY)
     assert (desk.sweep(CLOSING, MONDAY + 30 * DAY), desk.countdown(ticket).due_at) == (0, None)
@@ -162,12 +195,32 @@ def test_what_is_deleted_is_left_alone_until_it_is_restored(desk):
     assert desk.now(ticket).status == "closed"
 
 
+def test_what_was_announced_before_it_was_deleted_is_announced_once_more_when_it_is_restored(desk):
+    ticket, back = desk.resolved(), MONDAY + 30 * DAY
+    desk.sweep(CLOSING, MONDAY + 3 * DAY)
+    with desk.entered():
+        services.delete(ticket, actor=desk.tenant.system, at=MONDAY + 4 * DAY)
+        services.restore(ticket, actor=desk.tenant.system, at=back)
+
+    desk.hourly(CLOSING, back, back + 2 * DAY)
+
+    assert desk.told(ticket, "closing_announced", "closed") == [
+        ("closing_announced", MONDAY + 3 * DAY),
+        ("closing_announced", back),
+        ("closed", back + DAY),
+    ]
+
+
 def test_a_parent_is_not_resolved_for_one_persons_silence_while_others_hang_below_it(desk):
     parent = desk.asked()
     child = desk.open(parent_id=parent.pk)
 
     desk.hourly(ASKING, MONDAY + 4 * DAY, MONDAY + 13 * DAY)
     assert desk.now(parent).status == "on_hold"
+    with desk.entered():
+        steps = countdowns.foretold(desk.countdown(parent), desk.now(parent), terms.current())
+    # When it is looked at again, rather than a day that has passed.
+    assert [(step.doing.value, step.at) for step in steps] == [("resolve", MONDAY + 14 * DAY)]
     desk.do(child, "resolve", MONDAY + 13 * DAY, **SOLVED)
     desk.hourly(ASKING, MONDAY + 13 * DAY, MONDAY + 14 * DAY + HOUR)
 
