@@ -17,6 +17,7 @@ from django.db import connections
 from psycopg import sql
 
 ROOT = Path(__file__).resolve().parent.parent
+SHORTCUTS = ROOT / "tests/shortcuts.sql"
 
 
 def admin_login() -> dict[str, Any]:
@@ -45,7 +46,7 @@ def template_name() -> str:
         *ROOT.glob("tests/*/migrations/*.py"),
         *ROOT.glob("apps/core/wall/*.py"),
     ]
-    for path in sorted([*files, ROOT / "apps/audit/capture.py", ROOT / "requirements.txt"]):
+    for path in sorted([*files, ROOT / "apps/audit/capture.py", ROOT / "requirements.txt", SHORTCUTS]):
         digest.update(path.read_bytes())
     return f"itsm_template_{digest.hexdigest()[:12]}"
 
@@ -68,8 +69,16 @@ def ensure_template(admin: psycopg.Connection) -> str:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(stale[0])))
     manage("provision_database", "--database", name)
     manage("migrate", "--noinput", TEST_DATABASE_NAME=name)
+    _add_shortcuts(name)
     admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(sql.Identifier(name)))
     return name
+
+
+def _add_shortcuts(name: str) -> None:
+    """Where the administrator may not switch triggers off, the tests do without."""
+    with psycopg.connect(admin_dsn(name), autocommit=True) as template:
+        if template.info.parameter_status("is_superuser") == "on":
+            template.execute(SHORTCUTS.read_bytes())
 
 
 def manage(*arguments: str, **environment: str) -> None:

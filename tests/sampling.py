@@ -4,7 +4,7 @@ import hashlib
 import math
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import pytest
@@ -33,6 +33,13 @@ def sample(
         for rank, (digest, case) in enumerate(sorted(found, key=lambda pair: pair[0]))
     ]
     return [case for _, _, case in sorted(ranked, key=lambda entry: entry[:2])[:budget]]
+
+
+def few(values: Sequence[str], number: int, name: str) -> list[str]:
+    """`number` of the values, others for each name: over many names each value has its turn. All of them in a full run."""
+    if os.environ.get("ITSM_TEST_ALL") == "1":
+        return list(values)
+    return sorted(values, key=lambda value: hashlib.sha256(f"{name} {value}".encode()).hexdigest())[:number]
 
 
 def left_out(items: Iterable[pytest.Item]) -> set[pytest.Item]:

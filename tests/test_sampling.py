@@ -2,7 +2,7 @@
 
 import itertools
 
-from tests.sampling import sample
+from tests.sampling import few, sample
 
 ROUTES, WALLS = [f"route-{number}/" for number in range(71)], ("both", "database", "orm")
 CASES = list(itertools.product(ROUTES, WALLS))
@@ -36,3 +36,14 @@ def test_the_order_of_the_cases_does_not_matter_and_a_new_route_moves_at_most_on
 
 def test_a_budget_that_is_large_enough_leaves_nothing_out():
     assert {*chosen(1000)} == {*CASES}
+
+
+def test_every_value_has_its_turn_at_some_name_and_every_name_its_own(monkeypatch):
+    monkeypatch.delenv("ITSM_TEST_ALL", raising=False)
+    values = [f"value-{number}" for number in range(60)]
+    chosen_for = {route: few(values, 12, route) for route in ROUTES}
+
+    assert {len(found) for found in chosen_for.values()} == {12}
+    assert {value for found in chosen_for.values() for value in found} == {*values}
+    monkeypatch.setenv("ITSM_TEST_ALL", "1")
+    assert few(values, 12, ROUTES[0]) == values
