@@ -199,7 +199,8 @@ def test_zammad_3156_a_claim_and_the_queue_at_once_leave_one_owner(fresh_databas
             return "claimed"
 
         answers = at_once([claim, lambda: desk.a_minute_passes().given])
-        assert tuple(answers) in {("claimed", 0), ("already_claimed", 1)}
+        # What the queue has only offered may still be claimed.
+        assert tuple(answers) in {("claimed", 0), ("claimed", 1), ("already_claimed", 1)}
         assert desk.owner(ticket) == (ann if answers[0] == "claimed" else ben)
         desk.says(ben, "offline")
 
