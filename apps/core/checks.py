@@ -73,7 +73,7 @@ def _rules() -> list[tuple[bool, str, str, str]]:
             _has_bad_metrics(),
             "E012",
             "METRICS_ADDRESS is no host:port, METRICS_NETWORKS holds what is no network, or METRICS_TOKEN is short.",
-            f"Write 127.0.0.1:9464, 10.0.0.0/8, and a token of {MIN_METRICS_TOKEN_LENGTH} random characters or none.",
+            f"Write 127.0.0.1:9464 or [::]:9464, 10.0.0.0/8, and a token of {MIN_METRICS_TOKEN_LENGTH} random characters or none.",
         ),
     ]
 
@@ -88,8 +88,9 @@ def _is_no_network(text: str) -> bool:
 
 def _has_bad_metrics() -> bool:
     address, token = settings.METRICS_ADDRESS, settings.METRICS_TOKEN
-    port = address.rpartition(":")[2]
-    is_bad_address = bool(address) and not (port.isdecimal() and 0 < int(port) < 65_536)
+    host, _, port = address.rpartition(":")
+    is_bare_six = ":" in host and not (host.startswith("[") and host.endswith("]"))
+    is_bad_address = bool(address) and (is_bare_six or not (port.isdecimal() and 0 < int(port) < 65_536))
     is_short = bool(token) and len(token) < MIN_METRICS_TOKEN_LENGTH
     return is_bad_address or is_short or any(map(_is_no_network, settings.METRICS_NETWORKS))
 

@@ -4,12 +4,13 @@ For allowed networks, or whoever has the token; to everybody else it is 403 and 
 """
 
 import hmac
+import socket
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from socketserver import ThreadingMixIn
-from threading import Lock, Thread
+from threading import BoundedSemaphore, Lock, Thread
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -23,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 # Several who ask at once, or one who asks too often, cost no more than one who asks every few seconds.
 FRESH_SECONDS = 5.0
+# More than Prometheus and its twins ever are at once.
+MOST_THREADS = 8
 PLAIN = "text/plain; charset=utf-8"
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -35,7 +38,8 @@ class Metrics:
     token: str = ""
     read: Callable[[], bytes] = figures.shown
     _lock: Lock = field(default_factory=Lock)
-    _shown: bytes = b""
+    # None: they could not be read.
+    _shown: bytes | None = None
     _until: float = 0.0
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
@@ -52,11 +56,10 @@ class Metrics:
             return "405 Method Not Allowed", PLAIN, b"Accepted: GET, HEAD\n"
         if not self.is_allowed(environ):
             return "403 Forbidden", PLAIN, b"For allowed networks, or with the token.\n"
-        try:
-            return "200 OK", CONTENT_TYPE_LATEST, self.fresh()
-        except Exception:
-            log.exception("metrics_failed")
+        shown = self.fresh()
+        if shown is None:
             return "503 Service Unavailable", PLAIN, b"The database does not answer.\n"
+        return "200 OK", CONTENT_TYPE_LATEST, shown
 
     def is_allowed(self, environ: dict[str, Any]) -> bool:
         """By the address of the connection itself: nothing stands before this server whose word would count."""
@@ -67,20 +70,58 @@ class Metrics:
         caller = getattr(caller, "ipv4_mapped", None) or caller
         return any(caller in ip_network(network) for network in self.networks)
 
-    def fresh(self) -> bytes:
-        """Read by one at a time, on connections that nobody keeps: each request has a thread of its own."""
+    def fresh(self) -> bytes | None:
+        """Read by one at a time, on connections that nobody keeps: each request has a thread of its own.
+
+        A database that does not answer is asked as rarely as one that does. None then.
+        """
         with self._lock:
             if time.monotonic() >= self._until:
                 try:
                     self._shown = self.read()
+                except Exception:
+                    log.exception("metrics_failed")
+                    self._shown = None
                 finally:
                     connections.close_all()
-                self._until = time.monotonic() + FRESH_SECONDS
+                    self._until = time.monotonic() + FRESH_SECONDS
             return self._shown
 
 
 class _Server(ThreadingMixIn, WSGIServer):
+    """Has so many threads at most; whoever comes while all are busy is hung up on."""
+
     daemon_threads = True
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._free = BoundedSemaphore(MOST_THREADS)
+        super().__init__(*args, **options)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._free.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+
+class _Server6(_Server):
+    """At `::` it answers by both, IPv4 and IPv6."""
+
+    address_family = socket.AF_INET6
+
+    def server_bind(self) -> None:
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
 
 
 class _Quiet(WSGIRequestHandler):
@@ -96,9 +137,15 @@ class _Quiet(WSGIRequestHandler):
 
 
 def serve(address: str, metrics: Metrics) -> WSGIServer:
-    """Answer at `address` (host:port) from a thread beside the caller's work, until `shutdown`. Raises OSError, ValueError."""
+    """Answer at `address` (host:port, [host]:port) from a thread beside the caller's work, until `shutdown`.
+
+    Raises OSError, ValueError.
+    """
     host, _, port = address.rpartition(":")
-    server = make_server(host or "127.0.0.1", int(port), metrics, server_class=_Server, handler_class=_Quiet)
+    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+    family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
+    kind = _Server6 if family == socket.AF_INET6 else _Server
+    server = make_server(host, int(port), metrics, server_class=kind, handler_class=_Quiet)
     Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-    log.info("metrics_served", host=host or "127.0.0.1", port=server.server_port)
+    log.info("metrics_served", host=host, port=server.server_port)
     return server

@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Count
+
 from apps.core import records, turns
 from apps.core.actors import Actor
 from apps.core.authorization import Action, require
@@ -118,7 +120,8 @@ def consider(incident_id: UUID, organization_id: UUID, *, at: datetime) -> Major
         return None
     if locked.major_status != MajorStatus.NONE or "propose" not in MAJOR.allowed(locked, actor=actor, at=at):
         return None
-    rule = first(rules, situation.read(organization_id, incident_id).facts, _children(incident_id, rules))
+    children = _children([incident_id], rules).get(incident_id, 0)
+    rule = first(rules, situation.read(organization_id, incident_id).facts, children)
     if rule is None or not rule.proposes:
         return None
     lead = {name: getattr(rule, name) for name in major.LEAD}
@@ -135,11 +138,12 @@ def first(rules: Sequence[_Rule], facts: Mapping[str, Any], children: int) -> Ma
     return next((each.rule for each in rules if each.holds(facts, children)), None)
 
 
-def _children(incident_id: UUID, rules: Sequence[_Rule]) -> int:
-    """Counted only where a rule asks."""
+def _children(incident_ids: Sequence[UUID], rules: Sequence[_Rule]) -> dict[UUID | None, int]:
+    """How many open ones each has that has any; counted only where a rule asks."""
     if all(each.rule.more_children_than is None for each in rules):
-        return 0
-    return Ticket.objects.of_kind(Kind.INCIDENT).alive().open().filter(parent_id=incident_id).count()
+        return {}
+    found = Ticket.objects.of_kind(Kind.INCIDENT).alive().open().filter(parent_id__in=incident_ids)
+    return dict(found.order_by().values_list("parent_id").annotate(children=Count("pk")))
 
 
 def _who_may(locked: Incident, user_id: UUID | None, *, actor: Actor, at: datetime) -> UUID | None:
@@ -167,19 +171,16 @@ class Hit:
 def try_out(*, actor: Actor, limit: int = USUAL_TRIAL, only: MajorRule | None = None) -> tuple[int, list[Hit]]:
     """How many of the newest open incidents that the actor sees were looked at, and which of them the rules would decide about.
 
-    With `only`, that rule alone is asked, in force or not. Nothing is written.
+    With `only`, that rule alone is asked, in force or not. As many queries for many as for one; nothing is written.
     """
     rules = in_force() if only is None else [_Rule(only, trusted(only.match))]
     opened = Ticket.objects.visible_to(actor).of_kind(Kind.INCIDENT).alive().open()
     candidates = opened.filter(parent=None, major_status=MajorStatus.NONE).order_by("-opened_at", "-id")
-    looked_at, hits = 0, []
-    for ticket in candidates[:limit]:
-        looked_at += 1
-        facts = situation.read(ticket.organization_id, ticket.pk).facts
-        rule = first(rules, facts, _children(ticket.pk, rules))
-        if rule is not None:
-            hits.append(Hit(ticket, rule))
-    return looked_at, hits
+    tickets = list(candidates[:limit])
+    ids = [ticket.pk for ticket in tickets]
+    facts, children = situation.facts_of(actor.organization_id, ids), _children(ids, rules)
+    decided = [(ticket, first(rules, facts[ticket.pk], children.get(ticket.pk, 0))) for ticket in tickets]
+    return len(tickets), [Hit(ticket, rule) for ticket, rule in decided if rule is not None]
 
 
 def may_decide(event: Any) -> bool:

@@ -12,6 +12,6 @@ LAG = Gauge("major_alarm_lag_seconds", "How long the oldest of them has been due
 
 @source("majors", DUE, LAG)
 def read(now: datetime) -> Iterable[Reading]:
-    found = overdue.lag(now)
+    found = overdue.DUE.lag(now)
     yield Reading(DUE, found.due)
     yield Reading(LAG, found.seconds)

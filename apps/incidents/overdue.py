@@ -3,23 +3,21 @@
 One incident in one transaction, its lock first; what another process holds is skipped and found again.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 
 from apps.core import tenancy
 from apps.incidents import update_clock
 from apps.incidents.models import Incident, MajorUpdate
-from apps.organizations.services import organization_ids
+from apps.organizations.rounds import Timetable, go_round
 from apps.tickets.models import Ticket
 
 UPDATES, TICKETS = MajorUpdate._meta.db_table, Ticket._meta.db_table
 # Of one organization in one run.
 MOST = 500
-DUE = f"SELECT DISTINCT organization_id FROM {UPDATES} WHERE next_alarm_at <= %s"  # noqa: S608 - our table
-LAG = f"SELECT count(*), min(next_alarm_at) FROM {UPDATES} WHERE next_alarm_at <= %s"  # noqa: S608 - our table
+DUE = Timetable({UPDATES: "next_alarm_at"})
 CLAIM = f"""
 SELECT k.id FROM {UPDATES} u JOIN {TICKETS} k ON k.organization_id = u.organization_id AND k.id = u.incident_id
 WHERE u.organization_id = %(organization)s AND u.next_alarm_at <= %(now)s AND k.id <> ALL (%(failed)s)
@@ -27,46 +25,9 @@ ORDER BY u.next_alarm_at LIMIT 1 FOR UPDATE OF k SKIP LOCKED
 """  # noqa: S608 - our tables
 
 
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """How far alarms are behind in all organizations together."""
-
-    due: int
-    seconds: float
-
-
 def sweep(now: datetime) -> int:
-    """Every alarm that is due by `now` (UTC); returns how many. An organization that fails keeps no other from its turn.
-
-    Raises ExceptionGroup in the end, of all failures.
-    """
-    rung, failures = 0, []
-    for organization_id in organizations_due(now):
-        try:
-            rung += sweep_organization(organization_id, now)
-        except Exception as failure:
-            failure.add_note(f"organization {organization_id}")
-            failures.append(failure)
-    if failures:
-        raise ExceptionGroup(f"alarms failed in {len(failures)} organizations", failures)
-    return rung
-
-
-def organizations_due(now: datetime) -> list[UUID]:
-    """Those that have an alarm to raise; every one where this process has no system login to ask with."""
-    if "system" not in connections.databases:
-        return organization_ids()
-    with connections["system"].cursor() as cursor:
-        cursor.execute(DUE, [now])
-        return [row[0] for row in cursor.fetchall()]
-
-
-def lag(now: datetime) -> Lag:
-    """As the system login sees it: counts and times of all tenants, no content of any."""
-    with connections["system"].cursor() as cursor:
-        cursor.execute(LAG, [now])
-        count, oldest = cursor.fetchone()
-    return Lag(count, 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
+    """Every alarm that is due by `now` (UTC); returns how many. Raises ExceptionGroup in the end, of all failures."""
+    return sum(go_round("alarms", DUE.organizations(now), lambda each: sweep_organization(each, now)))
 
 
 def sweep_organization(organization_id: UUID, now: datetime) -> int:

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
-from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -103,15 +101,6 @@ def write(incident: Incident, *, actor: Actor, at: datetime) -> Report:
         updates=promised,
         timeline=_timeline(incident, actor),
     )
-
-
-def missed(instants: Sequence[datetime], interval: timedelta) -> int:
-    """How many updates were due and not given: whoever waits for two intervals missed one, and then another.
-
-    `instants` are the beginning, each update, and the end. Given at the very second it was due, none is missed.
-    """
-    gaps = (later - earlier for earlier, later in pairwise(instants))
-    return sum(max(ceil(gap / interval) - 1, 0) for gap in gaps)
 
 
 def updates(incident: Incident, *, since: datetime | None, at: datetime) -> list[Update]:

@@ -112,7 +112,7 @@ def ring(awaited: MajorUpdate, incident: Incident, now: datetime) -> None:
         number=number,
         untold=number - before - 1,
         interval_minutes=awaited.interval_minutes,
-        users=[str(user_id) for user_id in reached.people],
+        reached=[str(user_id) for user_id in reached.people],
         because=reached.because,
     )
     why = f"the public update due {awaited.due_at:%Y-%m-%d %H:%M} UTC is overdue"

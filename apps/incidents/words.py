@@ -48,7 +48,7 @@ def demoted(event: Event, names: Names) -> str:
 def overdue(event: Event, names: Names) -> str:
     due = str(event.data.get("due_at", ""))[:16].replace("T", " ")
     number, untold = event.data.get("number", 1), event.data.get("untold", 0)
-    told = ", ".join(names.get(str(each), "somebody") for each in event.data.get("users") or ()) or "nobody"
+    told = ", ".join(names.get(str(each), "somebody") for each in event.data.get("reached") or ()) or "nobody"
     again = f", for interval {number}" if number > 1 else ""
     missed = f" ({untold} before it went by untold)" if untold else ""
     return f"raised the alarm{again}{missed}: the public update due {due} UTC is overdue; told {told}"

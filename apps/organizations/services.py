@@ -17,6 +17,7 @@ from apps.organizations.calendar_records import first_version
 from apps.organizations.events import ORGANIZATION_RESUMED, ORGANIZATION_SUSPENDED
 from apps.organizations.lifecycle import LIFECYCLE
 from apps.organizations.models import BusinessCalendar, CalendarVersion, Department, Organization
+from apps.organizations.rounds import go_round, organization_ids
 
 OFFICE_HOURS, EXTENDED_HOURS, AROUND_THE_CLOCK = "Office hours", "Extended hours", "Around the clock"
 DEFAULT_CALENDARS = {
@@ -32,13 +33,6 @@ def find_organization(slug: str) -> UUID | None:
         cursor.execute("SELECT organization_find(%s)", [slug])
         row = cursor.fetchone()
     return row[0] if row else None
-
-
-def organization_ids() -> list[UUID]:
-    """Every organization, suspended ones too: their housekeeping goes on."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM organization_list()")
-        return [row[0] for row in cursor.fetchall()]
 
 
 def refuse_demo_in_production() -> None:
@@ -58,16 +52,12 @@ def for_each_organization(part: str, visit: Callable[[Actor], object]) -> None:
 
     One that fails keeps no other from its turn. Raises ExceptionGroup in the end, of all failures.
     """
-    failures: list[Exception] = []
-    for organization_id in organization_ids():
-        try:
-            with tenancy.tenant(organization_id, via="task"), transaction.atomic():
-                visit(Actor.system(organization_id, part))
-        except Exception as failure:
-            failure.add_note(f"organization {organization_id}")
-            failures.append(failure)
-    if failures:
-        raise ExceptionGroup(f"{part} failed in {len(failures)} organizations", failures)
+
+    def enter(organization_id: UUID) -> None:
+        with tenancy.tenant(organization_id, via="task"), transaction.atomic():
+            visit(Actor.system(organization_id, part))
+
+    go_round(part, organization_ids(), enter)
 
 
 def create_organization(

@@ -15,13 +15,13 @@ BEHIND = Gauge("escalation_lag_seconds", "How long the oldest of them has been d
 
 @source("sla", DUE, LAG)
 def timers(now: datetime) -> Iterable[Reading]:
-    found = sweeping.lag(now)
+    found = sweeping.DUE.lag(now)
     yield Reading(DUE, found.due)
     yield Reading(LAG, found.seconds)
 
 
 @source("escalation", STEPS, BEHIND)
 def chains(now: datetime) -> Iterable[Reading]:
-    found = climbing.lag(now)
+    found = climbing.DUE.lag(now)
     yield Reading(STEPS, found.due)
     yield Reading(BEHIND, found.seconds)

@@ -9,10 +9,10 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 
 from apps.core import tenancy
-from apps.organizations.services import organization_ids
+from apps.organizations.rounds import Timetable, go_round
 from apps.sla import recording, situation
 from apps.sla.clock import whole
 from apps.sla.models import Timer
@@ -24,9 +24,7 @@ BATCH = 500
 # Of one organization in one run: one that has much does not keep the others waiting.
 MOST = 20_000
 TABLE, TICKETS = Timer._meta.db_table, Ticket._meta.db_table
-# With the system login, which sees ids and due times alone.
-DUE = f"SELECT DISTINCT organization_id FROM {TABLE} WHERE next_due_at <= %s"  # noqa: S608 - our table
-LAG = f"SELECT count(*), min(next_due_at) FROM {TABLE} WHERE next_due_at <= %s"  # noqa: S608 - our table
+DUE = Timetable({TABLE: "next_due_at"})
 CLAIM = f"""
 SELECT k.id FROM {TABLE} t JOIN {TICKETS} k ON k.organization_id = t.organization_id AND k.id = t.ticket_id
 WHERE t.organization_id = %(organization)s AND t.next_due_at <= %(now)s AND k.id <> ALL (%(but)s)
@@ -46,46 +44,9 @@ class Swept:
         return Swept(self.timers + other.timers, self.levels + other.levels, self.tickets + other.tickets)
 
 
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """How far firing is behind in all organizations together."""
-
-    due: int
-    seconds: float
-
-
 def sweep(now: datetime) -> Swept:
-    """Fire everything that is due by `now` (UTC), organization by organization; one that fails keeps no other from its turn.
-
-    Raises ExceptionGroup in the end, of all failures.
-    """
-    swept, failures = Swept(), []
-    for organization_id in organizations_due(now):
-        try:
-            swept += sweep_organization(organization_id, now)
-        except Exception as failure:
-            failure.add_note(f"organization {organization_id}")
-            failures.append(failure)
-    if failures:
-        raise ExceptionGroup(f"the sweep failed in {len(failures)} organizations", failures)
-    return swept
-
-
-def organizations_due(now: datetime) -> list[UUID]:
-    """Those that have something due; every one where this process has no system login to ask with."""
-    if "system" not in connections.databases:
-        return organization_ids()
-    with connections["system"].cursor() as cursor:
-        cursor.execute(DUE, [now])
-        return [row[0] for row in cursor.fetchall()]
-
-
-def lag(now: datetime) -> Lag:
-    """As the system login sees it: counts and times of all tenants, no content of any."""
-    with connections["system"].cursor() as cursor:
-        cursor.execute(LAG, [now])
-        count, oldest = cursor.fetchone()
-    return Lag(count, 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
+    """Fire everything that is due by `now` (UTC), organization by organization. Raises ExceptionGroup in the end, of all failures."""
+    return sum(go_round("the sweep", DUE.organizations(now), lambda each: sweep_organization(each, now)), Swept())
 
 
 def sweep_organization(organization_id: UUID, now: datetime) -> Swept:

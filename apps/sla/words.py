@@ -92,7 +92,7 @@ def begun(event: Event, names: Names) -> str:
 
 def climbed(event: Event, names: Names) -> str:
     done = [str(each) for each in event.data.get("done") or ()]
-    people = _people(event.data.get("users") or (), names)
+    people = _people(event.data.get("reached") or (), names)
     did = "; ".join([*done, *([f"calls on {people}"] if people else [])]) or "reached nobody"
     left = "".join(f" ({each})" for each in event.data.get("left_out") or ())
     again = f", time {event.data['round'] + 1}" if event.data.get("round") else ""

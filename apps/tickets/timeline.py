@@ -116,7 +116,9 @@ class Teller:
         self.events, self.ticket = events, ticket
         self.sees_all = rights.works_on(actor, ticket)
         self.sees_internal = rights.sees_internal(actor, ticket)
-        told = {str(each) for event in events for each in event.data.get("users") or () if _is_id(each)}
+        # Who is told by this very event, or heard of it by another one.
+        lists = [event.data.get(key) or () for event in events for key in ("users", "reached")]
+        told = {str(each) for people in lists for each in people if _is_id(each)}
         self.names = {**_names(User, self._ids("assignee", "user") | told), **_names(Team, self._ids("team"))}
         self.comments = self._said(Comment.objects.alive(), "comment")
         self.files = self._said(attachments.shown(Attachment.objects), "attachment")

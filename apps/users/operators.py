@@ -11,7 +11,7 @@ from apps.core import events, tenancy
 from apps.core.actors import Actor
 from apps.core.models import new_id
 from apps.organizations.models import Organization
-from apps.organizations.services import organization_ids
+from apps.organizations.rounds import organization_ids
 from apps.users.events import OPERATOR_ENTERED, OPERATOR_LEFT
 from apps.users.models import OperatorVisit, User
 from apps.users.rights import operator_in

@@ -64,7 +64,8 @@ class Agent:
     shift: str
     hours: OpenHours
     away: frozenset[Any]
-    # By weight: what they were given, and what they held, by the second.
+    # How many they were given; by weight what they were given, and what they held, by the second.
+    tickets: int = 0
     received: int = 0
     held: float = 0.0
     since: datetime | None = None
@@ -95,6 +96,8 @@ class Outcome:
     # How far equals are from their mean: in the load that they held on average, and in the weight that they were given.
     spread: float = 0.0
     received_spread: float = 0.0
+    # By how many tickets equals differ at most.
+    apart: int = 0
     digest: int = 0
 
 
@@ -264,6 +267,7 @@ class Month:
             self.outcome.wrongly.update([why.value] if why else [])
             agent.changes(at)
             candidate.take(wanted, at)
+        agent.tickets += 1
         agent.received += wanted.weight
         self.outcome.assigned += 1
         self.outcome.most_open = max(self.outcome.most_open, candidate.open_tickets + (not is_pure))
@@ -284,6 +288,10 @@ class Month:
     def _measure(self) -> None:
         self.outcome.spread = self._spread([(agent, agent.held) for agent in self.agents])
         self.outcome.received_spread = self._spread([(agent, agent.received) for agent in self.agents])
+        equals = defaultdict(list)
+        for agent in self.agents:
+            equals[agent.peers].append(agent.tickets)
+        self.outcome.apart = max(max(each) - min(each) for each in equals.values())
 
     def _spread(self, amounts: list[tuple[Agent, float]]) -> float:
         """How far one of several equals is from their mean at most, in percent of it."""

@@ -52,6 +52,7 @@ UNSAFE = [
     ("E011", {"RATE_LIMITS": {"user": "10/60/x"}}),
     ("E012", {"METRICS_ADDRESS": "127.0.0.1"}),
     ("E012", {"METRICS_ADDRESS": "127.0.0.1:70000"}),
+    ("E012", {"METRICS_ADDRESS": "::1:9464"}),
     ("E012", {"METRICS_NETWORKS": ["everybody"]}),
     ("E012", {"METRICS_TOKEN": "short"}),
 ]

@@ -1,5 +1,6 @@
 """Figures for those who watch over the installation: what they tell, to whom, and that one that fails hides none of the others."""
 
+import socket
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
@@ -11,12 +12,13 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from apps.core import figures
-from apps.core.metrics_server import Metrics, serve
+from apps.core.metrics_server import MOST_THREADS, Metrics, serve
 from apps.core.models import JobTick
 from apps.incidents import major, services
 from apps.organizations.models import Team
+from apps.tickets import verbs
 from apps.tickets.assignment import configuring
-from tests.incidents.conftest import acting
+from tests.incidents.conftest import SOLVED, acting
 
 LAGS = {
     "itsm_sla_sweep_lag_seconds",
@@ -30,6 +32,8 @@ LAGS = {
     "itsm_queue_oldest_seconds",
     "itsm_major_due_alarms",
     "itsm_major_alarm_lag_seconds",
+    "itsm_countdown_due_tickets",
+    "itsm_countdown_lag_seconds",
     "itsm_job_last_finished_timestamp_seconds",
     "itsm_job_failed_runs",
     "itsm_figures_read",
@@ -80,6 +84,32 @@ def test_an_alarm_that_nobody_raised_is_a_lag(fresh_database, acme, bob, carol):
     assert 590 <= samples["itsm_major_alarm_lag_seconds", ()] < 700
 
 
+def test_each_job_that_time_has_work_for_tells_how_far_it_is_behind(fresh_database, acme, bob):
+    long_ago = timezone.now() - timedelta(days=60)
+    with acme.entered():
+        given = {"title": "Down", "requester_id": bob.pk}
+        asked, closing, scheduled = (services.create(actor=acme.system, at=long_ago, values=given) for _ in range(3))
+        verbs.do(asked, "hold", actor=acme.system, at=long_ago, reason="awaiting_requester", comment="What do you see?")
+        verbs.do(closing, "resolve", actor=acme.system, at=long_ago, **SOLVED)
+        until = {"reason": "scheduled", "comment": "In the night", "until": timezone.now() + timedelta(days=1)}
+        verbs.do(scheduled, "hold", actor=acme.system, at=long_ago, **until)
+
+    _, samples = read()
+
+    def shown(name):
+        return {dict(labels)["job"]: value for (found, labels), value in samples.items() if found == name}
+
+    assert shown("itsm_countdown_due_tickets") == {
+        "tickets.resume_scheduled": 0,
+        "tickets.hold_reminders": 1,
+        "tickets.auto_close": 1,
+    }
+    lags = shown("itsm_countdown_lag_seconds")
+    assert lags["tickets.resume_scheduled"] == 0
+    # The first reminder was due two business days after the question, the warning three after the resolution.
+    assert 60 * 86_400 > lags["tickets.hold_reminders"] > lags["tickets.auto_close"] > 50 * 86_400
+
+
 def test_a_job_tells_when_it_last_ended_and_that_it_failed(fresh_database):
     ended = datetime(2026, 11, 2, tzinfo=UTC)
     JobTick.objects.create(name="sla.sweep", due_at=ended, lease_until=ended, finished_at=ended)
@@ -103,10 +133,11 @@ def test_a_source_that_fails_hides_none_of_the_others(fresh_database, monkeypatc
     assert names - LAGS == set()
 
 
-def test_the_webs_login_does_not_get_through_the_door_of_the_queues(acme):
-    refused = pytest.raises(ProgrammingError, match="permission denied for function assignment_waiting")
+@pytest.mark.parametrize("door", ["assignment_waiting()", "countdowns_due(now())"])
+def test_the_webs_login_does_not_get_through_the_doors_of_figures(acme, door):
+    refused = pytest.raises(ProgrammingError, match=f"permission denied for function {door.partition('(')[0]}")
     with refused, acme.entered(), connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM assignment_waiting()")
+        cursor.execute(f"SELECT * FROM {door}")
 
 
 # --- who may ask
@@ -156,10 +187,34 @@ def test_asked_again_at_once_it_reads_once_and_what_fails_says_nothing_of_why():
     assert len(reads) == 1
 
     def fail():
+        reads.append(1)
         raise RuntimeError("password=secret")
 
-    status, _, body = Metrics(["127.0.0.1/32"], read=fail).answer(environ("127.0.0.1"))
-    assert (status, b"secret" in body) == ("503 Service Unavailable", False)
+    failing = Metrics(["127.0.0.1/32"], read=fail)
+    for _ in range(3):
+        status, _, body = failing.answer(environ("127.0.0.1"))
+        assert (status, b"secret" in body) == ("503 Service Unavailable", False)
+    assert len(reads) == 2
+
+
+def test_at_the_address_of_everybody_both_families_are_answered_and_no_more_at_once_than_there_are_threads():
+    """Who sends nothing holds a thread until it is timed out: with all of them held the next one is hung up on."""
+    server = serve("[::]:0", Metrics(["127.0.0.0/8", "::1/128"], read=lambda: b"figures"))
+    try:
+        port = server.server_port
+        for host in ("127.0.0.1", "[::1]"):
+            with urllib.request.urlopen(f"http://{host}:{port}/metrics") as answer:
+                assert answer.read() == b"figures"
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(MOST_THREADS)]
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as one_more:
+            assert one_more.recv(1) == b""
+        for each in silent:
+            each.close()
+        assert server._free.acquire(timeout=5)
+        server._free.release()
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_it_is_served_over_http(fresh_database, acme):

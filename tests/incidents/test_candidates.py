@@ -1,6 +1,8 @@
 """Candidates by rule: ordered, the first that holds decides, off until somebody switches one on."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.audit.models import Dispatch, Event
 from apps.audit.services import deliver
@@ -177,6 +179,28 @@ def test_rules_over_http_are_tried_before_they_are_switched_on(acme, dan, alice,
     assert_problem(second, 409, "duplicate")
     with acme.entered():
         assert now_of(grave).major_status == ""
+
+
+def test_a_trial_asks_as_little_of_many_incidents_as_of_one(acme, dan, opened, api):
+    with acme.entered():
+        rule(acme, match=[{"site": [None]}], more_children_than=1)
+        parents = [opened()]
+        [opened(parent_id=parents[0].pk) for _ in range(2)]
+
+    def tried():
+        with CaptureQueriesContext(connection) as sent:
+            answer = api(dan).post(f"{RULES}dry-run/", {"limit": 500}).json()
+        return len(sent), answer["looked_at"], {each["ticket"] for each in answer["results"]}
+
+    tried()
+    few, looked_at, found = tried()
+    assert (looked_at, found) == (1, {str(parents[0].pk)})
+    with acme.entered():
+        parents += [opened() for _ in range(8)]
+        [opened(parent_id=parents[1].pk) for _ in range(2)]
+        [opened(parent_id=parents[2].pk) for _ in range(1)]
+
+    assert tried() == (few, 9, {str(parent.pk) for parent in parents[:2]})
 
 
 def test_a_team_that_a_rule_names_is_seen_when_it_gets_the_incident(acme, alice, opened):

@@ -50,7 +50,7 @@ def test_what_nobody_comes_to_climbs_by_itself_from_the_agent_to_whoever_is_on_c
     with tenancy.tenant(organization_id), transaction.atomic():
         names = {str(user.pk): user.full_name for user in User.objects.all()}
         steps = Event.objects.filter(subject_id=alone.pk, name="escalation.climbed").order_by("at", "id")
-        climbed = [(step.data["step"], [names[user] for user in step.data["users"]]) for step in steps]
+        climbed = [(step.data["step"], [names[user] for user in step.data["reached"]]) for step in steps]
         called = Event.objects.filter(subject_id=alone.pk, name="escalation.paged").order_by("at")
         paged = [names[user] for event in called for user in event.data["users"]]
         (run,) = EscalationRun.objects.filter(ticket_id=alone.pk)

@@ -8,7 +8,7 @@ import pytest
 from apps.audit.models import Event
 from apps.core import events
 from apps.core.errors import Denied, IllegalTransition, Invalid
-from apps.incidents import major, report, services
+from apps.incidents import major, services
 from apps.incidents.lifecycle import MAJOR
 from apps.incidents.models import Incident
 from apps.organizations import calendar_records
@@ -349,15 +349,6 @@ def test_of_one_that_never_was_major_there_is_nothing_to_report_but_facts(acme, 
     found = api(alice).get(f"{URL}{plain.pk}/major/report/").json()
 
     assert (found["major_status"], found["accepted_at"], found["updates_missed"]) == ("", None, 0)
-
-
-@pytest.mark.parametrize(
-    ("given", "missed"), [([60], 1), ([30, 60], 0), ([29, 59, 60], 0), ([31, 60], 1), ([61], 2), ([10, 20, 59], 1)]
-)
-def test_an_update_is_missed_once_for_each_interval_that_passed_without_one(given, missed):
-    instants = [minutes(0), *map(minutes, given)]
-
-    assert report.missed(instants, timedelta(minutes=30)) == missed
 
 
 # --- over HTTP

@@ -52,7 +52,7 @@ def sweep(acme, at):
 
 def alarms(incident):
     facts = Event.objects.filter(subject_id=incident.pk, name="incident.update_overdue").order_by("at", "id")
-    return [(fact.data["number"], fact.data["untold"], sorted(fact.data["users"])) for fact in facts]
+    return [(fact.data["number"], fact.data["untold"], sorted(fact.data["reached"])) for fact in facts]
 
 
 def ids(*people):

@@ -11,6 +11,7 @@ from apps.core import events
 from apps.core.errors import Conflict, Invalid
 from apps.organizations import calendar_records
 from apps.organizations.models import BusinessCalendar
+from apps.organizations.rounds import Lag
 from apps.sla import moving, policies, situation, sweeping
 from apps.sla.models import Policy, PolicyVersion, Reading, Timer
 from apps.tickets import services, verbs
@@ -489,12 +490,12 @@ def test_the_sweep_finds_only_organizations_that_have_something_due(fresh_databa
     desk.only(content(seconds=60))
     desk.open()
 
-    assert sweeping.organizations_due(MONDAY) == []
-    assert sweeping.organizations_due(MONDAY + HOUR) == [desk.tenant.id]
-    lag = sweeping.lag(MONDAY + HOUR)
+    assert sweeping.DUE.organizations(MONDAY) == []
+    assert sweeping.DUE.organizations(MONDAY + HOUR) == [desk.tenant.id]
+    lag = sweeping.DUE.lag(MONDAY + HOUR)
     assert (lag.due, lag.seconds) == (1, 3600 - 61)
     assert sweeping.sweep(MONDAY + HOUR).levels == 1
-    assert sweeping.lag(MONDAY + HOUR) == sweeping.Lag(0, 0.0)
+    assert sweeping.DUE.lag(MONDAY + HOUR) == Lag(0, 0.0)
 
 
 def test_a_ticket_reads_itself_and_its_timers_in_one_query(desk, django_assert_num_queries):

@@ -58,7 +58,7 @@ def assert_read_by(nodes):
 
 def test_a_sweep_reads_what_is_due_and_nothing_else(desk, crowd):
     with connections["system"].cursor() as cursor:
-        which = explained(cursor, sweeping.DUE, [crowd])
+        which = explained(cursor, sweeping.DUE.which, {"now": crowd})
     parameters = {"organization": desk.tenant.id, "now": crowd, "limit": sweeping.BATCH, "but": []}
     with desk.entered(), connection.cursor() as cursor:
         claimed = explained(cursor, sweeping.CLAIM, parameters)
@@ -117,8 +117,8 @@ def test_a_queue_of_many_reads_its_page_in_the_order_of_deadlines(desk, crowd, a
 def test_a_sweep_of_nothing_reads_no_row(desk, crowd):
     desk.sweep(crowd)
     with connections["system"].cursor() as cursor:
-        which = explained(cursor, sweeping.DUE, [crowd])
+        which = explained(cursor, sweeping.DUE.which, {"now": crowd})
 
     assert read_of(which, "sla_timer")[1] == 0
-    assert sweeping.organizations_due(crowd) == []
-    assert sweeping.organizations_due(crowd + HOUR) == [desk.tenant.id]
+    assert sweeping.DUE.organizations(crowd) == []
+    assert sweeping.DUE.organizations(crowd + HOUR) == [desk.tenant.id]

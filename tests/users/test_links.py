@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.audit.models import Event, RowChange
-from apps.core import tenancy
+from apps.core import limits, tenancy
 from apps.organizations import services as organization_services
 from apps.users import links, refresh_tokens, services
 from apps.users.models import LinkPurpose, PasswordLink, User
@@ -95,8 +95,18 @@ def test_many_requests_at_one_moment_are_counted_one_by_one(fresh_database, acme
     assert requests(acme) == links.RESETS_PER_HOUR
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """Redis is waited for: one that answers late on a busy machine would leave this process to count anew by itself."""
+    monkeypatch.setattr(limits, "REDIS_TIMEOUT_SECONDS", 60.0)
+    limits._script.cache_clear()
+    limits._breaker.close()
+    yield
+    limits._script.cache_clear()
+
+
 @pytest.mark.bar(40)
-def test_one_address_asks_only_so_often_whoever_it_asks_about(acme, api, bob, settings):
+def test_one_address_asks_only_so_often_whoever_it_asks_about(*, acme, api, bob, settings, patient):
     settings.RATE_LIMITS = {"anonymous": "0", "password_reset": f"2/{3600 * 24}"}
     address = f"2001:db8:{uuid4().hex[:4]}:{uuid4().hex[:4]}::1"
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 
 from apps.core import events, tenancy
 from apps.core.errors import NotFound
-from apps.organizations.services import organization_ids
+from apps.organizations.rounds import Timetable, go_round
 from apps.sla.choices import RunEnd
 from apps.sla.escalation import carrying, chains, notices
 from apps.sla.events import CLIMBED
@@ -25,16 +25,7 @@ RUNS, NOTICES, TICKETS = EscalationRun._meta.db_table, Notice._meta.db_table, Ti
 MOST = 2_000
 # A step that is later than this has lost its place in the timetable; the others follow from when it was taken.
 LATE = timedelta(seconds=60)
-DUE = f"""
-SELECT organization_id FROM {RUNS} WHERE next_due_at <= %(now)s
-UNION SELECT organization_id FROM {NOTICES} WHERE next_at <= %(now)s
-"""  # noqa: S608 - our tables
-LAG = f"""
-SELECT count(*), min(due) FROM (
-    SELECT next_due_at AS due FROM {RUNS} WHERE next_due_at <= %(now)s
-    UNION ALL SELECT next_at FROM {NOTICES} WHERE next_at <= %(now)s
-) late
-"""  # noqa: S608 - our tables
+DUE = Timetable({RUNS: "next_due_at", NOTICES: "next_at"})
 CLAIM = f"""
 SELECT k.id FROM (
     SELECT ticket_id, min(due) AS due FROM (
@@ -55,49 +46,13 @@ class Climbed:
     steps: int = 0
     people: int = 0
 
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """How far it is behind in all organizations together."""
-
-    due: int
-    seconds: float
+    def __add__(self, other: "Climbed") -> "Climbed":
+        return Climbed(self.steps + other.steps, self.people + other.people)
 
 
 def climb(now: datetime) -> Climbed:
-    """Everything that is due by `now` (UTC); an organization that fails keeps no other from its turn.
-
-    Raises ExceptionGroup in the end, of all failures.
-    """
-    steps, people, failures = 0, 0, []
-    for organization_id in organizations_due(now):
-        try:
-            done = climb_organization(organization_id, now)
-        except Exception as failure:
-            failure.add_note(f"organization {organization_id}")
-            failures.append(failure)
-            continue
-        steps, people = steps + done.steps, people + done.people
-    if failures:
-        raise ExceptionGroup(f"escalation failed in {len(failures)} organizations", failures)
-    return Climbed(steps, people)
-
-
-def organizations_due(now: datetime) -> list[UUID]:
-    """Those that have something due; every one where this process has no system login to ask with."""
-    if "system" not in connections.databases:
-        return organization_ids()
-    with connections["system"].cursor() as cursor:
-        cursor.execute(DUE, {"now": now})
-        return [row[0] for row in cursor.fetchall()]
-
-
-def lag(now: datetime) -> Lag:
-    """As the system login sees it: counts and times of all tenants, no content of any."""
-    with connections["system"].cursor() as cursor:
-        cursor.execute(LAG, {"now": now})
-        count, oldest = cursor.fetchone()
-    return Lag(count, 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds()))
+    """Everything that is due by `now` (UTC). Raises ExceptionGroup in the end, of all failures."""
+    return sum(go_round("escalation", DUE.organizations(now), lambda each: climb_organization(each, now)), Climbed())
 
 
 def climb_organization(organization_id: UUID, now: datetime) -> Climbed:
@@ -173,7 +128,7 @@ def take_step(run: EscalationRun, ticket: Ticket, now: datetime) -> None:
         due_at=due,
         done=carried.done,
         left_out=carried.left_out,
-        users=[str(user_id) for user_id in carried.people],
+        reached=[str(user_id) for user_id in carried.people],
     )
     EscalationFiring.objects.create(
         organization_id=run.organization_id,

@@ -1,5 +1,6 @@
 """Assignment over HTTP: rules with a dry run, the teams' queues, and what waits in them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -57,12 +58,12 @@ MINUTES = {
 }
 
 
-class CheckedField(serializers.Field[Any, Any, Any, Any]):
+class CheckedField(serializers.Field[Any, Any, Any, Any], ABC):
     """JSON that the domain checks as a whole, with pointers to what is wrong in it; what it names the service looks up."""
 
+    @abstractmethod
     def faults(self, data: Any) -> list[FieldError]:
         """All that is wrong with its form."""
-        raise NotImplementedError
 
     def to_internal_value(self, data: Any) -> Any:
         errors = self.faults(data)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
@@ -14,6 +14,8 @@ from apps.users.models import PresenceStatus
 # What an open ticket weighs, by its priority.
 WEIGHTS: Mapping[int, int] = {1: 4, 2: 3, 3: 2, 4: 1, 5: 1}
 K = TypeVar("K")
+# Between two turns of one person: as little as PostgreSQL keeps.
+TURN = timedelta(microseconds=1)
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -79,10 +81,11 @@ class Candidate:
     hours: OpenHours | None = None
 
     def take(self, wanted: Wanted, at: datetime) -> None:
-        """From now on they have it, and others come first."""
+        """From now on they have it, and others come first, also where much is given out at one instant."""
         self.open_tickets += 1
         self.load += wanted.weight
-        self.last_assigned_at = at
+        last = self.last_assigned_at
+        self.last_assigned_at = at if last is None else max(at, last + TURN)
 
 
 @dataclass(frozen=True, slots=True)

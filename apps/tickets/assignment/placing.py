@@ -18,7 +18,7 @@ from apps.core.models import new_id
 from apps.organizations.calendars import add_business
 from apps.organizations.calendars.hours import BeyondHorizon
 from apps.tickets.assignment import rules, team
-from apps.tickets.assignment.choosing import LASTING, Candidate, Choice, Wanted, choose, why_not, wishes
+from apps.tickets.assignment.choosing import LASTING, TURN, Candidate, Choice, Wanted, choose, why_not, wishes
 from apps.tickets.assignment.rules import Routed
 from apps.tickets.models import AssignmentQueue, AssignmentTurn, Placement, Ticket
 from apps.users.models import MemberSkill, TeamMember, User
@@ -247,9 +247,10 @@ def accept_by(queue: AssignmentQueue, priority: int, chosen: Candidate, *, at: d
 # One statement for whatever every new ticket pays. Whose turn it is moves only where somebody got something.
 OFFER = f"""
 WITH turn AS (
-    INSERT INTO {AssignmentTurn._meta.db_table} (id, organization_id, team_id, user_id, last_assigned_at)
+    INSERT INTO {AssignmentTurn._meta.db_table} AS t (id, organization_id, team_id, user_id, last_assigned_at)
     SELECT %(turn)s, %(tenant)s, %(team)s, %(user)s, %(at)s WHERE %(user)s::uuid IS NOT NULL AND NOT %(is_kept)s
-    ON CONFLICT (organization_id, team_id, user_id) DO UPDATE SET last_assigned_at = EXCLUDED.last_assigned_at
+    ON CONFLICT (organization_id, team_id, user_id) DO UPDATE
+    SET last_assigned_at = GREATEST(EXCLUDED.last_assigned_at, t.last_assigned_at + %(a_turn)s)
 )
 INSERT INTO {Placement._meta.db_table}
     (id, organization_id, ticket_id, skills, passed, offered_to_id, offered_at, accept_by, waiting_since)
@@ -271,7 +272,7 @@ def settle(ticket: Ticket, placed: Placed, *, at: datetime) -> None:
         return
     user_id = placed.chosen.user_id if placed.chosen else None
     is_offered = user_id is not None and not placed.is_kept
-    given = {
+    given: dict[str, Any] = {
         "id": new_id(),
         "turn": new_id(),
         "tenant": ticket.organization_id,
@@ -280,6 +281,7 @@ def settle(ticket: Ticket, placed: Placed, *, at: datetime) -> None:
         "user": user_id,
         "at": at,
         "is_kept": placed.is_kept,
+        "a_turn": TURN,
         "skills": orjson.dumps([_stored(wish) for wish in placed.wanted.skills]).decode(),
         "passed": list(placed.wanted.passed),
         "offered_to": user_id if is_offered else None,

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core import tenancy
-from apps.organizations.services import organization_ids
+from apps.organizations.rounds import active_organization_ids, go_round
 from apps.tickets.assignment import draining, offers, waiting
 from apps.tickets.models import AssignmentQueue, Ticket
 
@@ -24,6 +24,9 @@ class Swept:
     passed_on: int = 0
     given: int = 0
 
+    def __add__(self, other: "Swept") -> "Swept":
+        return Swept(self.passed_on + other.passed_on, self.given + other.given)
+
 
 @dataclass(frozen=True, slots=True)
 class Queue:
@@ -34,31 +37,17 @@ class Queue:
 
 
 def status(at: datetime) -> Queue:
-    """Of every organization, counted in its own tenant."""
+    """Of every active organization, counted in its own tenant."""
     ages = []
-    for organization_id in organization_ids():
+    for organization_id in active_organization_ids():
         with tenancy.tenant(organization_id, via="task"), transaction.atomic():
             ages += waiting.ages(Ticket.objects.all(), at)
     return Queue(sum(age.count for age in ages), max((age.oldest_seconds for age in ages), default=0))
 
 
 def sweep(at: datetime) -> Swept:
-    """Everything due by `at` (UTC). One organization that fails keeps no other from its turn.
-
-    Raises ExceptionGroup in the end, of all failures.
-    """
-    passed_on, given, failures = 0, 0, []
-    for organization_id in organization_ids():
-        try:
-            done = sweep_organization(organization_id, at)
-        except Exception as failure:
-            failure.add_note(f"organization {organization_id}")
-            failures.append(failure)
-            continue
-        passed_on, given = passed_on + done.passed_on, given + done.given
-    if failures:
-        raise ExceptionGroup(f"assignment failed in {len(failures)} organizations", failures)
-    return Swept(passed_on, given)
+    """Everything due by `at` (UTC). Raises ExceptionGroup in the end, of all failures."""
+    return sum(go_round("assignment", active_organization_ids(), lambda each: sweep_organization(each, at)), Swept())
 
 
 def sweep_organization(organization_id: UUID, at: datetime) -> Swept:

@@ -106,12 +106,11 @@ def members(
     with connection.cursor() as cursor:
         cursor.execute(MEMBERS, given)
         rows = cursor.fetchall()
-    _read_hours({row[10] for row in rows if row[10] is not None})
-    return Crew([_candidate(row, at) for row in rows], bool(rows and rows[0][12]))
+    known = _hours_of({row[10] for row in rows if row[10] is not None})
+    return Crew([_candidate(row, known.get(row[10]), at) for row in rows], bool(rows and rows[0][12]))
 
 
-def _candidate(row: tuple[Any, ...], at: datetime) -> Candidate:
-    hours = _hours[row[10]] if row[10] is not None else None
+def _candidate(row: tuple[Any, ...], hours: OpenHours | None, at: datetime) -> Candidate:
     return Candidate(
         user_id=row[0],
         name=row[1],
@@ -135,16 +134,19 @@ def _skills(found: Any) -> dict[UUID, int]:
     return {UUID(skill): level for skill, level in (read or {}).items()}
 
 
-def _read_hours(version_ids: set[UUID]) -> None:
-    """Those that this process has not met: a version never changes, so what was compiled is kept by its key."""
-    missing = version_ids - _hours.keys()
-    if not missing:
-        return
-    if len(_hours) + len(missing) > KEPT:
-        _hours.clear()
-        missing = version_ids
-    for version in CalendarVersion.objects.filter(pk__in=missing):
-        _hours[version.pk] = hours_of(version)
+def _hours_of(version_ids: set[UUID]) -> dict[UUID, OpenHours]:
+    """A version never changes, so what was compiled is kept by its key; those that this process has not met are read.
+
+    What is returned is the caller's own: another thread may empty what is kept at any moment.
+    """
+    found = {pk: hours for pk in version_ids if (hours := _hours.get(pk)) is not None}
+    if missing := version_ids - found.keys():
+        read = {version.pk: hours_of(version) for version in CalendarVersion.objects.filter(pk__in=missing)}
+        if len(_hours) + len(read) > KEPT:
+            _hours.clear()
+        _hours.update(read)
+        found |= read
+    return found
 
 
 def _is_open(hours: OpenHours, at: datetime) -> bool:

@@ -22,17 +22,18 @@ COUNTS = ("resolve_after", "warn_after", "close_after", "reopen_within")
 
 def settings(organization_id: UUID, *, at: datetime) -> ClosingSettings:
     """The organization's row; made where there is none."""
+    found = ClosingSettings.objects.first()
+    return begin(organization_id, at=at) if found is None else found
+
+
+def begin(organization_id: UUID, *, at: datetime) -> ClosingSettings:
+    """A new organization counts by its office hours. Part of the fact that it was created."""
+    office = BusinessCalendar.objects.filter(name=OFFICE_HOURS).first()
     row, _ = ClosingSettings.objects.get_or_create(
-        organization_id=organization_id, defaults={"created_at": at, "updated_at": at}
+        organization_id=organization_id, defaults={"calendar": office, "created_at": at, "updated_at": at}
     )
     found: ClosingSettings = row
     return found
-
-
-def begin(organization_id: UUID, *, at: datetime) -> None:
-    """A new organization counts by its office hours. Part of the fact that it was created."""
-    office = BusinessCalendar.objects.filter(name=OFFICE_HOURS).first()
-    ClosingSettings.objects.create(organization_id=organization_id, calendar=office, created_at=at, updated_at=at)
 
 
 def change(row: ClosingSettings, *, actor: Actor, at: datetime, values: Mapping[str, Any]) -> ClosingSettings:

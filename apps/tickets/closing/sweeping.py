@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from apps.core import tenancy
-from apps.organizations.services import organization_ids
+from apps.organizations.rounds import active_organization_ids
 from apps.tickets.closing import acting, countdowns
 from apps.tickets.closing.acting import Result
 from apps.tickets.models import Countdown
@@ -90,12 +90,12 @@ def due_rows(purpose: str, now: datetime, behind: tuple[datetime, UUID] | None =
 
 
 def sweep(purpose: str, clock: Clock, *, limit_seconds: float = LIMIT_SECONDS) -> int:
-    """Take every step of this purpose that is due by the clock (UTC), in all organizations. Returns how many were taken.
+    """Take every step of this purpose that is due by the clock (UTC), in all active organizations. Returns how many were taken.
 
     Raises ExceptionGroup in the end, of all failures.
     """
     until = time.monotonic() + limit_seconds
-    walks = [Walk(organization_id, purpose) for organization_id in organization_ids()]
+    walks = [Walk(organization_id, purpose) for organization_id in active_organization_ids()]
     # Each minute another begins, so that where time is short it is nobody's alone.
     first = int(clock().timestamp() // 60) % max(1, len(walks))
     going = walks[first:] + walks[:first]

@@ -7,6 +7,8 @@ from tests.conftest import IS_FULL_RUN
 
 # How far one of several equals may be from their mean, in percent of it; only one method promises to be even.
 SPREAD = {"least_loaded": 10}
+# By how many tickets equals may differ in the sample: in turns by one, by load a little more, because tickets weigh differently.
+APART = {"round_robin": 1, "least_loaded": 3, "skill": 3}
 TICKETS = assignment.MOST if IS_FULL_RUN else 250
 
 
@@ -21,9 +23,11 @@ def test_in_a_month_nobody_free_lets_a_ticket_wait_none_is_overtaken_and_twice_i
     assert (outcome.idle_waits, outcome.jumped, dict(outcome.wrongly)) == (0, 0, {})
     assert outcome.most_open <= assignment.CAPACITY
     assert assignment.simulate(method, TICKETS).digest == outcome.digest
-    # A few tickets each cannot be spread as evenly as a month of them; whoever was always the first would have some 200 % more.
-    if method in SPREAD or not IS_FULL_RUN:
-        assert outcome.spread <= (SPREAD[method] if IS_FULL_RUN else 60)
+    # A few tickets each cannot be spread as evenly as a month of them: they are counted. Every run of it is the same.
+    if not IS_FULL_RUN:
+        assert outcome.apart <= APART[method]
+    elif method in SPREAD:
+        assert outcome.spread <= SPREAD[method]
     record_property(f"a month by {method}: equals from their mean, %", f"{outcome.spread:.1f}")
 
 

@@ -40,6 +40,23 @@ def test_chatwoot_10583_when_everybody_is_full_it_waits_and_is_given_out_when_so
     assert desk.owner(third) == ben
 
 
+def test_chatwoot_11034_what_waited_for_somebody_to_come_is_dealt_in_turns_though_it_is_dealt_at_one_instant(
+    desk, agents
+):
+    """Of equal turns the first by id would get all of it."""
+    ann, ben, cid = agents("ann", "ben", "cid", presence="offline")
+    waiting = [desk.opens() for _ in range(9)]
+    for agent in (ann, ben, cid):
+        desk.says(agent, "available")
+
+    desk.a_minute_passes()
+
+    owners = desk.owners(waiting)
+    assert [owners.count(agent) for agent in (ann, ben, cid)] == [3, 3, 3]
+    # And the next one goes to whoever was first, who is longest without.
+    assert desk.owner(desk.opens()) == owners[6]
+
+
 def test_chatwoot_10583_the_most_urgent_of_what_waits_comes_first(desk, agents):
     (ann,) = agents("ann", capacity=1)
     held, calm, urgent = desk.opens(), desk.opens(), desk.opens(impact=1, urgency=1)

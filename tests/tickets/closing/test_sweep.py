@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from apps.tickets import conversation, services, verbs
-from apps.tickets.closing import countdowns, sweeping, terms
+from apps.tickets.closing import configuring, countdowns, sweeping, terms
 from apps.tickets.models import Countdown, Ticket
 from tests.tickets.closing.conftest import DAY, HOUR, MONDAY, SOLVED
 
@@ -312,3 +312,12 @@ def test_the_timeline_tells_each_automatic_step_with_its_reason_also_to_the_requ
         " on 2026-03-18 at 09:00 UTC",
         "The platform closed it: nobody objected within 5 business days of its resolution",
     ]
+
+
+def test_an_organization_older_than_its_terms_counts_by_its_office_hours_from_the_first_look_on(desk):
+    office = desk.calendar(name="Office hours")
+    with desk.entered():
+        made = configuring.settings(desk.tenant.id, at=MONDAY)
+
+        assert (made.calendar_id, made.version) == (office.pk, 1)
+        assert configuring.settings(desk.tenant.id, at=MONDAY + DAY).pk == made.pk
