@@ -183,6 +183,10 @@ GIVEN: dict[tuple[str, str], Callable[[World], Body]] = {
     ("sla/calendars/<uuid:pk>/calculate/", "POST"): lambda world: {
         "items": [{"start": "2026-11-23T09:00:00Z", "seconds": 60}]
     },
+    ("sla/calendars/<uuid:pk>/occurrences/", "POST"): lambda world: {
+        "rule": "FREQ=MONTHLY;BYMONTHDAY=10",
+        "start": "2026-11-23T09:00:00Z",
+    },
     (f"{PROPOSALS}propose/", "POST"): lambda world: {"country": "DE", "years": [2030]},
     (f"{PROPOSALS}import/", "POST"): lambda world: {"file": SimpleUploadedFile("days.ics", ICS)},
     (f"{PROPOSALS}confirm/", "POST"): lambda world: {"ids": [str(world.own[HolidayProposal].pk)]},

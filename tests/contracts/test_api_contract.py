@@ -21,6 +21,7 @@ SILENT = {
     ("auth/mfa/setup/", "POST"): "what is not confirmed counts for nothing; the row capture keeps it",
     ("incidents/suspected-duplicates/", "POST"): "a question: nothing is written",
     ("sla/calendars/<uuid:pk>/calculate/", "POST"): "questions: nothing is written",
+    ("sla/calendars/<uuid:pk>/occurrences/", "POST"): "a question: nothing is written",
     ("assignment-rules/dry-run/", "POST"): "a question: nothing is written",
     ("sla/policies/<uuid:pk>/dry-run/", "POST"): "a question: nothing is written",
     ("sla/calendars/<uuid:pk>/dry-run/", "POST"): "a question: nothing is written",

@@ -6,6 +6,9 @@ from rest_framework import serializers
 
 from apps.core.api import strict
 from apps.core.api.serializers import ObjectList, StrictInput
+from apps.organizations.calendars import OnClosedDay
+from apps.organizations.calendars.occurrences import MOST_OCCURRENCES
+from apps.organizations.calendars.recurrence import LONGEST_RULE
 
 MOST_ITEMS = 1_000
 # More seconds than business time is counted for.
@@ -63,3 +66,26 @@ class ResultsSerializer(serializers.Serializer[Any]):
     """One for each item, in their order."""
 
     results: Any = ResultSerializer(many=True)
+
+
+class OccurrencesInput(StrictInput):
+    """An RFC 5545 rule (RRULE) by the day, from when it counts, and what becomes of what falls on a closed day."""
+
+    rule = strict.TextField(max_length=LONGEST_RULE)
+    start = strict.InstantField()
+    on_closed_day = strict.ChoiceField(choices=OnClosedDay.values, default=OnClosedDay.KEEP.value)
+    count = strict.IntegerField(min_value=1, max_value=MOST_OCCURRENCES, default=10)
+
+
+class OccurrenceSerializer(serializers.Serializer[Any]):
+    """When it happens, the day that the calendar's clock shows then, and the day that the rule said."""
+
+    at = serializers.DateTimeField()
+    day = serializers.DateField()
+    rule_day = serializers.DateField()
+
+
+class OccurrencesSerializer(serializers.Serializer[Any]):
+    """In order; fewer than asked for where the rule ends, or after ten years."""
+
+    results: Any = OccurrenceSerializer(many=True)

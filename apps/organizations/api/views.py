@@ -16,10 +16,15 @@ from apps.core.api.serializers import strict_input
 from apps.core.api.soft_delete import SoftDeleteViewSet
 from apps.core.authorization import Action
 from apps.organizations import calendar_records, services
-from apps.organizations.api.calendars import CalculateInput, ResultsSerializer
+from apps.organizations.api.calendars import (
+    CalculateInput,
+    OccurrencesInput,
+    OccurrencesSerializer,
+    ResultsSerializer,
+)
 from apps.organizations.api.resources import CALENDARS
 from apps.organizations.api.serializers import DepartmentOutlineSerializer, OrganizationSerializer, TeamSerializer
-from apps.organizations.calendars import calculations, hours_of
+from apps.organizations.calendars import calculations, hours_of, occurrences, rule_of
 from apps.organizations.models import Department, Organization, Team
 
 
@@ -45,7 +50,7 @@ class DepartmentViewSet(RecordViewSet):
 class CalendarViewSet(CALENDARS.viewset()):  # type: ignore[misc]
     """Business calendars. A change of hours counts from then on: it writes the calendar's next version."""
 
-    grants = {**CALENDARS.grants(), "calculate": Action.READ}
+    grants = {**CALENDARS.grants(), "calculate": Action.READ, "occurrences": Action.READ}
 
     def create_record(self, values: Mapping[str, Any]) -> Any:
         return calendar_records.create_calendar(actor=self.actor, at=timezone.now(), values=values)
@@ -63,6 +68,21 @@ class CalendarViewSet(CALENDARS.viewset()):  # type: ignore[misc]
         hours = hours_of(self.record().current)
         given = strict_input(CalculateInput(data=request.data))
         return Response({"results": calculations.answers(given["items"], hours)})
+
+    @extend_schema(request=OccurrencesInput, responses=OccurrencesSerializer)
+    @action(detail=True, methods=["post"])
+    def occurrences(self, request: Request, pk: Any) -> Response:
+        """When something that repeats would happen by the hours that count now, and what becomes of it on closed days."""
+        hours = hours_of(self.record().current)
+        given = strict_input(OccurrencesInput(data=request.data))
+        found = occurrences(
+            rule_of(given["rule"]),
+            given["start"],
+            hours,
+            on_closed_day=given["on_closed_day"],
+            most=given["count"],
+        )
+        return Response({"results": [each._asdict() for each in found]})
 
 
 class TeamViewSet(BulkViewSet, SoftDeleteViewSet):

@@ -12,15 +12,20 @@ from apps.organizations.calendars.hours import (
     add_business,
     business_between,
 )
+from apps.organizations.calendars.occurrences import OnClosedDay, occurrences
+from apps.organizations.calendars.recurrence import rule_of
 from apps.organizations.calendars.versions import hours_of
 
 __all__ = [
     "ALWAYS",
     "HORIZON",
     "BeyondHorizon",
+    "OnClosedDay",
     "OpenHours",
     "add_business",
     "business_between",
     "days_later",
     "hours_of",
+    "occurrences",
+    "rule_of",
 ]

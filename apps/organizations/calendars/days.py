@@ -1,6 +1,6 @@
 """Business days: whole open days counted from an instant, by the local clock of whoever is open."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from apps.organizations.calendars.hours import (
@@ -12,6 +12,20 @@ from apps.organizations.calendars.hours import (
     instant_of,
     seconds_of,
 )
+
+
+def bounds_of(day: date, hours: OpenHours) -> tuple[datetime, datetime]:
+    """The midnights between which that day lies, by the local clock of the hours."""
+    begin, end = (
+        datetime.combine(each, datetime.min.time(), ZoneInfo(hours.time_zone))
+        for each in (day, day + timedelta(days=1))
+    )
+    return begin, end
+
+
+def opens_on(day: date, hours: OpenHours) -> bool:
+    """Whether that local day has an open second. Raises BeyondHorizon outside the years that are counted."""
+    return business_between(*bounds_of(day, hours), hours) > 0
 
 
 def days_later(start: datetime, days: int, hours: OpenHours) -> datetime:
@@ -28,8 +42,7 @@ def days_later(start: datetime, days: int, hours: OpenHours) -> datetime:
         if day >= last:
             raise BeyondHorizon(f"{days} open days more than {HORIZON.days} days hold; accepted: fewer.")
         day += timedelta(days=1)
-        begin, end = (datetime.combine(each, datetime.min.time(), zone) for each in (day, day + timedelta(days=1)))
-        days -= business_between(begin, end, hours) > 0
+        days -= opens_on(day, hours)
     wanted = datetime.combine(day, start.astimezone(zone).time(), zone).astimezone(start.tzinfo)
     begin = datetime.combine(day, datetime.min.time(), zone)
     if hours.is_open(wanted):
