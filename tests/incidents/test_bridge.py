@@ -38,11 +38,9 @@ def test_who_works_on_it_learns_the_bridge_and_each_change_of_it_and_its_request
         shown = Event.objects.filter(name__startswith="escalation.").values_list("data", flat=True)
         assert "example" not in str(list(shown))
     report = agent.get(f"{address}major/report/").json()["timeline"]
-    told = [each["summary"] for each in report if "meet at" in each["summary"]]
-    assert told == [
-        f"{alice} proposed it as a major incident: {WHY['reason']}; they meet at {MEET}",
-        f"{alice} let those who work on it meet at {OTHER}",
-    ]
+    proposed, changed_it = (each["summary"] for each in report if "meet at" in each["summary"])
+    assert proposed.endswith(f"proposed it as a major incident: {WHY['reason']}; they meet at {MEET}")
+    assert changed_it.endswith(f"let those who work on it meet at {OTHER}")
 
     for page in pages:
         answer = requester.get(page)
@@ -51,8 +49,8 @@ def test_who_works_on_it_learns_the_bridge_and_each_change_of_it_and_its_request
     assert requester.get(address).json()["bridge_url"] is None
     assert requester.get(f"{address}major/").json()["bridge_url"] is None
     assert requester.get(f"{address}major/report/", {"format": "markdown"}).status_code == 200
-    assert "other" not in requester.get(f"{address}major/report/", {"format": "markdown"}).content.decode()
-    assert "meet at https" in agent.get(f"{address}major/report/", {"format": "html"}).content.decode()
+    assert "meet at" not in requester.get(f"{address}major/report/", {"format": "markdown"}).content.decode()
+    assert "meet at" in agent.get(f"{address}major/report/", {"format": "html"}).content.decode()
 
     emptied = agent.post(f"{address}major/bridge/", {"bridge_url": ""})
     assert (emptied.status_code, emptied.json()["bridge_url"]) == (200, None)
@@ -94,14 +92,15 @@ def test_the_bridge_is_an_https_address_without_a_password_in_it(acme, alice, ca
         assert now_of(led).bridge_url == MEET
 
 
-def test_the_admin_shows_the_bridge_and_takes_another_at_acceptance_and_later(acme, alice, carol, opened, at_home):
+def test_the_admin_shows_the_bridge_and_takes_another_at_acceptance_and_later(acme, alice, dan, opened, at_home):
     with acme.entered():
         incident = major.propose(opened(), actor=acting(alice), at=START, bridge_url=MEET, **WHY)
-    browser, page = signed_in(carol), f"/admin/incidents/incident/{incident.pk}/"
+    browser, page = signed_in(dan), f"/admin/incidents/incident/{incident.pk}/"
 
     browser.post(f"{page}do/major-accept/", {**WHY, "bridge_url": OTHER})
     assert OTHER in browser.get(f"{page}change/").content.decode()
-    assert "accepted: https" in browser.post(f"{page}do/major-bridge/", {"bridge_url": "http://x"}).content.decode()
+    refused = browser.post(f"{page}do/major-bridge/", {"bridge_url": "http://x"}, follow=True)
+    assert "accepted: https" in refused.content.decode()
     browser.post(f"{page}do/major-bridge/", {"bridge_url": ""})
     with acme.entered():
         facts = Event.objects.filter(subject_id=incident.pk, changes__has_key="bridge_url").order_by("at", "id")
