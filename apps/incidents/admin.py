@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.views import ChangeList
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from apps.core.actors import Actor
 from apps.core.admin import RecordAdmin, actor_of, table
@@ -22,14 +22,26 @@ from apps.incidents.lifecycle import MAJOR, RESOURCE
 from apps.incidents.models import MAX_INTERVAL_MINUTES, MIN_INTERVAL_MINUTES, Handover, Incident, MajorRule, MajorUpdate
 from apps.sla.admin import timers
 from apps.sla.admin.words import condition, instant
+from apps.tickets.addresses import MAX_ADDRESS
 from apps.tickets.admin.forms import ReasonForm, VerbForm, searched, workers
 from apps.tickets.admin.queue import TicketPages
 from apps.tickets.choices import Kind
 from apps.tickets.models import Ticket
 
 
+def address(help_text: str) -> forms.CharField:
+    """Where people meet; what is accepted the service says."""
+    return forms.CharField(
+        required=False,
+        label="Bridge link",
+        help_text=f"https://… {help_text}",
+        max_length=MAX_ADDRESS,
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+
 class LeadForm(ReasonForm):
-    """Why, and who leads it, who speaks, how often."""
+    """Why, and who leads it, who speaks, how often, and where those who work on it meet."""
 
     commander = searched(Incident, "commander", label="Commander", help_text="You, unless the proposal names another.")
     communications_lead = searched(
@@ -42,6 +54,7 @@ class LeadForm(ReasonForm):
         max_value=MAX_INTERVAL_MINUTES,
         widget=UnfoldAdminIntegerFieldWidget,
     )
+    bridge_url = address("Only those who work on the incident see it.")
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, actor=actor, **kwargs)
@@ -54,6 +67,15 @@ class LeadForm(ReasonForm):
             f"{name}_id" if name in people else name: getattr(value, "pk", value)
             for name, value in super().values().items()
         }
+
+
+class BridgeForm(VerbForm):
+    """Where those who work on it meet."""
+
+    bridge_url = address("Nowhere, where it is empty.")
+
+    def values(self) -> dict[str, Any]:
+        return dict(self.cleaned_data)
 
 
 class PaceForm(ReasonForm):
@@ -96,12 +118,13 @@ MAJOR_VERBS: Mapping[str, tuple[str, type[VerbForm], Callable[..., Incident]]] =
     "reject": ("Reject as major incident", ReasonForm, major.reject),
     "demote": ("Demote from major incident", ReasonForm, major.demote),
     "pace": ("Change the interval of updates", PaceForm, major.pace),
+    "bridge": ("Change the bridge link", BridgeForm, major.bridge),
     "hand-over": ("Ask somebody to take over", HandOverForm, handover.offer),
     "take-over": ("Take over", RoleForm, handover.take_over),
     "decline": ("Decline or withdraw a handover", RoleForm, handover.refuse),
 }
 # Of one that is led: beside the transitions, which change what it is.
-OF_LEADERS = ("pace", "hand-over", "take-over", "decline")
+OF_LEADERS = ("pace", "bridge", "hand-over", "take-over", "decline")
 MOST_SHOWN = 100
 # What they are called beside the verbs of the first one.
 BESIDE = "major-"
@@ -125,7 +148,7 @@ class IncidentAdmin(TicketPages):
     kind: ClassVar[str] = Kind.INCIDENT
     readonly_fields: ClassVar[Any] = (
         *TicketPages.readonly_fields, "major_status", "commander", "communications_lead", "update_interval_minutes",
-        "next_update_due_at", "shown_updates", "shown_handovers", "shown_timers",
+        "next_update_due_at", "shown_bridge", "shown_updates", "shown_handovers", "shown_timers",
     )  # fmt: skip
     fieldsets: ClassVar[Any] = (
         *TicketPages.fieldsets[:-2],
@@ -136,6 +159,7 @@ class IncidentAdmin(TicketPages):
                     "workaround",
                     ("major_status", "commander", "communications_lead"),
                     ("update_interval_minutes", "next_update_due_at"),
+                    "shown_bridge",
                     "shown_updates",
                     "shown_handovers",
                 ),
@@ -170,6 +194,10 @@ class IncidentAdmin(TicketPages):
         if incident is not None:
             incident.read_by = row.read_by
         return incident
+
+    @display(description="bridge link")
+    def shown_bridge(self, incident: Any) -> str:
+        return major.bridge_shown(incident, actor=incident.read_by) or "-"
 
     @display(description="public updates, UTC")
     def shown_updates(self, incident: Any) -> SafeString:

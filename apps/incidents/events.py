@@ -16,6 +16,9 @@ UPDATE_OVERDUE = declare(
     "Incident: a public update of a major one is overdue; told once for each interval that begins.",
 )
 PACED = declare("incident.major_paced", "Incident: updates of a major one are due by another interval.")
+BRIDGED = declare(
+    "incident.major_bridged", "Incident: those who work on a major one meet at another address, or at none."
+)
 HANDOVER_OFFERED = declare(
     "incident.handover_offered", "Incident: somebody is asked to lead a major one, or to speak for it."
 )

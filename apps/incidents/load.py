@@ -170,7 +170,7 @@ TICKET = (
     "resolved_at", "closed_at", "resolution_code", "resolution_notes", "reopen_count", "reassignment_count", "is_major",
     "major_status",
 )  # fmt: skip
-INCIDENT = ("ticket_ptr_id", "tenant", "workaround", "acknowledged_at")
+INCIDENT = ("ticket_ptr_id", "tenant", "workaround", "acknowledged_at", "bridge_url")
 COMMENT = (
     "id", "organization_id", "created_at", "updated_at", "version", "ticket_id", "body", "html", "visibility", "author_id",
     "is_automatic",
@@ -215,7 +215,7 @@ class Scene:
         )
 
     def incident(self) -> Row:
-        return (self.id, self.cast.organization, "", self.instant(self.story.claimed))
+        return (self.id, self.cast.organization, "", self.instant(self.story.claimed), "")
 
     def _comment(self, said: Any) -> Row:
         at = self.instant(said.ago) or self.end

@@ -10,11 +10,12 @@ from apps.core.actors import Actor
 from apps.core.authorization import Action, may, require
 from apps.core.errors import FieldError, IllegalTransition, Invalid
 from apps.incidents import services as incidents
-from apps.incidents.events import PACED
+from apps.incidents.events import BRIDGED, PACED
 from apps.incidents.lifecycle import MAJOR, RESOURCE
 from apps.incidents.models import Incident
 from apps.incidents.update_clock import USUAL_INTERVAL_MINUTES
-from apps.tickets import services, work
+from apps.tickets import rights, services, work
+from apps.tickets.addresses import MAX_ADDRESS, is_https
 from apps.tickets.choices import Days, Priority
 from apps.tickets.closing import terms
 from apps.users.models import User
@@ -23,15 +24,16 @@ from apps.users.rights import actor_for
 REVIEW_BUSINESS_DAYS = 5
 REVIEW = "Major incident review"
 LEAD = ("commander_id", "communications_lead_id", "update_interval_minutes")
+BRIDGE = "bridge_url"
 
 
 def propose(incident: Incident, *, actor: Actor, at: datetime, reason: str, **lead: Any) -> Incident:
-    """Ask those who approve to make it a major one; who would lead it may be named already.
+    """Ask those who approve to make it a major one; who would lead it, and where they meet, may be named already.
 
     Raises Denied, IllegalTransition (also for a child, and for what is over), Invalid.
     """
     locked = incidents.lock(incident.pk, actor=actor)
-    named = {name: lead.get(name) for name in LEAD}
+    named = {name: lead.get(name) for name in LEAD} | {BRIDGE: _address(lead.get(BRIDGE) or "")}
     return move(locked, "propose", past="major_proposed", actor=actor, at=at, reason=reason, own=named)
 
 
@@ -50,6 +52,7 @@ def accept(incident: Incident, *, actor: Actor, at: datetime, reason: str, **lea
         "update_interval_minutes": minutes,
         "next_update_due_at": at + timedelta(minutes=minutes),
         "major_since": at,
+        BRIDGE: _address(lead.get(BRIDGE) or "") or locked.bridge_url,
     }
     shared = {"is_major": True, **_critical(locked, reason)}
     return move(locked, "accept", past="major_accepted", actor=actor, at=at, reason=reason, own=own, shared=shared)
@@ -79,6 +82,24 @@ def pace(incident: Incident, *, actor: Actor, at: datetime, reason: str, update_
     incidents.save_own(locked, changes)
     services.write(locked, {}, event=PACED, actor=actor, at=at, is_fact=True, beside=changes, reason=reason)
     return locked
+
+
+def bridge(incident: Incident, *, actor: Actor, at: datetime, bridge_url: str) -> Incident:
+    """Let those who work on it meet at another address, or at none where it is empty. For who leads it, and who approves.
+
+    Raises Denied, IllegalTransition, Invalid.
+    """
+    locked = incidents.lock(incident.pk, actor=actor)
+    require_to_lead(locked, actor=actor)
+    changes = incidents.differing(locked, {BRIDGE: _address(bridge_url)})
+    incidents.save_own(locked, changes)
+    services.write(locked, {}, event=BRIDGED, actor=actor, at=at, beside=changes)
+    return locked
+
+
+def bridge_shown(incident: Incident, *, actor: Actor) -> str | None:
+    """Where they meet, for those who work on it; None where there is no such place, and for everybody else."""
+    return (incident.bridge_url or None) if rights.works_on(actor, incident) else None
 
 
 def require_to_lead(locked: Incident, *, actor: Actor) -> None:
@@ -132,6 +153,16 @@ def move(
     event, moved = f"{locked.kind}.{past}", {"major_status": step.target_from(locked.major_status), **(shared or {})}
     services.write(locked, moved, event=event, actor=actor, at=at, is_fact=True, beside=changes, reason=reason, **told)
     return locked
+
+
+def _address(text: str) -> str:
+    """Raises Invalid for what is no address that can be met at safely; empty is none."""
+    if text and not is_https(text):
+        detail = (
+            f"Not such an address; accepted: https://…, at most {MAX_ADDRESS} characters, without a name or password."
+        )
+        raise Invalid(errors=[FieldError(f"/{BRIDGE}", "invalid_address", detail)])
+    return text
 
 
 def _caller(actor: Actor) -> UUID:

@@ -10,6 +10,7 @@ from apps.core.fields import TenantForeignKey
 from apps.core.models import TenantModel, VersionedModel
 from apps.incidents.choices import HandoverOutcome, LeadRole, UpdateOutcome
 from apps.incidents.querysets import IncidentObjects
+from apps.tickets.addresses import MAX_ADDRESS
 from apps.tickets.models import Ticket
 from apps.users.models import User
 
@@ -41,6 +42,8 @@ class Incident(Ticket):
     )
     next_update_due_at = models.DateTimeField(null=True, editable=False)
     major_since = models.DateTimeField(null=True, editable=False)
+    # Where those who work on a major incident talk: whoever knows it can listen, so it is shown to nobody else.
+    bridge_url = models.CharField(max_length=MAX_ADDRESS, blank=True, editable=False)
     review_due_at = models.DateTimeField(null=True, editable=False)
 
     objects: ClassVar[Any] = IncidentObjects()  # type: ignore[assignment]
@@ -57,6 +60,9 @@ class Incident(Ticket):
                     major_since__isnull=False,
                 ),
                 name="incident_major_is_led",
+            ),
+            models.CheckConstraint(
+                condition=Q(bridge_url="") | Q(bridge_url__istartswith="https://"), name="incident_bridge_is_https"
             ),
         ]
 

@@ -24,17 +24,23 @@ def _why(event: Event) -> str:
     return f": {reason}" if reason else ""
 
 
+def _bridge(event: Event) -> str:
+    """Only those who work on a major incident are told these facts, so only they learn the address."""
+    address = event.changes.get("bridge_url", [None, ""])[1]
+    return f"; they meet at {address}" if address else ""
+
+
 def proposed(event: Event, names: Names) -> str:
     rule = event.data.get("rule_name")
     return (
         f"proposed it as a major incident, by the rule {rule}"
         if rule
-        else f"proposed it as a major incident{_why(event)}"
+        else f"proposed it as a major incident{_why(event)}{_bridge(event)}"
     )
 
 
 def accepted(event: Event, names: Names) -> str:
-    return f"made it a major incident{_why(event)}"
+    return f"made it a major incident{_why(event)}{_bridge(event)}"
 
 
 def rejected(event: Event, names: Names) -> str:
@@ -60,6 +66,11 @@ def paced(event: Event, names: Names) -> str:
     return f"promised updates{every}{_why(event)}"
 
 
+def bridged(event: Event, names: Names) -> str:
+    address = event.changes.get("bridge_url", [None, ""])[1]
+    return f"let those who work on it meet at {address}" if address else "took away where those who work on it meet"
+
+
 def offered(event: Event, names: Names) -> str:
     return f"asked {_name(event, 'to', names)} to take over as {_role(event)}{_why(event)}"
 
@@ -83,6 +94,7 @@ for name, sentence in (
     (events.MAJOR_DEMOTED, demoted),
     (events.UPDATE_OVERDUE, overdue),
     (events.PACED, paced),
+    (events.BRIDGED, bridged),
     (events.HANDOVER_OFFERED, offered),
     (events.HANDOVER_REFUSED, refused),
     (events.HANDED_OVER, handed_over),

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import connection
@@ -15,16 +14,16 @@ from apps.core.actors import Actor
 from apps.core.authorization import Action, Reach, decide
 from apps.core.errors import FieldError, Invalid
 from apps.tickets import kinds
+from apps.tickets.addresses import MAX_ADDRESS, is_web
 from apps.tickets.choices import FieldType
 from apps.tickets.models import CustomField, Ticket
 from apps.users.models import User
 
-MAX_TEXT, MAX_ADDRESS = 5000, 2000
+MAX_TEXT = 5000
 # Whoever sends more wrong keys than this learns nothing from the rest.
 MAX_ERRORS = 100
 YEARS = range(1970, 2201)
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-ADDRESS = re.compile(r"https?://[^\s\x00-\x1f]+", re.IGNORECASE)
 Values = Mapping[str, Any]
 REQUIRED = f"""
 SELECT 1 FROM {CustomField._meta.db_table}
@@ -198,11 +197,7 @@ def _user(field: CustomField, value: Any) -> str:
 
 
 def _url(field: CustomField, value: Any) -> str:
-    try:
-        is_address = isinstance(value, str) and ADDRESS.fullmatch(value) is not None and bool(urlsplit(value).hostname)
-    except ValueError:
-        is_address = False
-    if not is_address or len(value) > MAX_ADDRESS:
+    if not is_web(value):
         raise ValueError(f"an address of at most {MAX_ADDRESS} characters that begins with http:// or https://")
     return str(value)
 

@@ -11,13 +11,15 @@ from apps.tickets.models import Ticket
 
 
 def reopen(locked: Ticket, step: Transition, *, actor: Actor, at: datetime, **told: Any) -> Ticket:
-    """Take the checked step: counted, without its resolution, with its last owner where they are there."""
+    """Take the checked step at `at` (UTC): counted, without its resolution, with its last owner where they are there."""
     values: dict[str, Any] = {
         "resolution_code": "",
         "resolution_notes": "",
         "resolved_at": None,
         "closed_at": None,
         "reopen_count": locked.reopen_count + 1,
+        "last_reopened_at": at,
+        "last_reopened_by_id": actor.local_id,
     }
     placed = placing.on_reopening(locked, at=at)
     placing.settle(locked, placed, at=at)

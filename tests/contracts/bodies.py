@@ -277,6 +277,7 @@ GIVEN |= {
         "to": str(world.peer.pk),
         "reason": "The shift ends",
     },
+    ("incidents/<record:pk>/major/bridge/", "POST"): lambda world: {"bridge_url": "https://meet.example/room"},
     ("major-rules/", "POST"): lambda world: {"name": f"Rule {new_id()}", "match": [{"priority": [1]}]},
     ("major-rules/<uuid:pk>/", "PATCH"): lambda world: {"name": f"Rule {new_id()}"},
     ("major-rules/dry-run/", "POST"): lambda world: {"limit": 10},

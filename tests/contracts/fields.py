@@ -38,7 +38,7 @@ TICKET_WRITTEN = f"{TICKET_SUBJECT} assignee team source tags custom_fields"
 TICKET = (
     f"{ENVELOPE} {TICKET_WRITTEN} number kind status phase priority priority_override_reason opened_by hold_reason hold_until"
     " opened_at responded_at resolved_at closed_at sla_due_at resolution_code resolution_notes reopen_count"
-    " reassignment_count merged_into deleted_at friendly_status allowed_transitions"
+    " last_reopened_at last_reopened_by reassignment_count merged_into deleted_at friendly_status allowed_transitions"
 )
 QUEUE = "team is_active method needs_presence needs_shift counts_on_hold accept_minutes most_tries hands_back"
 TERMS = (
@@ -217,7 +217,7 @@ GOLDEN: dict[str, Fields] = {
     "tickets/": Fields(TICKET, EVERYBODY, change=TICKET_WRITTEN, changers=OFFICE),
     "incidents/": Fields(
         f"{INCIDENT} workaround commander communications_lead update_interval_minutes next_update_due_at"
-        " major_since review_due_at",
+        " major_since bridge_url review_due_at",
         EVERYBODY,
         create=f"{TICKET_WRITTEN} workaround parent",
         creators=EVERYBODY,
@@ -241,7 +241,7 @@ GOLDEN: dict[str, Fields] = {
     ),
     "incidents/<>/major/": Fields(
         "major_status major_since commander communications_lead update_interval_minutes next_update_due_at is_update_overdue"
-        " overdue_intervals review_due_at updates handovers",
+        " overdue_intervals review_due_at bridge_url updates handovers",
         EVERYBODY,
     ),
     "major-rules/": written_by_admin(

@@ -96,7 +96,7 @@ AUTHORS_ALONE = frozenset(
     for verb, method in (("", "PATCH"), ("", "DELETE"), ("restore/", "POST"))
 )
 # Whoever leads it, or `approve`: the factory lets somebody lead what is theirs.
-AUTHORS_ALONE |= {(f"incidents/<record:pk>/major/{verb}/", "POST") for verb in ("hand-over", "pace")}
+AUTHORS_ALONE |= {(f"incidents/<record:pk>/major/{verb}/", "POST") for verb in ("hand-over", "pace", "bridge")}
 # What is its owner's alone while they share it with nobody, as a fresh row is.
 PRIVATE = frozenset({"views/<uuid:pk>/", "views/<uuid:pk>/tickets/"})
 # What bodies.GIVEN asks for beyond the grant of the view: (route, method) -> another grant.

@@ -65,7 +65,7 @@ PROVED_ELSEWHERE = (
     }
     | {
         (f"incidents/<record:pk>/major/{verb}/", "POST"): "tests/incidents/test_handover.py: one that somebody leads"
-        for verb in ("hand-over", "take-over", "decline", "pace")
+        for verb in ("hand-over", "take-over", "decline", "pace", "bridge")
     }
 )
 

@@ -188,6 +188,9 @@ def test_it_was_reopened_long_after_closing_and_counts_every_time(acme, tmp_path
         incident = Ticket.objects.get(number=NUMBER)
         assert (incident.reopen_count, incident.reassignment_count, incident.team.name) == (2, 1, "Network")
         assert incident.resolved_at == instant("2020-06-01 11:00")
+        assert (incident.last_reopened_at, incident.last_reopened_by.full_name) == (
+            instant("2020-06-01 10:00"), "Desk One",
+        )  # fmt: skip
         names = [name for name, _, _ in timeline()]
     assert (names.count("reopened"), names.count("put_on_hold"), names.count("closed")) == (2, 1, 2)
     assert report["remarks"] == []

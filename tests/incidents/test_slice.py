@@ -29,10 +29,22 @@ def test_an_incident_lives_from_claim_to_reopening(acme, alice, bob, api):
     assert agent.post(f"{address}resolve/", SOLVED).json()["code"] == "illegal_transition"
     reopened = requester.post(f"{address}reopen/", {"reason": "still dead"}).json()
     assert (reopened["status"], reopened["reopen_count"], reopened["resolved_at"]) == ("in_progress", 1, None)
+    assert (reopened["last_reopened_at"], reopened["last_reopened_by"]) == (reopened["updated_at"], str(bob.pk))
     agent.post(f"{address}resolve/", SOLVED)
     assert requester.post(f"{address}close/", {}).json()["status"] == "closed"
     assert requester.post(f"{address}reopen/", {"reason": "again"}).status_code == 403
-    assert agent.post(f"{address}reopen/", {"reason": "again"}).json()["reopen_count"] == 2
+    again = agent.post(f"{address}reopen/", {"reason": "again"}).json()
+    assert (again["reopen_count"], again["last_reopened_by"]) == (2, str(alice.pk))
+    assert again["last_reopened_at"] > reopened["last_reopened_at"]
+    # Resolving takes nothing of it away, nobody writes it, and both may be asked for.
+    agent.post(f"{address}resolve/", SOLVED)
+    kept = {"last_reopened_at": again["last_reopened_at"], "last_reopened_by": str(alice.pk)}
+    assert requester.get(address, {"fields": ",".join(kept)}).json() == kept
+    opened(requester)
+    for query in ({"last_reopened_by": "me"}, {"last_reopened_at__gte": again["last_reopened_at"]}):
+        assert [each["number"] for each in agent.get(URL, query).json()["results"]] == [again["number"]]
+    refused = agent.patch(address, {"last_reopened_by": None}).json()["errors"]
+    assert [(error["pointer"], error["code"]) for error in refused] == [("/last_reopened_by", "read_only")]
 
 
 def test_a_requester_neither_works_on_it_nor_sees_that_of_others_and_next_door_there_is_nothing(

@@ -22,6 +22,7 @@ from apps.incidents.api.insight import PromisedUpdateSerializer, ReportSerialize
 from apps.incidents.api.serializers import IncidentSerializer
 from apps.incidents.choices import HandoverOutcome, LeadRole
 from apps.incidents.models import MAX_INTERVAL_MINUTES, MIN_INTERVAL_MINUTES, Incident
+from apps.tickets.addresses import MAX_ADDRESS
 from apps.tickets.api.serializers import ReasonInput
 from apps.tickets.api.views import TicketActions
 from apps.users.models import User
@@ -35,7 +36,7 @@ DOCUMENTS: Mapping[str, tuple[Callable[[Incident, report.Report], str], str]] = 
 
 
 class LeadInput(ReferringInput):
-    """Why, and who leads it, who speaks, how often."""
+    """Why, and who leads it, who speaks, how often, and where those who work on it meet."""
 
     reason = strict.TextField(max_length=2000)
     commander = strict.ReferenceField(queryset=User.objects, required=False)
@@ -43,6 +44,7 @@ class LeadInput(ReferringInput):
     update_interval_minutes = strict.IntegerField(
         min_value=MIN_INTERVAL_MINUTES, max_value=MAX_INTERVAL_MINUTES, required=False
     )
+    bridge_url = strict.TextField(max_length=MAX_ADDRESS, required=False)
 
 
 class PaceInput(StrictInput):
@@ -50,6 +52,12 @@ class PaceInput(StrictInput):
 
     reason = strict.TextField(max_length=2000)
     update_interval_minutes = strict.IntegerField(min_value=MIN_INTERVAL_MINUTES, max_value=MAX_INTERVAL_MINUTES)
+
+
+class BridgeInput(StrictInput):
+    """Where those who work on it meet: an https address, or empty for nowhere."""
+
+    bridge_url = strict.TextField(max_length=MAX_ADDRESS, allow_blank=True)
 
 
 class HandOverInput(ReferringInput):
@@ -102,6 +110,9 @@ class MajorSerializer(serializers.Serializer[Any]):
         help_text="How many intervals have begun without the update that is due."
     )
     review_due_at = serializers.DateTimeField(allow_null=True)
+    bridge_url = serializers.URLField(
+        allow_null=True, help_text="Where those who work on it meet; null for everybody else."
+    )
     updates: Any = PromisedUpdateSerializer(many=True)
     handovers: Any = HandoverSerializer(many=True)
 
@@ -119,6 +130,7 @@ class MajorActions(TicketActions):
         "major": Action.READ,
         # For those who lead it, and those who approve: the service asks for that.
         "pace_major": Action.UPDATE,
+        "bridge_major": Action.UPDATE,
         "hand_over": Action.UPDATE,
         "take_over": Action.UPDATE,
         "decline": Action.UPDATE,
@@ -161,13 +173,19 @@ class MajorActions(TicketActions):
     def major(self, request: Request, pk: Any) -> Response:
         """How it stands: who leads it, when the next public update is due, what became of the others, who was asked to take over."""
         incident, at = self.whole(), timezone.now()
-        return Response(MajorSerializer(standing.read(incident, at=at)).data)
+        return Response(MajorSerializer(standing.read(incident, actor=self.actor, at=at)).data)
 
     @extend_schema(request=PaceInput, responses=IncidentSerializer, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"], url_path="major/pace")
     def pace_major(self, request: Request, pk: Any) -> Response:
         """Let public updates be due by another interval, counted from now on; for who leads it, speaks for it, or approves."""
         return self.move_major(request, major.pace, PaceInput)
+
+    @extend_schema(request=BridgeInput, responses=IncidentSerializer, parameters=[IF_MATCH])
+    @action(detail=True, methods=["post"], url_path="major/bridge")
+    def bridge_major(self, request: Request, pk: Any) -> Response:
+        """Let those who work on it meet at another address; for who leads it, speaks for it, or approves."""
+        return self.move_major(request, major.bridge, BridgeInput)
 
     @extend_schema(request=HandOverInput, responses=IncidentSerializer, parameters=[IF_MATCH])
     @action(detail=True, methods=["post"], url_path="major/hand-over")

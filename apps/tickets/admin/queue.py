@@ -60,7 +60,8 @@ class TicketPages(AliveAdmin):
     date_hierarchy = None
     readonly_fields: ClassVar[Any] = (
         "number", "shown_status", "priority", "priority_override_reason", "team", "assignee", "opened_by", "opened_at",
-        "resolved_at", "closed_at", "hold_reason", "hold_until", "resolution_code", "resolution_notes", "tags", "custom_fields",
+        "resolved_at", "closed_at", "reopen_count", "last_reopened_at", "last_reopened_by", "hold_reason", "hold_until",
+        "resolution_code", "resolution_notes", "tags", "custom_fields",
         "shown_conversation", "shown_files", "shown_timeline",
     )  # fmt: skip
     fieldsets: ClassVar[Any] = (
@@ -72,6 +73,7 @@ class TicketPages(AliveAdmin):
                 "fields": (
                     ("opened_by", "opened_at"),
                     ("resolved_at", "closed_at"),
+                    ("reopen_count", "last_reopened_at", "last_reopened_by"),
                     "resolution_code",
                     "resolution_notes",
                 )

@@ -81,6 +81,7 @@ class TicketFilter(
             "sla_due_at",
             "resolution_code",
             "reopen_count",
+            "last_reopened_at",
             "reassignment_count",
             "parent",
             "merged_into",
@@ -95,6 +96,7 @@ class TicketFilter(
     assignee: Any = person("assignee_id")
     requester: Any = person("requester_id")
     opened_by: Any = person("opened_by_id")
+    last_reopened_by: Any = person("last_reopened_by_id")
     watcher: Any = person("watchers__user_id")
     tags = f.CharFilter(method=tagged)
     is_major = BooleanFilter(method=major)

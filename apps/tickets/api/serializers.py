@@ -29,8 +29,8 @@ FIELDS = (
     "id", "number", "kind", "title", "description", "status", "phase", "impact", "urgency", "priority",
     "priority_override_reason", "category", "service", "configuration_item", "requester", "opened_by", "assignee", "team",
     "source", "tags", "custom_fields", "hold_reason", "hold_until", "opened_at", "responded_at", "resolved_at", "closed_at",
-    "sla_due_at", "resolution_code", "resolution_notes", "reopen_count", "reassignment_count", "merged_into",
-    "created_at", "updated_at", "version", "deleted_at", "friendly_status", "allowed_transitions",
+    "sla_due_at", "resolution_code", "resolution_notes", "reopen_count", "last_reopened_at", "last_reopened_by",
+    "reassignment_count", "merged_into", "created_at", "updated_at", "version", "deleted_at", "friendly_status", "allowed_transitions",
 )  # fmt: skip
 
 
@@ -80,6 +80,7 @@ class TicketSerializer(RecordSerializer):
         expandable: ClassVar[dict[str, Any]] = {
             "requester": (ColleagueSerializer, "users"),
             "opened_by": (ColleagueSerializer, "users"),
+            "last_reopened_by": (ColleagueSerializer, "users"),
             "assignee": (ColleagueSerializer, "users"),
             "team": (TeamSerializer, "teams"),
             "service": (ServiceSerializer, "configuration_items"),

@@ -41,7 +41,7 @@ from apps.tickets.api.serializers import (
 from apps.tickets.assignment import offers
 from apps.tickets.models import Ticket
 
-PEOPLE = ("assignee", "requester", "opened_by", "watcher")
+PEOPLE = ("assignee", "requester", "opened_by", "last_reopened_by", "watcher")
 TRANSITION_GRANTS: Mapping[str, Action] = {
     "claim": Action.ASSIGN,
     "accept": Action.ASSIGN,

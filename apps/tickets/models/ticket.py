@@ -78,6 +78,11 @@ class Ticket(SoftDeleteModel):
     resolution_code = models.CharField(max_length=24, choices=ResolutionCode, blank=True, editable=False)
     resolution_notes = models.TextField(blank=True, max_length=20_000, editable=False)
     reopen_count = models.PositiveIntegerField(default=0, editable=False)
+    last_reopened_at = models.DateTimeField(null=True, editable=False)
+    # None: the platform did it, or an operator, who is nobody of the organization.
+    last_reopened_by = TenantForeignKey["User | None", "User | None"](
+        User, models.PROTECT, null=True, editable=False, related_name="+", db_index=False
+    )
     reassignment_count = models.PositiveIntegerField(default=0, editable=False)
     parent = TenantForeignKey["Ticket | None", "Ticket | None"](
         "self", models.PROTECT, null=True, editable=False, related_name="children", db_index=False

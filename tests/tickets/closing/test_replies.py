@@ -29,6 +29,7 @@ def test_the_requesters_reply_reopens_what_is_resolved_and_it_is_counted(desk):
     assert (now.status, now.reopen_count, now.resolved_at) == ("in_progress", 1, None)
     (fact,) = desk.facts(ticket, "reopened")
     assert (fact.actor_kind, fact.data["because"]) == ("system", str(comment.pk))
+    assert (now.last_reopened_at, now.last_reopened_by_id) == (MONDAY + HOUR, None)
 
 
 def test_osticket_1744_and_znu_138_an_automatic_reply_neither_reopens_nor_resumes_nor_closes_anything(desk):
