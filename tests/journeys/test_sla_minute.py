@@ -6,31 +6,19 @@ import pytest
 
 from apps.sla.demo import CATEGORY
 from tests.conftest import IS_FULL_RUN
-from tests.faults.processes import free_port, is_ready, wait_until
-from tests.journeys.speaking import API, Client, is_serving
+from tests.faults.processes import wait_until
+from tests.journeys.speaking import API, Client
 
 pytestmark = pytest.mark.journey
-
-
-@pytest.fixture
-def web(processes: Any) -> int:
-    """The port of a web process; worker, beat and relay run beside it."""
-    port = free_port()
-    processes.broker()
-    worker = processes.worker()
-    processes.beat()
-    processes.relay()
-    processes.web(port)
-    wait_until(lambda: is_serving(port), "the web process is ready", 60)
-    wait_until(lambda: is_ready(worker), "the worker is ready", 60)
-    return port
 
 
 @pytest.mark.heavy
 @pytest.mark.timeout(400)
 @pytest.mark.skipif(not IS_FULL_RUN, reason="it watches a minute and a half go by: ITSM_TEST_ALL=1")
-def test_an_incident_with_a_minute_warns_breaches_and_says_why_by_itself(web: int, accounts: dict[str, Any]) -> None:
-    requester, agent = Client(web), Client(web)
+def test_an_incident_with_a_minute_warns_breaches_and_says_why_by_itself(
+    installation: int, accounts: dict[str, Any]
+) -> None:
+    requester, agent = Client(installation), Client(installation)
     requester.sign_in(accounts["acme"]["requester"])
     agent.sign_in(accounts["acme"]["agent"])
     [category] = [row for row in agent.get(f"{API}/categories/?page_size=200")["results"] if row["name"] == CATEGORY]
