@@ -169,7 +169,7 @@ def test_a_sample_of_real_incidents_has_the_results_of_a_walk_through_the_file(a
 
 
 @pytest.mark.heavy
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 @pytest.mark.skipif(not IS_FULL_RUN, reason="the whole file takes minutes: ITSM_TEST_ALL=1")
 @pytest.mark.parametrize("name", CALENDARS)
 def test_the_whole_file_has_the_results_of_a_walk_through_it(acme, fresh_database, tmp_path, record_property, name):
