@@ -137,12 +137,16 @@ def test_a_word_to_everybody_ends_the_alarms_and_promises_the_next_one(acme, ali
     assert sweep(acme, minutes(69)) == 0
 
 
-def test_a_note_that_becomes_public_is_an_update_from_then_on(acme, alice, led):
+def test_a_note_that_becomes_public_is_an_update_from_then_on_of_whoever_publishes_it(acme, alice, carol, led):
     with acme.entered():
-        note = say(led, alice, minutes(5), visibility="internal")
-        conversation.edit_comment(note, actor=acting(alice), at=minutes(12), visibility="public")
-
+        notes = [say(led, alice, minutes(5), visibility="internal") for _ in range(2)]
+        conversation.edit_comment(notes[0], actor=acting(alice), at=minutes(12), visibility="public")
         assert now_of(led).next_update_due_at == minutes(42)
+
+        # The commander publishes what the communications lead wrote.
+        conversation.edit_comment(notes[1], actor=acting(carol), at=minutes(20), visibility="public")
+        assert now_of(led).next_update_due_at == minutes(50)
+        assert MajorUpdate.objects.get(ended_at=minutes(20)).given_by_id == carol.pk
 
 
 @pytest.mark.parametrize("verb", ["resolve", "cancel", "delete", "demote", "merge"])

@@ -120,6 +120,22 @@ def test_a_note_that_is_made_public_is_a_further_question_and_a_change_of_public
     assert desk.countdown(ticket).since == shown
 
 
+def test_a_colleagues_note_that_is_made_public_is_the_word_of_whoever_publishes_it(desk, carol):
+    ticket, shown = desk.asked(), MONDAY + 3 * DAY
+    note = desk.say(ticket, desk.agent, MONDAY + DAY, "Which error?", visibility="internal")
+
+    with desk.entered():
+        conversation.edit_comment(note, actor=desk.acting(carol), at=shown, visibility="public")
+    assert (desk.countdown(ticket).since, desk.now(ticket).responded_at) == (shown, shown)
+    assert desk.facts(ticket, "comment_edited")[-1].data["voice"] == "desk"
+
+    with desk.entered():
+        note.refresh_from_db()
+        conversation.edit_comment(note, actor=desk.acting(carol), at=shown + DAY, body="Which one?")
+    assert desk.countdown(ticket).since == shown
+    assert "voice" not in desk.facts(ticket, "comment_edited")[-1].data
+
+
 def test_the_owner_of_what_waits_for_its_requester_until_a_day_is_told_once_and_the_reminders_go_on(desk):
     ticket, until = desk.open(assignee_id=desk.agent.pk), MONDAY + 3 * DAY
     desk.do(ticket, "hold", MONDAY, reason="awaiting_requester", comment="And now?", until=until)
