@@ -33,7 +33,7 @@ def offer(incident: Incident, *, actor: Actor, at: datetime, role: str, to_id: U
     major.refuse_unfit(locked, to_id, actor=actor, at=at, pointer="/to")
     _withdraw(locked, role, actor=actor, at=at, but=to_id, reason="somebody else is asked")
     _write(locked, role, to_id, actor=actor, at=at, reason=reason)
-    told: dict[str, Any] = {"role": role, "to": str(to_id), "users": [str(to_id)], "reason": reason}
+    told: dict[str, Any] = {"role": role, "to": str(to_id), "reached": [str(to_id)], "reason": reason}
     services.write(locked, {}, event=HANDOVER_OFFERED, actor=actor, at=at, is_fact=True, **told)
     why = f"you are asked to take over as {_words(role)}: {reason}"
     _tell(locked, to_id, Word(PAGE, why), at=at)
@@ -94,13 +94,15 @@ def refuse(incident: Incident, *, actor: Actor, at: datetime, role: str, reason:
         major.require_to_lead(locked, actor=actor)
     outcome = HandoverOutcome.DECLINED if is_asked else HandoverOutcome.WITHDRAWN
     _end(locked, role, outcome, at=at, answer=reason)
-    told = _about(offered, outcome)
+    if is_asked:
+        concerned = offered.offered_by_id or _holder(locked, role)
+        word = Word(PAGE, f"{offered.to} does not take over as {_words(role)}: {reason}")
+    else:
+        concerned, word = offered.to_id, Word(NOTICE, _no_more(role, reason))
+    told = _about(offered, outcome, concerned)
     services.write(locked, {}, event=HANDOVER_REFUSED, actor=actor, at=at, is_fact=True, reason=reason, **told)
-    if not is_asked:
-        _tell(locked, offered.to_id, Word(NOTICE, _no_more(role, reason)), at=at)
-    elif (waiting := offered.offered_by_id or _holder(locked, role)) is not None:
-        why = f"{offered.to} does not take over as {_words(role)}: {reason}"
-        _tell(locked, waiting, Word(PAGE, why), at=at)
+    if concerned is not None:
+        _tell(locked, concerned, word, at=at)
     return locked
 
 
@@ -110,14 +112,15 @@ def _withdraw(locked: Incident, role: str, *, actor: Actor, at: datetime, but: U
     _end(locked, role, HandoverOutcome.WITHDRAWN, at=at)
     if offered is None or offered.to_id == but:
         return
-    told = _about(offered, HandoverOutcome.WITHDRAWN)
+    told = _about(offered, HandoverOutcome.WITHDRAWN, offered.to_id)
     events.record(HANDOVER_REFUSED, locked, actor=actor, at=at, reason=reason, **told)
     _tell(locked, offered.to_id, Word(NOTICE, _no_more(role, reason)), at=at)
 
 
-def _about(offered: Handover, outcome: HandoverOutcome) -> dict[str, Any]:
-    to = str(offered.to_id)
-    return {"role": offered.role, "to": to, "users": [to], "outcome": outcome.value}
+def _about(offered: Handover, outcome: HandoverOutcome, concerned: UUID | None) -> dict[str, Any]:
+    """A notice tells whom it concerns, so that they are not among the fact's `users`, whom channels would tell once more."""
+    reached = [] if concerned is None else [str(concerned)]
+    return {"role": offered.role, "to": str(offered.to_id), "reached": reached, "outcome": outcome.value}
 
 
 def _no_more(role: str, reason: str) -> str:

@@ -87,14 +87,18 @@ def test_a_manager_takes_over_unasked_but_says_why(acme, alice, dan, led, api):
     assert assert_problem(api(dan).post(url, {"role": "commander", "reason": "Again"}), 409, "holds_it")
 
 
-def test_who_is_asked_may_decline_and_who_asked_hears_of_it(acme, alice, dan, led):
+def test_who_is_asked_may_decline_and_who_asked_hears_of_it_each_of_them_once(acme, alice, dan, led):
     with acme.entered():
         handover.offer(led, actor=acting(alice), at=START, role="commander", to_id=dan.pk, reason="Lunch")
         handover.refuse(led, actor=acting(dan), at=minutes(1), role="commander", reason="In a meeting")
 
         assert (standing(), now_of(led).commander_id) == ([("commander", "declined")], alice.pk)
-        paged = Event.objects.filter(name="escalation.paged").order_by("at").last()
-        assert paged.data["users"] == [str(alice.pk)]
+        facts = Event.objects.filter(subject_id=led.pk, at__gte=START).order_by("id")
+        # Channels deliver each fact to its `users`: never to who has just declined, nor beside a page once more.
+        told = [(fact.name, fact.data["users"]) for fact in facts if fact.data.get("users")]
+        assert told == [("escalation.paged", [str(dan.pk)]), ("escalation.paged", [str(alice.pk)])]
+        asked = facts.filter(name__contains="handover")
+        assert [fact.data["reached"] for fact in asked] == [[str(dan.pk)], [str(alice.pk)]]
 
 
 def test_who_asked_may_withdraw_and_a_second_question_replaces_the_first(acme, alice, carol, dan, led):
