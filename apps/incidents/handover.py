@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from apps.audit.models import Event
 from apps.core import events
 from apps.core.actors import Actor
 from apps.core.authorization import Action, require
@@ -11,12 +12,15 @@ from apps.core.errors import Conflict, FieldError, Invalid
 from apps.incidents import major
 from apps.incidents import services as incidents
 from apps.incidents.choices import HandoverOutcome, LeadRole
-from apps.incidents.events import HANDED_OVER, HANDOVER_OFFERED, HANDOVER_REFUSED
+from apps.incidents.events import HANDED_OVER, HANDOVER_OFFERED, HANDOVER_REFUSED, MAJOR_DEMOTED
 from apps.incidents.lifecycle import RESOURCE
 from apps.incidents.models import Handover, Incident
 from apps.sla.escalation import notices
 from apps.sla.escalation.notices import NOTICE, PAGE, Word
 from apps.tickets import services
+
+# Why nobody has to take it over any more; else it is over.
+_OVER = {"incident.resolved": "it is resolved", MAJOR_DEMOTED: "it is no major incident any more"}
 
 
 def offer(incident: Incident, *, actor: Actor, at: datetime, role: str, to_id: UUID, reason: str) -> Incident:
@@ -132,10 +136,17 @@ def _tell(locked: Incident, user_id: UUID, word: Word, *, at: datetime) -> None:
     notices.tell(locked, {user_id: word}, at=at, actor=platform)
 
 
-def lapse(incident: Incident, *, at: datetime) -> None:
-    """Nobody needs to take over what is over."""
+def lapse(incident: Incident, event: Event) -> None:
+    """Nobody needs to take over what is over by `event`; whoever was asked hears of it, unless they did it themselves."""
     open_ones = Handover.objects.filter(incident_id=incident.pk, ended_at=None)
-    open_ones.update(ended_at=at, outcome=HandoverOutcome.LAPSED)
+    asked = list(open_ones.order_by("role").values_list("role", "to_id"))
+    open_ones.update(ended_at=event.at, outcome=HandoverOutcome.LAPSED)
+    if event.is_historic:
+        return
+    for role, to_id in asked:
+        if to_id != event.actor_id:
+            word = Word(NOTICE, _no_more(role, _OVER.get(event.name, "it is over")), is_of_end=True)
+            _tell(incident, to_id, word, at=event.at)
 
 
 def _holder(locked: Incident, role: str) -> UUID | None:
