@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from apps.audit.models import Event
 from apps.core import events
 from apps.core.actors import Actor
 from apps.core.authorization import Action, require
@@ -11,12 +12,15 @@ from apps.core.errors import Conflict, FieldError, Invalid
 from apps.incidents import major
 from apps.incidents import services as incidents
 from apps.incidents.choices import HandoverOutcome, LeadRole
-from apps.incidents.events import HANDED_OVER, HANDOVER_OFFERED, HANDOVER_REFUSED
+from apps.incidents.events import HANDED_OVER, HANDOVER_OFFERED, HANDOVER_REFUSED, MAJOR_DEMOTED
 from apps.incidents.lifecycle import RESOURCE
 from apps.incidents.models import Handover, Incident
 from apps.sla.escalation import notices
 from apps.sla.escalation.notices import NOTICE, PAGE, Word
 from apps.tickets import services
+
+# Why nobody has to take it over any more; else it is over.
+_OVER = {"incident.resolved": "it is resolved", MAJOR_DEMOTED: "it is no major incident any more"}
 
 
 def offer(incident: Incident, *, actor: Actor, at: datetime, role: str, to_id: UUID, reason: str) -> Incident:
@@ -33,7 +37,7 @@ def offer(incident: Incident, *, actor: Actor, at: datetime, role: str, to_id: U
     major.refuse_unfit(locked, to_id, actor=actor, at=at, pointer="/to")
     _withdraw(locked, role, actor=actor, at=at, but=to_id, reason="somebody else is asked")
     _write(locked, role, to_id, actor=actor, at=at, reason=reason)
-    told: dict[str, Any] = {"role": role, "to": str(to_id), "users": [str(to_id)], "reason": reason}
+    told: dict[str, Any] = {"role": role, "to": str(to_id), "reached": [str(to_id)], "reason": reason}
     services.write(locked, {}, event=HANDOVER_OFFERED, actor=actor, at=at, is_fact=True, **told)
     why = f"you are asked to take over as {_words(role)}: {reason}"
     _tell(locked, to_id, Word(PAGE, why), at=at)
@@ -94,13 +98,15 @@ def refuse(incident: Incident, *, actor: Actor, at: datetime, role: str, reason:
         major.require_to_lead(locked, actor=actor)
     outcome = HandoverOutcome.DECLINED if is_asked else HandoverOutcome.WITHDRAWN
     _end(locked, role, outcome, at=at, answer=reason)
-    told = _about(offered, outcome)
+    if is_asked:
+        concerned = offered.offered_by_id or _holder(locked, role)
+        word = Word(PAGE, f"{offered.to} does not take over as {_words(role)}: {reason}")
+    else:
+        concerned, word = offered.to_id, Word(NOTICE, _no_more(role, reason))
+    told = _about(offered, outcome, concerned)
     services.write(locked, {}, event=HANDOVER_REFUSED, actor=actor, at=at, is_fact=True, reason=reason, **told)
-    if not is_asked:
-        _tell(locked, offered.to_id, Word(NOTICE, _no_more(role, reason)), at=at)
-    elif (waiting := offered.offered_by_id or _holder(locked, role)) is not None:
-        why = f"{offered.to} does not take over as {_words(role)}: {reason}"
-        _tell(locked, waiting, Word(PAGE, why), at=at)
+    if concerned is not None:
+        _tell(locked, concerned, word, at=at)
     return locked
 
 
@@ -110,14 +116,15 @@ def _withdraw(locked: Incident, role: str, *, actor: Actor, at: datetime, but: U
     _end(locked, role, HandoverOutcome.WITHDRAWN, at=at)
     if offered is None or offered.to_id == but:
         return
-    told = _about(offered, HandoverOutcome.WITHDRAWN)
+    told = _about(offered, HandoverOutcome.WITHDRAWN, offered.to_id)
     events.record(HANDOVER_REFUSED, locked, actor=actor, at=at, reason=reason, **told)
     _tell(locked, offered.to_id, Word(NOTICE, _no_more(role, reason)), at=at)
 
 
-def _about(offered: Handover, outcome: HandoverOutcome) -> dict[str, Any]:
-    to = str(offered.to_id)
-    return {"role": offered.role, "to": to, "users": [to], "outcome": outcome.value}
+def _about(offered: Handover, outcome: HandoverOutcome, concerned: UUID | None) -> dict[str, Any]:
+    """A notice tells whom it concerns, so that they are not among the fact's `users`, whom channels would tell once more."""
+    reached = [] if concerned is None else [str(concerned)]
+    return {"role": offered.role, "to": str(offered.to_id), "reached": reached, "outcome": outcome.value}
 
 
 def _no_more(role: str, reason: str) -> str:
@@ -129,10 +136,17 @@ def _tell(locked: Incident, user_id: UUID, word: Word, *, at: datetime) -> None:
     notices.tell(locked, {user_id: word}, at=at, actor=platform)
 
 
-def lapse(incident: Incident, *, at: datetime) -> None:
-    """Nobody needs to take over what is over."""
+def lapse(incident: Incident, event: Event) -> None:
+    """Nobody needs to take over what is over by `event`; whoever was asked hears of it, unless they did it themselves."""
     open_ones = Handover.objects.filter(incident_id=incident.pk, ended_at=None)
-    open_ones.update(ended_at=at, outcome=HandoverOutcome.LAPSED)
+    asked = list(open_ones.order_by("role").values_list("role", "to_id"))
+    open_ones.update(ended_at=event.at, outcome=HandoverOutcome.LAPSED)
+    if event.is_historic:
+        return
+    for role, to_id in asked:
+        if to_id != event.actor_id:
+            word = Word(NOTICE, _no_more(role, _OVER.get(event.name, "it is over")), is_of_end=True)
+            _tell(incident, to_id, word, at=event.at)
 
 
 def _holder(locked: Incident, role: str) -> UUID | None:

@@ -159,7 +159,7 @@ def consider_anew(event: Event) -> None:
 
 def _no_more(incident: Incident, event: Event) -> None:
     update_clock.end(incident, event.at)
-    handover.lapse(incident, at=event.at)
+    handover.lapse(incident, event)
 
 
 def _author(event: Event) -> UUID | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from apps.audit.models import Event
 from apps.incidents import events
+from apps.sla.words import reached
 from apps.tickets.timeline import put_into_words
 
 Names = Mapping[str, str]
@@ -54,7 +55,7 @@ def demoted(event: Event, names: Names) -> str:
 def overdue(event: Event, names: Names) -> str:
     due = str(event.data.get("due_at", ""))[:16].replace("T", " ")
     number, untold = event.data.get("number", 1), event.data.get("untold", 0)
-    told = ", ".join(names.get(str(each), "somebody") for each in event.data.get("reached") or ()) or "nobody"
+    told = ", ".join(names.get(str(each), "somebody") for each in reached(event)) or "nobody"
     again = f", for interval {number}" if number > 1 else ""
     missed = f" ({untold} before it went by untold)" if untold else ""
     return f"raised the alarm{again}{missed}: the public update due {due} UTC is overdue; told {told}"

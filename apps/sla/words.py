@@ -92,12 +92,18 @@ def begun(event: Event, names: Names) -> str:
 
 def climbed(event: Event, names: Names) -> str:
     done = [str(each) for each in event.data.get("done") or ()]
-    people = _people(event.data.get("reached") or (), names)
+    people = _people(reached(event), names)
     did = "; ".join([*done, *([f"calls on {people}"] if people else [])]) or "reached nobody"
     left = "".join(f" ({each})" for each in event.data.get("left_out") or ())
     again = f", time {event.data['round'] + 1}" if event.data.get("round") else ""
     step = f"step {event.data.get('step')} of {event.data.get('steps')}{again}"
     return f"took {step} of {event.data.get('policy_name')}: {did}{left}"
+
+
+def reached(event: Event) -> Sequence[Any]:
+    """Whom a notice beside the fact told; the log keeps facts from before that, which name them as `users`."""
+    told: Sequence[Any] = event.data.get("reached") or event.data.get("users") or ()
+    return told
 
 
 def ended(event: Event, names: Names) -> str:

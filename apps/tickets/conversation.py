@@ -49,7 +49,7 @@ def add_comment(
         created_at=at,
         updated_at=at,
     )
-    voice = voice_of(locked, comment, actor=actor)
+    voice = voice_of(locked, comment, comment.author_id, actor=actor)
     _respond(locked, comment, voice, at=at)
     search.write(locked)
     called = mentions.mentioned(locked, body, visibility, at=at)
@@ -85,14 +85,15 @@ def refuse_merged(ticket: Ticket) -> None:
         )
 
 
-def voice_of(ticket: Ticket, comment: Comment, *, actor: Actor) -> Voice:
-    """Who speaks. A watcher who says something has not answered the requester; that takes somebody who may work on the ticket.
+def voice_of(ticket: Ticket, comment: Comment, by: UUID | None, *, actor: Actor) -> Voice:
+    """As whom `actor`, the person `by`, says it.
 
-    It may be an operator of the platform, whom the comment does not name; the platform itself answers nobody.
+    A watcher who says something has not answered the requester; that takes somebody who may work on the ticket.
+    It may be an operator of the platform, who is nobody here; the platform itself answers nobody.
     """
     if comment.is_automatic or actor.is_system:
         return Voice.AUTOMATIC
-    if comment.author_id is not None and comment.author_id == ticket.requester_id:
+    if by is not None and by == ticket.requester_id:
         return Voice.REQUESTER
     works = may(actor, Action.UPDATE, kinds.get(ticket.kind).resource, ticket)
     return Voice.DESK if works else Voice.OTHER
@@ -110,8 +111,8 @@ def edit_comment(
 ) -> Comment:
     """Change a locked comment; what it said before is kept. Public ones cannot be made internal: they were read.
 
-    An internal one that becomes public is an answer from `at` on, and may be the first response. Raises Denied, Conflict,
-    Invalid.
+    An internal one that becomes public is an answer from `at` on of whoever publishes it, and may be the first response.
+    Raises Denied, Conflict, Invalid.
     """
     ticket = services.lock(comment.ticket_id, actor=actor)
     require_to_change(ticket, comment, comment.author_id, actor=actor)
@@ -135,12 +136,12 @@ def edit_comment(
     comment.html, comment.edited_at = as_html(comment.body), at
     _save(comment, ("body", "html", "visibility", "edited_at"), at=at)
     told: dict[str, Any] = {}
-    is_published = comment.author_id is None and "visibility" in values
+    is_published = was_internal and comment.visibility == Visibility.PUBLIC
     if comment.author_id == actor.id or is_published:
-        voice = voice_of(ticket, comment, actor=actor)
+        # Said to the requester only now, by whoever lets them read it.
+        voice = voice_of(ticket, comment, actor.local_id if is_published else comment.author_id, actor=actor)
         _respond(ticket, comment, voice, at=at)
-        # Said to the requester only now.
-        told = {"voice": voice} if visibility == Visibility.PUBLIC and was_internal else {}
+        told = {"voice": voice} if is_published else {}
     search.write(ticket)
     called = mentions.mentioned(ticket, comment.body, comment.visibility, at=at)
     called = mentions.newly_mentioned(called_before, called)

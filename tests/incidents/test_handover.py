@@ -7,6 +7,7 @@ import pytest
 from apps.audit.models import Event
 from apps.incidents import handover, major
 from apps.incidents.models import Handover
+from apps.sla.escalation import climbing
 from apps.tickets import timeline, verbs
 from apps.users.models import RoleAssignment, UserType
 from tests.conftest import person
@@ -87,14 +88,18 @@ def test_a_manager_takes_over_unasked_but_says_why(acme, alice, dan, led, api):
     assert assert_problem(api(dan).post(url, {"role": "commander", "reason": "Again"}), 409, "holds_it")
 
 
-def test_who_is_asked_may_decline_and_who_asked_hears_of_it(acme, alice, dan, led):
+def test_who_is_asked_may_decline_and_who_asked_hears_of_it_each_of_them_once(acme, alice, dan, led):
     with acme.entered():
         handover.offer(led, actor=acting(alice), at=START, role="commander", to_id=dan.pk, reason="Lunch")
         handover.refuse(led, actor=acting(dan), at=minutes(1), role="commander", reason="In a meeting")
 
         assert (standing(), now_of(led).commander_id) == ([("commander", "declined")], alice.pk)
-        paged = Event.objects.filter(name="escalation.paged").order_by("at").last()
-        assert paged.data["users"] == [str(alice.pk)]
+        facts = Event.objects.filter(subject_id=led.pk, at__gte=START).order_by("id")
+        # Channels deliver each fact to its `users`: never to who has just declined, nor beside a page once more.
+        told = [(fact.name, fact.data["users"]) for fact in facts if fact.data.get("users")]
+        assert told == [("escalation.paged", [str(dan.pk)]), ("escalation.paged", [str(alice.pk)])]
+        asked = facts.filter(name__contains="handover")
+        assert [fact.data["reached"] for fact in asked] == [[str(dan.pk)], [str(alice.pk)]]
 
 
 def test_who_asked_may_withdraw_and_a_second_question_replaces_the_first(acme, alice, carol, dan, led):
@@ -137,6 +142,29 @@ def test_whoever_was_asked_hears_that_they_are_not_any_more_whichever_way_it_was
             (str(dan.pk), "withdrawn"),
             (str(erin.pk), "withdrawn"),
             (str(dan.pk), "withdrawn"),
+        ]
+
+
+def test_whose_question_lapses_hears_of_it_also_when_they_may_only_be_told_after_the_end(
+    acme, alice, carol, dan, opened, led
+):
+    no_more = "you are not asked any more to take over as commander: it is"
+    with acme.entered():
+        other = major.propose(opened(), actor=acting(alice), at=START, commander_id=alice.pk, **WHY)
+        major.accept(other, actor=acting(carol), at=START, communications_lead_id=carol.pk, **WHY)
+        for incident in (led, other):
+            handover.offer(incident, actor=acting(alice), at=START, role="commander", to_id=dan.pk, reason="Lunch")
+        major.demote(other, actor=acting(carol), at=minutes(20), reason="One printer")
+        verbs.do(led, "resolve", actor=acting(alice), at=minutes(2), **SOLVED)
+        assert not Event.objects.filter(subject_id=led.pk, name="escalation.notified").exists()
+
+    climbing.climb_organization(acme.id, minutes(5))
+
+    with acme.entered():
+        told = Event.objects.filter(name="escalation.notified", data__users=[str(dan.pk)]).order_by("at")
+        assert [(fact.subject_id, fact.at, fact.data["to"][0]["why"]) for fact in told] == [
+            (led.pk, minutes(5), [f"{no_more} resolved"]),
+            (other.pk, minutes(20), [f"{no_more} no major incident any more"]),
         ]
 
 

@@ -14,7 +14,7 @@ from apps.incidents.models import Handover, Incident, MajorUpdate
 from apps.organizations.models import Team
 from apps.sla import policies
 from apps.sla.models import Timer
-from apps.tickets import conversation, services, verbs
+from apps.tickets import conversation, services, timeline, verbs
 from apps.users.models import TeamMember, User, UserType
 from tests.conftest import person
 from tests.core.racing import at_once
@@ -73,6 +73,20 @@ def test_an_update_in_the_very_second_is_in_time_and_the_alarm_rings_one_second_
         told = Event.objects.get(subject_id=led.pk, name="escalation.notified")
         assert sorted(told.data["users"]) == ids(alice, carol)
         assert told.data["to"][0]["why"] == ["the public update due 2026-11-16 09:30 UTC is overdue"]
+
+
+def test_the_timeline_names_whom_older_facts_tell_as_their_users(acme, alice, carol, led):
+    told = {"users": [str(carol.pk)]}
+    with acme.entered():
+        events.record("incident.update_overdue", led, actor=acme.system, at=minutes(31), due_at=minutes(30), **told)
+        events.record(
+            "escalation.climbed", led, actor=acme.system, at=minutes(32), step=1, steps=2, policy_name="P", **told
+        )
+        facts = Event.objects.filter(subject_id=led.pk, at__gt=minutes(30)).order_by("at")
+        alarm, climbed = (each["summary"] for each in timeline.told(list(facts), led, acting(alice)))
+
+    assert alarm.endswith(f"the public update due 2026-11-16 09:30 UTC is overdue; told {carol}")
+    assert climbed.endswith(f"took step 1 of 2 of P: calls on {carol}")
 
 
 def test_each_interval_rings_once_however_often_it_is_looked_at(acme, led):
@@ -137,12 +151,16 @@ def test_a_word_to_everybody_ends_the_alarms_and_promises_the_next_one(acme, ali
     assert sweep(acme, minutes(69)) == 0
 
 
-def test_a_note_that_becomes_public_is_an_update_from_then_on(acme, alice, led):
+def test_a_note_that_becomes_public_is_an_update_from_then_on_of_whoever_publishes_it(acme, alice, carol, led):
     with acme.entered():
-        note = say(led, alice, minutes(5), visibility="internal")
-        conversation.edit_comment(note, actor=acting(alice), at=minutes(12), visibility="public")
-
+        notes = [say(led, alice, minutes(5), visibility="internal") for _ in range(2)]
+        conversation.edit_comment(notes[0], actor=acting(alice), at=minutes(12), visibility="public")
         assert now_of(led).next_update_due_at == minutes(42)
+
+        # The commander publishes what the communications lead wrote.
+        conversation.edit_comment(notes[1], actor=acting(carol), at=minutes(20), visibility="public")
+        assert now_of(led).next_update_due_at == minutes(50)
+        assert MajorUpdate.objects.get(ended_at=minutes(20)).given_by_id == carol.pk
 
 
 @pytest.mark.parametrize("verb", ["resolve", "cancel", "delete", "demote", "merge"])

@@ -22,17 +22,22 @@ EVENTS: Mapping[str, str] = {NOTICE: NOTIFIED, PAGE: PAGED}
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What one person is to hear: how, why in a sentence, and whether it is pointless once somebody has the ticket in hand."""
+    """What one person is to hear: how, why in a sentence, and until when there is a point in it.
+
+    What is kept is dropped once the ticket is over, unless it tells of that, and of a chain once somebody has it in hand.
+    """
 
     how: str
     why: str
     is_of_chain: bool = False
     # Not before: people are not woken for what can wait until they open.
     not_before: datetime | None = None
+    is_of_end: bool = False
 
     def as_held(self) -> dict[str, Any]:
         not_before = self.not_before.isoformat() if self.not_before else None
-        return {"how": self.how, "why": self.why, "is_of_chain": self.is_of_chain, "not_before": not_before}
+        held = {"how": self.how, "why": self.why, "is_of_chain": self.is_of_chain, "not_before": not_before}
+        return {**held, "is_of_end": self.is_of_end}
 
 
 def tell(ticket: Any, words: Mapping[UUID, Word], *, at: datetime, actor: Actor) -> set[UUID]:
@@ -58,7 +63,8 @@ def release(ticket: Any, *, at: datetime, actor: Actor) -> int:
         return 0
     is_in_hand = Acknowledgement.objects.filter(ticket_id=ticket.pk).exists()
     for row in rows:
-        row.held = [word for word in row.held if ticket.is_open and not (word["is_of_chain"] and is_in_hand)]
+        still_so = [word for word in row.held if ticket.is_open or word.get("is_of_end")]
+        row.held = [word for word in still_so if not (word["is_of_chain"] and is_in_hand)]
     ready: list[Notice] = []
     for row in rows:
         row.next_at = _next_at(row, at) if row.held else None

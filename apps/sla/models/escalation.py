@@ -142,7 +142,7 @@ class Acknowledgement(TenantModel):
 class Notice(TenantModel):
     """When one person was last told of one ticket, and what is kept for them until they may be told again.
 
-    `held`: [{"how", "why", "is_of_chain", "not_before"}], of which at `next_at` is told what may be told then.
+    `held`: [{"how", "why", "is_of_chain", "not_before", "is_of_end"}], of which at `next_at` is told what may be told then.
     """
 
     ticket = TenantForeignKey["Ticket", "Ticket"](Ticket, models.CASCADE, related_name="notices", db_index=False)

@@ -97,8 +97,7 @@ def _resume(turn: Turn) -> Result:
 
 def _resolve(turn: Turn) -> Result:
     if Ticket.objects.alive().open().filter(parent_id=turn.ticket.pk).exists():
-        turn.row.due_at = turn.at + AGAIN
-        turn.row.save(update_fields=["due_at"])
+        countdowns.put_off(turn.row, turn.ticket, until=turn.at + AGAIN)
         return Result.NOT_DUE
     code, notes = ResolutionCode.NO_RESOLUTION_PROVIDED.value, f"No answer within {turn.days}."
     return turn.do("resolve", NO_ANSWER, resolution_code=code, resolution_notes=notes)

@@ -71,6 +71,10 @@ def come_back(ticket: Ticket, *, at: datetime) -> None:
         return
     if row.purpose != Purpose.UNTIL:
         row.given, row.last_given_at = 0, None
+        steps = coming(row, ticket, terms.current())
+        if not any(step.doing in plan.NOTICES and step.doing is not Doing.RECALL for step in steps):
+            # Nobody is told anything more, so its being there again is what they hear: as long before the end.
+            row.given, row.last_given_at = 1, at
     recount(row, ticket)
 
 
@@ -95,10 +99,20 @@ def coming(row: Countdown, ticket: Ticket, by: Terms) -> list[Step]:
 def foretold(row: Countdown, ticket: Ticket, by: Terms) -> list[Step]:
     """The same, as it will come to pass: what others hang below is not resolved before it is looked at again."""
     steps = coming(row, ticket, by)
-    put_off = row.due_at
-    if put_off is None or not any(step.doing is Doing.RESOLVE and step.at < put_off for step in steps):
+    looked_at = row.due_at
+    if looked_at is None or row.counted_by != by.stamp:
+        # What other terms counted says nothing about these.
         return steps
-    return [replace(step, at=max(step.at, put_off)) if step.doing is Doing.RESOLVE else step for step in steps]
+    told = [replace(step, at=max(step.at, looked_at)) if step.doing is Doing.RESOLVE else step for step in steps]
+    return sorted(told, key=lambda step: (step.at, step.doing not in plan.NOTICES))
+
+
+def put_off(row: Countdown, ticket: Ticket, *, until: datetime) -> None:
+    """Look at what is not resolved yet once more `until` (UTC), or when anything else is due before."""
+    now = terms.current()
+    others = [step.at for step in coming(row, ticket, now) if step.doing is not Doing.RESOLVE]
+    row.due_at, row.counted_by = min([until, *others]), now.stamp
+    row.save(update_fields=["due_at", "counted_by"])
 
 
 def recount(row: Countdown, ticket: Ticket) -> None:

@@ -120,6 +120,22 @@ def test_a_note_that_is_made_public_is_a_further_question_and_a_change_of_public
     assert desk.countdown(ticket).since == shown
 
 
+def test_a_colleagues_note_that_is_made_public_is_the_word_of_whoever_publishes_it(desk, carol):
+    ticket, shown = desk.asked(), MONDAY + 3 * DAY
+    note = desk.say(ticket, desk.agent, MONDAY + DAY, "Which error?", visibility="internal")
+
+    with desk.entered():
+        conversation.edit_comment(note, actor=desk.acting(carol), at=shown, visibility="public")
+    assert (desk.countdown(ticket).since, desk.now(ticket).responded_at) == (shown, shown)
+    assert desk.facts(ticket, "comment_edited")[-1].data["voice"] == "desk"
+
+    with desk.entered():
+        note.refresh_from_db()
+        conversation.edit_comment(note, actor=desk.acting(carol), at=shown + DAY, body="Which one?")
+    assert desk.countdown(ticket).since == shown
+    assert "voice" not in desk.facts(ticket, "comment_edited")[-1].data
+
+
 def test_the_owner_of_what_waits_for_its_requester_until_a_day_is_told_once_and_the_reminders_go_on(desk):
     ticket, until = desk.open(assignee_id=desk.agent.pk), MONDAY + 3 * DAY
     desk.do(ticket, "hold", MONDAY, reason="awaiting_requester", comment="And now?", until=until)
@@ -209,6 +225,47 @@ def test_what_was_announced_before_it_was_deleted_is_announced_once_more_when_it
         ("closing_announced", back),
         ("closed", back + DAY),
     ]
+
+
+def test_what_is_restored_where_nothing_is_announced_is_there_for_a_day_before_it_is_ended(desk):
+    desk.terms(warn_after=0, remind_after=[])
+    tickets, back = (desk.resolved(), desk.asked()), MONDAY + 30 * DAY
+    with desk.entered():
+        for ticket in tickets:
+            services.delete(ticket, actor=desk.tenant.system, at=MONDAY + DAY)
+            services.restore(ticket, actor=desk.tenant.system, at=back)
+
+    for purpose in (CLOSING, ASKING):
+        assert desk.sweep(purpose, back + DAY - SECOND) == 0
+        assert desk.sweep(purpose, back + DAY) == 1
+    assert [desk.now(ticket).status for ticket in tickets] == ["closed", "resolved"]
+
+
+def test_what_comes_before_a_parent_is_looked_at_again_comes_in_time_and_is_foretold_in_order(desk):
+    parent, until = desk.open(assignee_id=desk.agent.pk), MONDAY + 9 * DAY + 5 * HOUR
+    desk.open(parent_id=parent.pk)
+    desk.do(parent, "hold", MONDAY, reason="awaiting_requester", comment="And?", until=until)
+
+    desk.hourly(ASKING, MONDAY + 4 * DAY, MONDAY + 9 * DAY + HOUR)
+    assert foretold(desk, parent) == [("recall", until), ("resolve", until)]
+    desk.hourly(ASKING, MONDAY + 9 * DAY + 2 * HOUR, until + HOUR)
+
+    assert desk.told(parent, "hold_due") == [("hold_due", until)]
+    (again,) = foretold(desk, parent)
+    assert until < again[1] <= until + DAY + HOUR
+
+
+def test_what_other_terms_counted_puts_nothing_off(desk):
+    ticket = desk.asked()
+    desk.terms(answer_days="calendar", remind_after=[], resolve_after=1)
+
+    assert foretold(desk, ticket) == [("resolve", MONDAY + DAY)]
+
+
+def foretold(desk, ticket):
+    with desk.entered():
+        steps = countdowns.foretold(desk.countdown(ticket), desk.now(ticket), terms.current())
+    return [(step.doing.value, step.at) for step in steps]
 
 
 def test_a_parent_is_not_resolved_for_one_persons_silence_while_others_hang_below_it(desk):
