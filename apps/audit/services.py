@@ -152,7 +152,8 @@ def claim(organization_id: UUID, dispatch_ids: list[UUID]) -> list[UUID]:
 
 
 def deliver(organization_id: UUID, dispatch_id: UUID, *, patience_seconds: int | None = None) -> str:
-    """Hand one event to its consumer. Returns done, gone (somebody else has or had it), failed or dead.
+    """Hand one event to its consumer. Returns done, again (there is more to do), gone (somebody else has or had it),
+    failed or dead.
 
     The attempt is counted and committed first, so that a consumer that kills its worker cannot loop for ever. Then the
     consumer's database effects and the mark of delivery commit together: a kill at any moment leaves both or neither.
@@ -207,7 +208,8 @@ def _consume(dispatch_id: UUID, attempt: int) -> str:
     dispatch = _undelivered(dispatch_id, attempt).select_for_update(skip_locked=True).first()
     if dispatch is None:
         return "gone"
-    _consumer_of(dispatch).handle(Event.objects.get(pk=dispatch.event_id))
+    if _consumer_of(dispatch).handle(Event.objects.get(pk=dispatch.event_id)) is events.AGAIN:
+        return _put_back(dispatch)
     return _mark_done(dispatch)
 
 
@@ -241,6 +243,14 @@ def _mark_done(dispatch: Dispatch) -> str:
     dispatch.lease_until = dispatch.running_until = None
     dispatch.save(update_fields=["done_at", "lease_until", "running_until"])
     return "done"
+
+
+def _put_back(dispatch: Dispatch) -> str:
+    """Due at once, with all its attempts: it got somewhere."""
+    dispatch.next_at, dispatch.attempts, dispatch.lease_until = Now(), 0, None
+    dispatch.save(update_fields=["next_at", "attempts", "lease_until"])
+    _wake_relay()
+    return "again"
 
 
 def _fail(dispatch_id: UUID, attempt: int, reason: str) -> str:

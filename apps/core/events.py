@@ -45,7 +45,9 @@ class Recorder(Protocol):
     ) -> Fact: ...
 
 
-Handler = Callable[[Any], None]
+Handler = Callable[[Any], object]
+# What a handler in a transaction of its own returns when there is more to do than fits: the same is delivered to it anew.
+AGAIN = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ def inside(pattern: str) -> Callable[[Handler], Handler]:
 def after(pattern: str, *, consumer: str) -> Callable[[Handler], Handler]:
     """Subscribe after commit, through dispatch, relay and worker.
 
-    The handler runs in a transaction of its own that also marks the delivery done: its database effects happen once.
+    The handler runs in a transaction of its own that also marks the delivery done: its database effects happen once. One that
+    returns AGAIN is kept, and the delivery is due at once for another transaction.
     Raises ValueError when the consumer's name is taken.
     """
 

@@ -143,8 +143,9 @@ def serve(address: str, metrics: Metrics) -> WSGIServer:
     """
     host, _, port = address.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
-    family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
-    kind = _Server6 if family == socket.AF_INET6 else _Server
+    families = {found[0] for found in socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)}
+    # A name that means both, as `localhost` does, is asked by IPv4 more often than not.
+    kind = _Server if socket.AF_INET in families else _Server6
     server = make_server(host, int(port), metrics, server_class=kind, handler_class=_Quiet)
     Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     log.info("metrics_served", host=host, port=server.server_port)

@@ -3,15 +3,18 @@
 One incident in one transaction, its lock first; what another process holds is skipped and found again.
 """
 
+import math
+import time
 from datetime import datetime
 from uuid import UUID
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 
 from apps.core import tenancy
 from apps.incidents import update_clock
 from apps.incidents.models import Incident, MajorUpdate
-from apps.organizations.rounds import Timetable, go_round
+from apps.organizations.rounds import LIMIT_SECONDS, Timetable, go_round
 from apps.tickets.models import Ticket
 
 UPDATES, TICKETS = MajorUpdate._meta.db_table, Ticket._meta.db_table
@@ -27,18 +30,27 @@ ORDER BY u.next_alarm_at LIMIT 1 FOR UPDATE OF k SKIP LOCKED
 
 def sweep(now: datetime) -> int:
     """Every alarm that is due by `now` (UTC); returns how many. Raises ExceptionGroup in the end, of all failures."""
-    return sum(go_round("alarms", DUE.organizations(now), lambda each: sweep_organization(each, now)))
+
+    def visit(organization_id: UUID, until: float) -> int:
+        return sweep_organization(organization_id, now, until=until)
+
+    return sum(go_round("alarms", DUE.organizations(now), visit, limit_seconds=LIMIT_SECONDS))
 
 
-def sweep_organization(organization_id: UUID, now: datetime) -> int:
-    """Incident by incident, those due longest first; one that fails keeps no other from its turn. Raises ExceptionGroup."""
+def sweep_organization(organization_id: UUID, now: datetime, *, until: float = math.inf) -> int:
+    """Incident by incident, those due longest first; one that fails keeps no other from its turn. Raises ExceptionGroup.
+
+    None is begun after `until` (`time.monotonic`).
+    """
     rung, failed = 0, dict[UUID, Exception]()
-    while rung < MOST:
+    while rung < MOST and time.monotonic() < until:
         held: list[UUID] = []
         try:
             with tenancy.tenant(organization_id, via="task"), transaction.atomic():
                 held = _claim(organization_id, now, list(failed))
                 rung += _ring(held[0], now) if held else 0
+        except SoftTimeLimitExceeded:
+            raise
         except Exception as failure:
             if not held:
                 raise

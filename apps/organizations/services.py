@@ -53,7 +53,7 @@ def for_each_organization(part: str, visit: Callable[[Actor], object]) -> None:
     One that fails keeps no other from its turn. Raises ExceptionGroup in the end, of all failures.
     """
 
-    def enter(organization_id: UUID) -> None:
+    def enter(organization_id: UUID, _until: float) -> None:
         with tenancy.tenant(organization_id, via="task"), transaction.atomic():
             visit(Actor.system(organization_id, part))
 

@@ -3,16 +3,19 @@
 A ticket's lock comes before its timers', as in every change of it; what another process holds is skipped and found again.
 """
 
+import math
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 
 from apps.core import tenancy
-from apps.organizations.rounds import Timetable, go_round
+from apps.organizations.rounds import LIMIT_SECONDS, Timetable, go_round
 from apps.sla import recording, situation
 from apps.sla.clock import whole
 from apps.sla.models import Timer
@@ -46,22 +49,28 @@ class Swept:
 
 def sweep(now: datetime) -> Swept:
     """Fire everything that is due by `now` (UTC), organization by organization. Raises ExceptionGroup in the end, of all failures."""
-    return sum(go_round("the sweep", DUE.organizations(now), lambda each: sweep_organization(each, now)), Swept())
+
+    def visit(organization_id: UUID, until: float) -> Swept:
+        return sweep_organization(organization_id, now, until=until)
+
+    return sum(go_round("the sweep", DUE.organizations(now), visit, limit_seconds=LIMIT_SECONDS), Swept())
 
 
-def sweep_organization(organization_id: UUID, now: datetime) -> Swept:
+def sweep_organization(organization_id: UUID, now: datetime, *, until: float = math.inf) -> Swept:
     """Batch by batch, each a transaction of its own: what is fired is committed, whatever happens to the rest.
 
     Of a batch that fails each ticket is tried alone, so that one keeps no other from its turn. Raises ExceptionGroup in the end,
-    of the tickets that failed.
+    of the tickets that failed. None is begun after `until` (`time.monotonic`).
     """
     swept, failures = Swept(), dict[UUID, Exception]()
-    while swept.timers < MOST:
+    while swept.timers < MOST and time.monotonic() < until:
         try:
             done = _fire(organization_id, now, but=failures)
+        except SoftTimeLimitExceeded:
+            raise
         except Exception:
             log.warning("sweep_batch_failed", organization=str(organization_id), exc_info=True)
-            done = _fire_one_by_one(organization_id, now, failures)
+            done = _fire_one_by_one(organization_id, now, failures, until)
         swept += done
         if not done.tickets:
             break
@@ -75,16 +84,20 @@ def _fire(organization_id: UUID, now: datetime, *, but: Collection[UUID], limit:
         return fire_batch(organization_id, now, limit=limit, but=but)
 
 
-def _fire_one_by_one(organization_id: UUID, now: datetime, failures: dict[UUID, Exception]) -> Swept:
+def _fire_one_by_one(organization_id: UUID, now: datetime, failures: dict[UUID, Exception], until: float) -> Swept:
     """As much as a batch is; what fails is noted in `failures` and passed over."""
     with tenancy.tenant(organization_id, via="task"), transaction.atomic():
         ids = _claim(organization_id, now, BATCH, failures)
     swept = Swept()
     for pk in ids:
+        if time.monotonic() >= until:
+            break
         try:
             with tenancy.tenant(organization_id, via="task"), transaction.atomic():
                 free = Ticket.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=pk)
                 swept += _fire_tickets(organization_id, now, [ticket.pk for ticket in free])
+        except SoftTimeLimitExceeded:
+            raise
         except Exception as failure:
             failure.add_note(f"ticket {pk}")
             failures[pk] = failure

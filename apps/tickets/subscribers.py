@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from apps.audit.models import Event
 from apps.core.errors import StillReferenced
-from apps.core.events import after, inside
+from apps.core.events import AGAIN, after, inside
 from apps.core.lifecycle import Phase
+from apps.organizations.rounds import active_among
 from apps.tickets.assignment import draining, offers, placing
 from apps.tickets.choices import Kind, Visibility, Voice
 from apps.tickets.closing import configuring, countdowns
@@ -121,12 +122,12 @@ def serve_those_before(event: Event) -> None:
         draining.drain(UUID(placed["team"]), at=event.at)
 
 
-def fill_room(event: Event) -> None:
+def fill_room(event: Event) -> object:
     """Somebody of the ticket's team, or of the one that it left, may take another one."""
     ticket = Ticket.objects.filter(pk=event.subject_id).only("team_id").first()
     left = event.changes.get("team", [None])[0]
     teams = [pk for pk in (ticket.team_id if ticket else None, UUID(left) if left else None) if pk is not None]
-    _drain(AssignmentQueue.objects.filter(team_id__in=teams).values_list("team_id", flat=True), event)
+    return _drain(AssignmentQueue.objects.filter(team_id__in=teams).values_list("team_id", flat=True), event)
 
 
 for kind in Kind.values:
@@ -159,31 +160,30 @@ for kind in Kind.values:
 
 @after("presence.changed", consumer="assignment.presence")
 @after("user.activated", consumer="assignment.activated")
-def welcome(event: Event) -> None:
+def welcome(event: Event) -> object:
     """Somebody may be there now who was not. Who signs in and said so before, the next minute sees."""
-    _drain_teams_of(event.subject_id, event)
+    return _drain_teams_of(event.subject_id, event)
 
 
 @after("absence.updated", consumer="assignment.absence_updated")
-def come_back(event: Event) -> None:
+def come_back(event: Event) -> object:
     """Whoever returns before they planned to. One that ends, or is deleted, the next minute sees."""
     absence = Absence.objects.filter(pk=event.subject_id).first()
-    if absence is not None:
-        _drain_teams_of(absence.user_id, event)
+    return _drain_teams_of(absence.user_id, event) if absence is not None else None
 
 
 @after("team_member.created", consumer="assignment.member_created")
 @after("team_member.updated", consumer="assignment.member_updated")
-def make_room(event: Event) -> None:
+def make_room(event: Event) -> object:
     """The team has one more, or somebody of it more capacity."""
-    _drain(TeamMember.objects.filter(pk=event.subject_id).values_list("team_id", flat=True), event)
+    return _drain(TeamMember.objects.filter(pk=event.subject_id).values_list("team_id", flat=True), event)
 
 
 @after("assignment_queue.created", consumer="assignment.queue_created")
 @after("assignment_queue.updated", consumer="assignment.queue_updated")
-def begin(event: Event) -> None:
+def begin(event: Event) -> object:
     """What lay in the team waits for somebody from now on."""
-    _drain(AssignmentQueue.objects.filter(pk=event.subject_id).values_list("team_id", flat=True), event)
+    return _drain(AssignmentQueue.objects.filter(pk=event.subject_id).values_list("team_id", flat=True), event)
 
 
 @after("user.deactivated", consumer="assignment.deactivated")
@@ -191,19 +191,26 @@ def begin(event: Event) -> None:
 def take_back(event: Event) -> None:
     """Nobody works on what belongs to somebody who is gone: it goes to others of the team at once.
 
-    Team by team, as every lock of several queues.
+    Team by team, as every lock of several queues. In a suspended organization the first minute after it is resumed sees to it.
     """
+    if not active_among([event.organization_id]):
+        return
     gone = Ticket.objects.filter(pk__in=offers.DUE[offers.GONE](timezone.now(), None))
     for ticket_id in gone.order_by("team_id", "priority", "opened_at", "id").values_list("pk", flat=True):
         offers.pass_on(ticket_id, because=offers.GONE, at=timezone.now())
 
 
-def _drain_teams_of(user_id: UUID, event: Event) -> None:
+def _drain_teams_of(user_id: UUID, event: Event) -> object:
     teams = TeamMember.objects.filter(user_id=user_id).values("team_id")
-    _drain(AssignmentQueue.objects.filter(team_id__in=teams).values_list("team_id", flat=True), event)
+    return _drain(AssignmentQueue.objects.filter(team_id__in=teams).values_list("team_id", flat=True), event)
 
 
-def _drain(team_ids: Iterable[UUID], event: Event) -> None:
-    """By id, as every lock of several queues, so that two of these cannot deadlock."""
-    for team_id in sorted(set(team_ids)):
-        draining.drain(team_id, at=timezone.now())
+def _drain(team_ids: Iterable[UUID], event: Event) -> object:
+    """By id, as every lock of several queues, so that two of these cannot deadlock; AGAIN while one has more to give.
+
+    In a suspended organization nothing is given out: the first minute after it is resumed does all of it.
+    """
+    if not active_among([event.organization_id]):
+        return None
+    given = [draining.drain(team_id, at=timezone.now()) for team_id in sorted(set(team_ids))]
+    return AGAIN if draining.MOST_GIVEN in given else None

@@ -217,6 +217,20 @@ def test_at_the_address_of_everybody_both_families_are_answered_and_no_more_at_o
         server.server_close()
 
 
+def test_a_name_of_both_families_is_answered_by_the_one_that_is_asked_more_often(monkeypatch):
+    """Whatever the name server says first."""
+    both = [(family, socket.SOCK_STREAM, 6, "", ()) for family in (socket.AF_INET6, socket.AF_INET)]
+    for host, found, family in (
+        ("localhost", both, socket.AF_INET),
+        ("[::1]", both[:1], socket.AF_INET6),
+    ):
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, found=found, **options: found)
+        server = serve(f"{host}:0", Metrics([]))
+        server.shutdown()
+        server.server_close()
+        assert server.address_family == family
+
+
 def test_it_is_served_over_http(fresh_database, acme):
     server = serve("127.0.0.1:0", Metrics(["127.0.0.0/8"]))
     try:

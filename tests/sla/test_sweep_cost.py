@@ -7,6 +7,8 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from apps.organizations import services as organizations
+from apps.organizations.rounds import Lag, active_organization_ids
 from apps.sla import sweeping
 from apps.sla.models import Timer
 from tests.conftest import superuser
@@ -49,16 +51,16 @@ def read_of(nodes, table):
     return {node.get("Index Name", node["Node Type"]) for node in scans}, looked
 
 
-def assert_read_by(nodes):
+def assert_read_by(nodes, rows=DUE):
     """By one of the indexes of what is due, and no row beyond it."""
     used, looked = read_of(nodes, "sla_timer")
     assert used and used <= {"sla_timer_due", "sla_timer_due_here"}
-    assert looked == DUE
+    assert looked == rows
 
 
 def test_a_sweep_reads_what_is_due_and_nothing_else(desk, crowd):
     with connections["system"].cursor() as cursor:
-        which = explained(cursor, sweeping.DUE.which, {"now": crowd})
+        which = explained(cursor, sweeping.DUE.which, {"now": crowd, "among": [desk.tenant.id]})
     parameters = {"organization": desk.tenant.id, "now": crowd, "limit": sweeping.BATCH, "but": []}
     with desk.entered(), connection.cursor() as cursor:
         claimed = explained(cursor, sweeping.CLAIM, parameters)
@@ -67,7 +69,7 @@ def test_a_sweep_reads_what_is_due_and_nothing_else(desk, crowd):
         sql, values = rows.query.sql_with_params()
         taken = explained(cursor, sql, values)
 
-    assert_read_by(which)
+    assert_read_by(which, 1)
     assert_read_by(claimed)
     assert read_of(claimed, "tickets_ticket")[1] == DUE
     assert read_of(taken, "sla_timer")[1] == DUE
@@ -117,8 +119,25 @@ def test_a_queue_of_many_reads_its_page_in_the_order_of_deadlines(desk, crowd, a
 def test_a_sweep_of_nothing_reads_no_row(desk, crowd):
     desk.sweep(crowd)
     with connections["system"].cursor() as cursor:
-        which = explained(cursor, sweeping.DUE.which, {"now": crowd})
+        which = explained(cursor, sweeping.DUE.which, {"now": crowd, "among": [desk.tenant.id]})
 
     assert read_of(which, "sla_timer")[1] == 0
     assert sweeping.DUE.organizations(crowd) == []
     assert sweeping.DUE.organizations(crowd + HOUR) == [desk.tenant.id]
+
+
+def test_what_is_due_in_a_suspended_organization_costs_the_sweep_of_the_others_nothing(desk, crowd, globex):
+    """However long it has been: neither its rows nor any that run are looked at, by the job or by the figures."""
+    with superuser() as admin:
+        admin.execute("UPDATE sla_timer SET next_due_at = %s", [crowd - HOUR])
+        admin.execute("VACUUM ANALYZE sla_timer")
+    with desk.entered():
+        organizations.suspend(desk.tenant.organization, actor=desk.system, at=crowd, reason="unpaid")
+    given = {"now": crowd, "among": active_organization_ids()}
+    with connections["system"].cursor() as cursor:
+        which, late = explained(cursor, sweeping.DUE.which, given), explained(cursor, sweeping.DUE.late, given)
+
+    assert given["among"] == [globex.id]
+    assert (read_of(which, "sla_timer")[1], read_of(late, "sla_timer")[1]) == (0, 0)
+    assert sweeping.DUE.organizations(crowd) == []
+    assert sweeping.DUE.lag(crowd) == Lag(0, 0.0)

@@ -4,15 +4,18 @@ One ticket in one transaction, its lock first; what another process holds is ski
 late, and the next one still waits its time from then on: whoever is called has their minutes.
 """
 
+import math
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 
 from apps.core import events, tenancy
 from apps.core.errors import NotFound
-from apps.organizations.rounds import Timetable, go_round
+from apps.organizations.rounds import LIMIT_SECONDS, Timetable, go_round
 from apps.sla.choices import RunEnd
 from apps.sla.escalation import carrying, chains, notices
 from apps.sla.events import CLIMBED
@@ -52,19 +55,28 @@ class Climbed:
 
 def climb(now: datetime) -> Climbed:
     """Everything that is due by `now` (UTC). Raises ExceptionGroup in the end, of all failures."""
-    return sum(go_round("escalation", DUE.organizations(now), lambda each: climb_organization(each, now)), Climbed())
+
+    def visit(organization_id: UUID, until: float) -> Climbed:
+        return climb_organization(organization_id, now, until=until)
+
+    return sum(go_round("escalation", DUE.organizations(now), visit, limit_seconds=LIMIT_SECONDS), Climbed())
 
 
-def climb_organization(organization_id: UUID, now: datetime) -> Climbed:
-    """Ticket by ticket, those due longest first; one that fails keeps no other from its turn. Raises ExceptionGroup."""
+def climb_organization(organization_id: UUID, now: datetime, *, until: float = math.inf) -> Climbed:
+    """Ticket by ticket, those due longest first; one that fails keeps no other from its turn. Raises ExceptionGroup.
+
+    None is begun after `until` (`time.monotonic`).
+    """
     steps, people = 0, 0
     failed: dict[UUID, Exception] = {}
-    while steps + people < MOST:
+    while steps + people < MOST and time.monotonic() < until:
         held: list[UUID] = []
         try:
             with tenancy.tenant(organization_id, via="task"), transaction.atomic():
                 held = _claim(organization_id, now, list(failed))
                 done = _climb(held[0], organization_id, now) if held else Climbed()
+        except SoftTimeLimitExceeded:
+            raise
         except Exception as failure:
             if not held:
                 raise

@@ -1,15 +1,18 @@
 """What time brings to assignment, organization by organization, each ticket or batch in a transaction of its own."""
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from apps.core import tenancy
-from apps.organizations.rounds import active_organization_ids, go_round
+from apps.organizations.rounds import LIMIT_SECONDS, active_organization_ids, go_round
 from apps.tickets.assignment import draining, offers, waiting
 from apps.tickets.models import AssignmentQueue, Ticket
 
@@ -47,13 +50,18 @@ def status(at: datetime) -> Queue:
 
 def sweep(at: datetime) -> Swept:
     """Everything due by `at` (UTC). Raises ExceptionGroup in the end, of all failures."""
-    return sum(go_round("assignment", active_organization_ids(), lambda each: sweep_organization(each, at)), Swept())
+
+    def visit(organization_id: UUID, until: float) -> Swept:
+        return sweep_organization(organization_id, at, until=until)
+
+    return sum(go_round("assignment", active_organization_ids(), visit, limit_seconds=LIMIT_SECONDS), Swept())
 
 
-def sweep_organization(organization_id: UUID, at: datetime) -> Swept:
+def sweep_organization(organization_id: UUID, at: datetime, *, until: float = math.inf) -> Swept:
     """First what people cannot or will not do goes back, then everything that waits is given out, to those who are there.
 
-    One ticket or team that fails keeps no other from its turn. Raises ExceptionGroup in the end, of all failures.
+    One ticket or team that fails keeps no other from its turn. Raises ExceptionGroup in the end, of all failures. None is begun
+    after `until` (`time.monotonic`).
     """
     with tenancy.tenant(organization_id, via="task"), transaction.atomic():
         if not AssignmentQueue.objects.filter(is_active=True).exists():
@@ -62,6 +70,8 @@ def sweep_organization(organization_id: UUID, at: datetime) -> Swept:
     failures: list[Exception] = []
     passed_on = given = 0
     for ticket_id, because in due:
+        if time.monotonic() >= until:
+            break
         with (
             _noting(failures, f"ticket {ticket_id}"),
             tenancy.tenant(organization_id, via="task"),
@@ -72,7 +82,7 @@ def sweep_organization(organization_id: UUID, at: datetime) -> Swept:
         teams = draining.teams_with_waiting()
     for team_id in teams:
         with _noting(failures, f"team {team_id}"):
-            given += _drain(organization_id, team_id, at)
+            given += _drain(organization_id, team_id, at, until)
     if failures:
         raise ExceptionGroup(f"assignment failed for {len(failures)} tickets or teams", failures)
     return Swept(passed_on, given)
@@ -82,14 +92,18 @@ def sweep_organization(organization_id: UUID, at: datetime) -> Swept:
 def _noting(failures: list[Exception], what: str) -> Iterator[None]:
     try:
         yield
+    except SoftTimeLimitExceeded:
+        raise
     except Exception as failure:
         failure.add_note(what)
         failures.append(failure)
 
 
-def _drain(organization_id: UUID, team_id: UUID, at: datetime) -> int:
+def _drain(organization_id: UUID, team_id: UUID, at: datetime, until: float) -> int:
     given = 0
     for _ in range(MOST_ROUNDS):
+        if time.monotonic() >= until:
+            break
         with tenancy.tenant(organization_id, via="task"), transaction.atomic():
             found = draining.drain(team_id, at=at)
         given += found

@@ -13,11 +13,12 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.db.models import Q
 
 from apps.core import tenancy
-from apps.organizations.rounds import active_organization_ids
+from apps.organizations.rounds import LIMIT_SECONDS, active_organization_ids, in_turn
 from apps.tickets.closing import acting, countdowns
 from apps.tickets.closing.acting import Result
 from apps.tickets.models import Countdown
@@ -26,8 +27,6 @@ log = structlog.get_logger(__name__)
 
 # Of one organization in one round: one that has much does not keep the others waiting.
 BATCH = 200
-# Well below the lease of a due time; what is left has its turn with the next one.
-LIMIT_SECONDS = 240.0
 
 Clock = Callable[[], datetime]
 
@@ -70,6 +69,8 @@ class Walk:
         try:
             with tenancy.tenant(self.organization_id, via="task"), transaction.atomic():
                 result = acting.take(ticket_id, self.purpose, at=now)
+        except SoftTimeLimitExceeded:
+            raise
         except Exception as failure:
             log.warning("countdown_failed", ticket=str(ticket_id), purpose=self.purpose, exc_info=True)
             failure.add_note(f"ticket {ticket_id}")
@@ -95,10 +96,8 @@ def sweep(purpose: str, clock: Clock, *, limit_seconds: float = LIMIT_SECONDS) -
     Raises ExceptionGroup in the end, of all failures.
     """
     until = time.monotonic() + limit_seconds
-    walks = [Walk(organization_id, purpose) for organization_id in active_organization_ids()]
-    # Each minute another begins, so that where time is short it is nobody's alone.
-    first = int(clock().timestamp() // 60) % max(1, len(walks))
-    going = walks[first:] + walks[:first]
+    walks = [Walk(organization_id, purpose) for organization_id in in_turn(active_organization_ids())]
+    going = list(walks)
     while going and time.monotonic() < until:
         for walk in going:
             _go_on(walk, clock, until)
@@ -118,6 +117,8 @@ def _go_on(walk: Walk, clock: Clock, until: float) -> None:
         return
     try:
         walk.go_on(clock, until)
+    except SoftTimeLimitExceeded:
+        raise
     except Exception as failure:
         failure.add_note(f"organization {walk.organization_id}")
         walk.failures.append(failure)

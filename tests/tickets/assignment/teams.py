@@ -128,7 +128,7 @@ class Desk:
                 break
             for pk in ids:
                 with tenancy.tenant(self.tenant.id):
-                    assert deliver(self.tenant.id, pk) == "done"
+                    assert deliver(self.tenant.id, pk) in {"done", "again"}
             delivered += len(ids)
         return delivered
 

@@ -1,5 +1,12 @@
 """Assignment from the rule to the person, over HTTP."""
 
+from django.utils import timezone
+
+from apps.audit.models import Dispatch
+from apps.audit.services import deliver
+from apps.core import events
+from apps.organizations import services as organizations
+from apps.tickets.assignment import draining
 from tests import factories
 from tests.tickets.desk import incident, opened
 
@@ -73,3 +80,40 @@ def test_whoever_merely_asked_for_a_ticket_is_told_that_it_waits_and_nothing_of_
         str(others.pk): {"offline": 1},
     }
     assert [age["count"] for age in worked["teams"]] == [2]
+
+
+def told_that_it_changed(desk):
+    """A fact after which what waits is given out."""
+    with desk.tenant.entered():
+        events.record("assignment_queue.updated", desk.queue, actor=desk.tenant.system, at=timezone.now())
+        return Dispatch.objects.get(done_at=None, consumer="assignment.queue_updated")
+
+
+def test_a_suspended_organization_gives_out_nothing_until_the_first_minute_after_it_is_resumed(acme, desk, agents):
+    (ann,) = agents("ann", presence="offline", capacity=9)
+    waiting = [desk.opens() for _ in range(2)]
+    desk.says(ann, "available")
+    with acme.entered():
+        organizations.suspend(acme.organization, actor=acme.system, at=timezone.now(), reason="unpaid")
+    told = told_that_it_changed(desk)
+    assert (deliver(acme.id, told.pk), desk.owners(waiting)) == ("done", [None, None])
+
+    with acme.entered():
+        organizations.resume(acme.organization, actor=acme.system, at=timezone.now())
+    desk.says(ann, "available")
+    assert (desk.a_minute_passes().given, desk.owners(waiting)) == (2, [ann, ann])
+
+
+def test_a_fact_that_frees_more_than_one_transaction_gives_out_is_delivered_again_until_all_of_it_is_given(
+    acme, desk, agents, monkeypatch
+):
+    monkeypatch.setattr(draining, "MOST_GIVEN", 2)
+    (ann,) = agents("ann", presence="offline", capacity=9)
+    waiting = [desk.opens() for _ in range(5)]
+    desk.says(ann, "available")
+    told, answers, left = told_that_it_changed(desk), [], []
+    for _ in range(4):
+        answers.append(deliver(acme.id, told.pk))
+        left.append(desk.owners(waiting).count(None))
+
+    assert (answers, left) == (["again", "again", "done", "gone"], [3, 1, 0, 0])
