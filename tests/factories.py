@@ -125,7 +125,7 @@ def make_organization(**values: Any) -> Organization:
     organization = Organization(id=new_id(), created_at=timezone.now(), updated_at=timezone.now(), **values)
     with tenancy.tenant(organization.pk), transaction.atomic():
         organization.save(force_insert=True)
-        if _has_shortcut():
+        if has_shortcut():
             _write_built_in_roles(organization)
         else:
             create_built_in_roles(organization.pk, at=timezone.now())
@@ -133,7 +133,7 @@ def make_organization(**values: Any) -> Organization:
 
 
 @functools.cache
-def _has_shortcut() -> bool:
+def has_shortcut() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT to_regproc('shortcuts.write_roles') IS NOT NULL")
         return bool(cursor.fetchone()[0])

@@ -96,7 +96,10 @@ def detail(request: HttpRequest, organization_id: UUID, pk: UUID) -> HttpRespons
     rows = Incident.objects.filter(
         tenant=organization_id, organization_id=organization_id, kind="incident", deleted_at=None, pk=pk
     )
-    return answer(shown(ONE, rows.values_list(*ONE_COLUMNS)[0]))
+    row = shown(ONE, rows.values_list(*ONE_COLUMNS)[0])
+    # The one who asks is told of no bridge; computed, it is written last.
+    del row["bridge_url"]
+    return answer({**row, "bridge_url": None})
 
 
 def create(request: HttpRequest, organization_id: UUID) -> HttpResponse:
