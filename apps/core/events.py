@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -132,12 +133,18 @@ def _nothing(event: Any) -> None:
     """Stands in a registration until its handler is known."""
 
 
+@cache
+def _matches(name: str, pattern: str) -> bool:
+    """Asked for every pattern with every fact; there are as many answers as names and patterns in the code."""
+    return fnmatchcase(name, pattern)
+
+
 def subscribers_inside(name: str) -> list[Handler]:
-    return [handle for pattern, handle in _inside if fnmatchcase(name, pattern)]
+    return [handle for pattern, handle in _inside if _matches(name, pattern)]
 
 
 def consumers_of(name: str) -> list[Consumer]:
-    return [consumer for consumer in _after.values() if fnmatchcase(name, consumer.pattern)]
+    return [consumer for consumer in _after.values() if _matches(name, consumer.pattern)]
 
 
 def consumer(name: str) -> Consumer | None:
