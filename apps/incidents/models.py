@@ -147,8 +147,6 @@ class MajorUpdate(TenantModel):
             ),
         ]
         indexes = [
-            # Of all organizations, for the system login; and of one.
-            models.Index(fields=["next_alarm_at"], name="major_update_due", condition=Q(next_alarm_at__isnull=False)),
             models.Index(
                 fields=["organization_id", "next_alarm_at"],
                 name="major_update_due_here",

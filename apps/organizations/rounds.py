@@ -122,7 +122,11 @@ class Timetable:
             for table, column in self.columns.items()
         )
         counted = f"SELECT count(*) AS due, min(due_at) AS oldest FROM ({due}) found"  # noqa: S608 - our tables
-        return f"SELECT COALESCE(sum(due), 0)::bigint, min(oldest) FROM unnest(%(among)s::uuid[]) o (id), LATERAL ({counted}) late"  # noqa: S608 - our tables
+        # Fenced, because a planner that takes all tenants for alike would count by reading the whole table.
+        return (
+            f"WITH o AS MATERIALIZED ({self.which}) "  # noqa: S608 - our tables
+            f"SELECT COALESCE(sum(due), 0)::bigint, min(oldest) FROM o, LATERAL ({counted}) late"
+        )
 
     def organizations(self, now: datetime) -> list[UUID]:
         """The active ones that have something due by `now` (UTC); every one where this process has no system login to ask with."""

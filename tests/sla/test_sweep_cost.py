@@ -52,9 +52,9 @@ def read_of(nodes, table):
 
 
 def assert_read_by(nodes, rows=DUE):
-    """By one of the indexes of what is due, and no row beyond it."""
+    """By the index of what is due in its tenant, and no row beyond it."""
     used, looked = read_of(nodes, "sla_timer")
-    assert used and used <= {"sla_timer_due", "sla_timer_due_here"}
+    assert used == {"sla_timer_due_here"}
     assert looked == rows
 
 
@@ -126,11 +126,12 @@ def test_a_sweep_of_nothing_reads_no_row(desk, crowd):
     assert sweeping.DUE.organizations(crowd + HOUR) == [desk.tenant.id]
 
 
-def test_what_is_due_in_a_suspended_organization_costs_the_sweep_of_the_others_nothing(desk, crowd, globex):
+@pytest.mark.parametrize("tidied", ["VACUUM ANALYZE", "ANALYZE"])
+def test_what_is_due_in_a_suspended_organization_costs_the_sweep_of_the_others_nothing(desk, crowd, globex, tidied):
     """However long it has been: neither its rows nor any that run are looked at, by the job or by the figures."""
     with superuser() as admin:
         admin.execute("UPDATE sla_timer SET next_due_at = %s", [crowd - HOUR])
-        admin.execute("VACUUM ANALYZE sla_timer")
+        admin.execute(f"{tidied} sla_timer")
     with desk.entered():
         organizations.suspend(desk.tenant.organization, actor=desk.system, at=crowd, reason="unpaid")
     given = {"now": crowd, "among": active_organization_ids()}

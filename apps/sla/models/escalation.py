@@ -89,7 +89,6 @@ class EscalationRun(TenantModel):
             ),
         ]
         indexes = [
-            models.Index(fields=["next_due_at"], name="escalation_run_due", condition=Q(next_due_at__isnull=False)),
             models.Index(
                 fields=["organization_id", "next_due_at"],
                 name="escalation_run_due_here",
@@ -154,7 +153,6 @@ class Notice(TenantModel):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization_id", "ticket", "user"], name="sla_notice_once")]
         indexes = [
-            models.Index(fields=["next_at"], name="sla_notice_due", condition=Q(next_at__isnull=False)),
             models.Index(
                 fields=["organization_id", "next_at"], name="sla_notice_due_here", condition=Q(next_at__isnull=False)
             ),
