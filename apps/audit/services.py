@@ -1,5 +1,8 @@
 """Record a fact, and deliver it to its consumers."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,9 +25,9 @@ from apps.core.records import noun
 COLUMNS: list[Any] = list(Event._meta.concrete_fields)
 INSERT = (
     f'INSERT INTO "{Event._meta.db_table}"'  # noqa: S608 - our table
-    f" ({', '.join(field.column for field in COLUMNS)})"
-    f" VALUES ({', '.join('%s' for _ in COLUMNS)})"
+    f" ({', '.join(field.column for field in COLUMNS)}) VALUES "
 )
+ROW = f"({', '.join('%s' for _ in COLUMNS)})"
 log = structlog.get_logger(__name__)
 
 CHANNEL = "itsm_dispatch"
@@ -33,8 +36,8 @@ CHANNEL = "itsm_dispatch"
 QUEUE = f"""
 WITH queued AS (
     INSERT INTO audit_dispatch (id, organization_id, event_id, consumer, next_at, attempts, last_error)
-    SELECT id, %(organization)s, %(event)s, consumer, statement_timestamp(), 0, ''
-    FROM unnest(%(ids)s::uuid[], %(consumers)s::text[]) AS wanted (id, consumer)
+    SELECT id, %(organization)s, event, consumer, statement_timestamp(), 0, ''
+    FROM unnest(%(ids)s::uuid[], %(events)s::uuid[], %(consumers)s::text[]) AS wanted (id, event, consumer)
 )
 SELECT pg_notify('{CHANNEL}', '')
 """  # noqa: S608 - our table
@@ -83,22 +86,49 @@ def record(
         changes={key: list(pair) for key, pair in (changes or {}).items()},
         data={**data, **_from_elsewhere(actor), **_by_token(actor)},
     )
-    _insert(event)
     event.subject = subject
+    gathered = _gathered.get()
+    if gathered is None:
+        _insert([event])
+    else:
+        gathered.append(event)
     for handle in events.subscribers_inside(name):
         handle(event)
-    if not is_historic:
-        _queue(event)
+    if gathered is None:
+        _queue([event])
     return event
 
 
-def _insert(event: Event) -> None:
+# What waits for the end of the block; None where facts are written one by one.
+_gathered: ContextVar[list[Event] | None] = ContextVar("gathered", default=None)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """What is recorded in the block is written when it ends, in two statements however much it is.
+
+    For who records by the hundred in one transaction, all in one tenant. What subscribes inside the transaction runs at once, and
+    finds none of it in the database yet. A block that raises writes nothing, so its transaction must not commit.
+    """
+    facts = list[Event]()
+    token = _gathered.set(facts)
+    try:
+        yield
+    finally:
+        _gathered.reset(token)
+    _insert(facts)
+    _queue(facts)
+
+
+def _insert(facts: Sequence[Event]) -> None:
     """What save() arrives at, at a third of its price; every fact pays it."""
-    fields = Event._meta.concrete_fields
-    values = [field.get_db_prep_save(getattr(event, field.attname), connection) for field in fields]
+    if not facts:
+        return
+    values = [field.get_db_prep_save(getattr(fact, field.attname), connection) for fact in facts for field in COLUMNS]
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, values)
-    event._state.adding, event._state.db = False, connection.alias
+        cursor.execute(INSERT + ", ".join([ROW] * len(facts)), values)
+    for fact in facts:
+        fact._state.adding, fact._state.db = False, connection.alias
 
 
 def _from_elsewhere(actor: Actor) -> dict[str, str]:
@@ -112,15 +142,15 @@ def _by_token(actor: Actor) -> dict[str, str]:
     return {"by_api_token": str(actor.token_id)} if actor.token_id is not None else {}
 
 
-def _queue(event: Event) -> None:
-    consumers = events.consumers_of(event.name)
-    if not consumers:
+def _queue(facts: Sequence[Event]) -> None:
+    wanted = [(fact, consumer) for fact in facts if not fact.is_historic for consumer in events.consumers_of(fact.name)]
+    if not wanted:
         return
     parameters: dict[str, Any] = {
-        "organization": event.organization_id,
-        "event": event.pk,
-        "ids": [new_id() for _ in consumers],
-        "consumers": [consumer.name for consumer in consumers],
+        "organization": facts[0].organization_id,
+        "ids": [new_id() for _ in wanted],
+        "events": [fact.pk for fact, _ in wanted],
+        "consumers": [consumer.name for _, consumer in wanted],
     }
     with connection.cursor() as cursor:
         cursor.execute(QUEUE, parameters)

@@ -14,6 +14,7 @@ import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection, transaction
 
+from apps.audit.services import together
 from apps.core import tenancy
 from apps.organizations.rounds import LIMIT_SECONDS, Timetable, go_round
 from apps.sla import recording, situation
@@ -116,12 +117,13 @@ def _fire_tickets(organization_id: UUID, now: datetime, ids: list[UUID]) -> Swep
     # Read anew under the lock: what was stopped, paused or fired meanwhile is not due any more.
     rows = Timer.objects.filter(ticket_id__in=ids, next_due_at__lte=now).order_by("next_due_at", "id")
     writing, timers, levels = recording.Writing(organization_id), 0, 0
-    for row in rows:
-        held = situation.of_row(row)
-        held.clock.reach(whole(now))
-        firings = recording.tell(held, tickets[row.ticket_id], at=now, is_historic=False)
-        writing.take(held, row.ticket_id, firings)
-        timers, levels = timers + 1, levels + len(firings)
+    with together():
+        for row in rows:
+            held = situation.of_row(row)
+            held.clock.reach(whole(now))
+            firings = recording.tell(held, tickets[row.ticket_id], at=now, is_historic=False)
+            writing.take(held, row.ticket_id, firings)
+            timers, levels = timers + 1, levels + len(firings)
     writing.send()
     return Swept(timers, levels, len(tickets))
 

@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.audit.models import Dispatch, Event
+from apps.audit.services import together
 from apps.core import events, tenancy
 from apps.core.actors import Actor
 from apps.organizations.models import Team
@@ -198,3 +200,49 @@ def test_a_hundred_facts_of_one_transaction_wake_the_relay_once(fresh_database, 
                 make_team(acme, f"Team {number}")
 
         assert len(list(listener.notifies(timeout=1))) == 1
+
+
+def test_facts_recorded_together_are_the_same_rows_and_deliveries_in_two_statements(acme, subscriptions):
+    """Ten thousand deadlines pass in one sweep: what each costs is a row, not two journeys to the database."""
+    told: list[UUID] = []
+    events.inside("team.updated")(lambda event: told.append(event.subject.pk))
+    events.after("team.updated", consumer="one")(lambda event: None)
+    with acme.entered():
+        teams = [make_team(acme, f"Team {number}") for number in range(3)]
+        before = set(Event.objects.values_list("pk", flat=True))
+        with CaptureQueriesContext(connection) as sent, together():
+            for team in teams:
+                events.record(
+                    "team.updated", team, actor=acme.system, at=AT, changes={"name": ("a", "b")}, why=team.name
+                )
+            events.record("team.updated", teams[0], actor=acme.system, at=AT, is_historic=True)
+            assert (told, len(sent)) == ([*(team.pk for team in teams), teams[0].pk], 0)
+        found = list(Event.objects.exclude(pk__in=before).order_by("id"))
+        queued_for = list(Dispatch.objects.exclude(event_id__in=before).values_list("event_id", "consumer", "attempts"))
+
+    assert [query["sql"][:30] for query in sent] == [
+        'INSERT INTO "audit_event" (id,',
+        "\nWITH queued AS (\n    INSERT I",
+    ]
+    assert [(event.subject_id, event.data, event.changes, event.is_historic) for event in found] == [
+        *((team.pk, {"why": team.name}, {"name": ["a", "b"]}, False) for team in teams),
+        (teams[0].pk, {}, {}, True),
+    ]
+    assert sorted(queued_for) == sorted(
+        (event.pk, consumer, 0) for event in found[:3] for consumer in ("one", "tests.sink")
+    )
+
+
+def test_a_block_of_facts_that_fails_writes_none_and_leaves_the_next_alone(acme):
+    with acme.entered():
+        team = make_team(acme)
+    with pytest.raises(RuntimeError, match="no"), acme.entered(), together():
+        events.record("team.updated", team, actor=acme.system, at=AT)
+        raise RuntimeError("no")
+
+    assert written(acme) == (1, 1, 1)
+    with acme.entered(), together():
+        pass
+    with acme.entered():
+        events.record("team.updated", team, actor=acme.system, at=AT)
+    assert written(acme) == (1, 2, 2)
