@@ -120,6 +120,7 @@ class Teller:
         lists = [event.data.get(key) or () for event in events for key in ("users", "reached")]
         told = {str(each) for people in lists for each in people if _is_id(each)}
         self.names = {**_names(User, self._ids("assignee", "user") | told), **_names(Team, self._ids("team"))}
+        self.numbers = self._numbers(actor)
         self.comments = self._said(Comment.objects.alive(), "comment")
         self.files = self._said(attachments.shown(Attachment.objects), "attachment")
 
@@ -191,13 +192,12 @@ class Teller:
         return f"resolved it: {code}" if code else "resolved it"
 
     def followed_up(self, event: Event) -> str:
-        number = event.data.get("other_number") if self.sees_all else None
-        said = f"opened {number or 'a new ticket'}, which follows it up"
+        said = f"opened {self.numbers.get(event.data.get('other'), 'a new ticket')}, which follows it up"
         return f"{said}: its requester wrote when it was closed for good" if event.data.get("because") else said
 
     def linked(self, event: Event) -> str:
         if event.data.get("link_type") == LinkType.FOLLOW_UP_OF:
-            return f"linked it to {event.data['other_number']}, which it follows up"
+            return f"linked it to {self.numbers.get(event.data.get('other'), 'another ticket')}, which it follows up"
         return "linked it to another ticket"
 
     def prioritised(self, event: Event) -> str:
@@ -230,6 +230,17 @@ class Teller:
         beside = (event.data.get(name) for event in self.events for name in names)
         placed = (pk for event in self.events for pk in words.ids(event.data.get("assignment") or {}))
         return {str(value) for value in (*after, *beside, *placed) if _is_id(value)}
+
+    def _numbers(self, actor: Actor) -> dict[str, str]:
+        """Of the tickets that these follow up or are followed up by: as many as this reader may see themselves."""
+        followed = (
+            event
+            for event in self.events
+            if event.name.endswith(".followed_up") or event.data.get("link_type") == LinkType.FOLLOW_UP_OF
+        )
+        keys = {event.data["other"] for event in followed}
+        rows = Ticket.objects.visible_to(actor).filter(pk__in=keys) if keys else ()
+        return {str(row.pk): row.number for row in rows}
 
     def _said(self, shown: Any, key: str) -> dict[str, Any]:
         """Comments or files of the page that this reader may read now; what was deleted says nothing any more."""

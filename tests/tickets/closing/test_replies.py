@@ -8,6 +8,7 @@ from apps.core.errors import Denied
 from apps.tickets import timeline
 from apps.tickets.closing.replies import is_only_thanks
 from apps.tickets.models import Comment, Ticket
+from tests import factories
 from tests.tickets.closing.conftest import DAY, HOUR, MONDAY
 
 CLOSING = "closing"
@@ -196,14 +197,27 @@ def test_a_reply_on_what_is_closed_for_good_is_followed_up_by_a_ticket_that_late
     )
     (linked,) = desk.facts(made, "linked")
     assert (linked.data["link_type"], linked.data["other_number"]) == ("follow_up_of", ticket.number)
+    (followed_up,) = desk.facts(ticket, "followed_up")
     with desk.entered():
-        reader = desk.acting(alice)
-        told = [each["summary"] for each in timeline.told(desk.facts(ticket, "followed_up"), ticket, reader)]
-        told += [each["summary"] for each in timeline.told([linked], made, reader)]
-    assert told == [
-        f"The platform opened {made.number}, which follows it up: its requester wrote when it was closed for good",
+        told = {
+            reader: [
+                each["summary"]
+                for row, fact in ((ticket, followed_up), (made, linked))
+                for each in timeline.told([fact], row, desk.acting(reader))
+            ]
+            for reader in (alice, desk.requester, factories.UserFactory())
+        }
+    why = "which follows it up: its requester wrote when it was closed for good"
+    both = [
+        f"The platform opened {made.number}, {why}",
         f"The platform linked it to {ticket.number}, which it follows up",
     ]
+    # Whoever may not see the other one is not told its number.
+    neither = [
+        f"The platform opened a new ticket, {why}",
+        "The platform linked it to another ticket, which it follows up",
+    ]
+    assert list(told.values()) == [both, both, neither]
 
     # What is said while that one is open is said there too, and resumes it.
     desk.do(made, "hold", late, reason="awaiting_requester", comment="Since when?")
