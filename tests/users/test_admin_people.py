@@ -19,7 +19,8 @@ ASSIGNMENTS, SESSIONS = "/admin/users/roleassignment/", "/admin/users/session/"
 
 def names(tenant, subject_id):
     with tenant.entered():
-        return list(Event.objects.filter(subject_id=subject_id, via="admin").values_list("name", flat=True))
+        rows = Event.objects.filter(subject_id=subject_id, via="admin").order_by("recorded_at", "id")
+        return list(rows.values_list("name", flat=True))
 
 
 def text(browser, address, data=None):
